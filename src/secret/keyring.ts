@@ -42,7 +42,8 @@ export class Keyring {
   /** Forgets `key`; unknown keys are fine. @returns an error text, or undefined */
   remove(key: GossipKey): string | undefined {
     const primary = this.primary;
-    if (primary !== undefined && sameKey(primary, key)) return "removing the primary key is not allowed";
+    if (primary !== undefined && sameKey(primary, key))
+      return "removing the primary key is not allowed";
     this.#keys = this.#keys.filter((one) => !sameKey(one, key));
     return undefined;
   }

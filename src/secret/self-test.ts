@@ -18,7 +18,8 @@ export function compareProviders(one: Aead, other: Aead): string | undefined {
       const opened = one.open(key, nonce, sealed, aad);
       if (opened === undefined || !same(opened, plaintext)) return `${what} does not open again`;
       sealed[0] = (sealed[0] ?? 0) ^ 1;
-      if (one.open(key, nonce, sealed, aad) !== undefined) return `${what} opens when tampered with`;
+      if (one.open(key, nonce, sealed, aad) !== undefined)
+        return `${what} opens when tampered with`;
     }
   }
   return undefined;

@@ -113,7 +113,9 @@ function encodeIndirectPing(out: MsgpackWriter, ping: IndirectPing): Uint8Array 
 }
 
 function sourceCount(source: Source): number {
-  return (source.sourceAddr?.length ? 1 : 0) + (source.sourcePort ? 1 : 0) + (source.sourceNode ? 1 : 0);
+  return (
+    (source.sourceAddr?.length ? 1 : 0) + (source.sourcePort ? 1 : 0) + (source.sourceNode ? 1 : 0)
+  );
 }
 
 /** Each of the three is left out when empty, on its own (Go's omitempty). */

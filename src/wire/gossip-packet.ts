@@ -128,7 +128,8 @@ export interface OpenedPacket {
 /** Opens whatever came in; refuses, never throws. */
 export function decodePacket(packet: Uint8Array, how: PacketDecoding): OpenedPacket {
   const labelled = splitLabel(packet);
-  if (labelled.kind !== "labelled" || !sameBytes(labelled.label, how.label)) return refused("label");
+  if (labelled.kind !== "labelled" || !sameBytes(labelled.label, how.label))
+    return refused("label");
   let bytes = labelled.rest;
   let sealed = false;
   if (how.open !== undefined) {

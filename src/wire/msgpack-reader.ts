@@ -314,7 +314,11 @@ function scalarBytes(head: number): number {
 }
 
 function isRawHead(head: number): boolean {
-  return (head >= 0xa0 && head <= 0xbf) || (head >= 0xc4 && head <= 0xc6) || (head >= 0xd9 && head <= 0xdb);
+  return (
+    (head >= 0xa0 && head <= 0xbf) ||
+    (head >= 0xc4 && head <= 0xc6) ||
+    (head >= 0xd9 && head <= 0xdb)
+  );
 }
 
 function isExtHead(head: number): boolean {

@@ -144,7 +144,13 @@ describe("scenarios recorded from a real node", () => {
       const node = new Node({ ...mults, pushPullIntervalMs: 0, probeIntervalMs });
       const from = { ip: hex("0a000063"), port: 1 };
       for (let i = 1; i < timing.nodes; i++) {
-        const alive = { kind: "alive", incarnation: 1, node: `n${i}`, port: 1, meta: null } as const;
+        const alive = {
+          kind: "alive",
+          incarnation: 1,
+          node: `n${i}`,
+          port: 1,
+          meta: null,
+        } as const;
         node.swim.receive(from, { ...alive, addr: hex("0a000009"), vsn: VSN }, node.now);
       }
       const accuse = (accuser: string): void => {

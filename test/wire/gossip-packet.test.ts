@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { Keyring } from "../../src/secret/keyring.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
+import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
 import { portableAead } from "../../src/secret/portable-aead.ts";
 import { openPayload, sealPayload, sealPayloadV0 } from "../../src/secret/seal.ts";

@@ -31,6 +31,11 @@ export type SwimNote =
       readonly confirmations: number;
     }
   | { readonly what: "refuting"; readonly accusation: string; readonly from: string }
-  | { readonly what: "conflict"; readonly node: string; readonly known: Address; readonly claimed: Address }
+  | {
+      readonly what: "conflict";
+      readonly node: string;
+      readonly known: Address;
+      readonly claimed: Address;
+    }
   | { readonly what: "no-udp"; readonly node: string }
   | { readonly what: "not-allowed"; readonly node: string; readonly reason: string };

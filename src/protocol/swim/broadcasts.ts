@@ -132,7 +132,10 @@ function firstThatFits<T>(entries: readonly Entry<T>[], bytesMax: number): numbe
   return lowerBound(entries, (entry) => entry.bytes > bytesMax);
 }
 
-function lowerBound<T>(entries: readonly Entry<T>[], isBefore: (entry: Entry<T>) => boolean): number {
+function lowerBound<T>(
+  entries: readonly Entry<T>[],
+  isBefore: (entry: Entry<T>) => boolean,
+): number {
   let low = 0;
   let high = entries.length;
   while (low < high) {

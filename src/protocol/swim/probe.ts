@@ -215,7 +215,8 @@ export class Probe {
     const relay = this.#relays.get(seqNo);
     if (relay === undefined) return;
     this.#forgetRelay(seqNo);
-    if (relay.nack) this.#init.sendWithGossip(relay.requester, { kind: "nack", seqNo: relay.seqNo });
+    if (relay.nack)
+      this.#init.sendWithGossip(relay.requester, { kind: "nack", seqNo: relay.seqNo });
   }
 
   #forgetRelay(seqNo: number): void {

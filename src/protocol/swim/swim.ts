@@ -19,11 +19,7 @@ import { Broadcasts } from "./broadcasts.ts";
 import type { SwimConfig } from "./config.ts";
 import { pushPullWaitMs } from "./formulas.ts";
 import { isGone, type Member, Members, protocolMax } from "./members.ts";
-import {
-  Membership,
-  type MembershipListener,
-  type Refusal,
-} from "./membership.ts";
+import { Membership, type MembershipListener, type Refusal } from "./membership.ts";
 import { anyOtherAlive, impliedMessage, peerStates, versionConflict } from "./merge.ts";
 import type { Message, PeerState, Ping, User } from "./message.ts";
 import { Probe, replyAddress } from "./probe.ts";
@@ -84,7 +80,13 @@ export class Swim {
     const act = (action: SwimAction): void => {
       this.#actions.push(action);
     };
-    const shared = { name, config, members, awareness: this.#awareness, deadlines: this.#deadlines };
+    const shared = {
+      name,
+      config,
+      members,
+      awareness: this.#awareness,
+      deadlines: this.#deadlines,
+    };
     this.#membership = new Membership({
       ...shared,
       port: init.address.port,
@@ -239,7 +241,15 @@ export class Swim {
     const incarnation = this.#membership.nextIncarnation();
     const { ip: addr, port } = address;
     const meta = this.#meta;
-    const alive = { kind: "alive", node: name, addr, port, meta, incarnation, vsn: versions } as const;
+    const alive = {
+      kind: "alive",
+      node: name,
+      addr,
+      port,
+      meta,
+      incarnation,
+      vsn: versions,
+    } as const;
     this.#membership.alive(alive, now, true);
   }
 
@@ -255,7 +265,10 @@ export class Swim {
         this.#gossip(now);
         return;
       case "tick:sync":
-        this.#deadlines.set(key, now + pushPullWaitMs(config.pushPullIntervalMs, this.#members.size));
+        this.#deadlines.set(
+          key,
+          now + pushPullWaitMs(config.pushPullIntervalMs, this.#members.size),
+        );
         this.#sync();
         return;
     }

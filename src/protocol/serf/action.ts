@@ -1,0 +1,60 @@
+/** What a Serf machine wants done, beyond what SWIM below it wants. */
+import type { Instant } from "../ports.ts";
+import type { SwimAction } from "../swim/action.ts";
+import type { Peer } from "../swim/message.ts";
+import type { KeyResponse, LTime, Tags } from "./message.ts";
+
+/** Wire values 0 to 4. */
+export type MemberStatus = "none" | "alive" | "leaving" | "left" | "failed";
+
+export interface SerfMember extends Peer {
+  readonly tags: Tags;
+  readonly status: MemberStatus;
+  readonly statusLTime: LTime;
+  /** memberlist minimum, maximum, current, then the same of Serf. */
+  readonly versions: Uint8Array;
+  /** When it left or failed. */
+  readonly goneAt: Instant | undefined;
+}
+
+export type MemberEventKind =
+  | "member-join"
+  | "member-leave"
+  | "member-failed"
+  | "member-update"
+  | "member-reap";
+
+export type SerfEvent =
+  | { readonly kind: MemberEventKind; readonly member: SerfMember }
+  | {
+      readonly kind: "user";
+      readonly lTime: LTime;
+      readonly name: string;
+      readonly payload: Uint8Array;
+      readonly coalesce: boolean;
+    }
+  | {
+      readonly kind: "query";
+      readonly lTime: LTime;
+      readonly id: number;
+      readonly name: string;
+      readonly payload: Uint8Array;
+      readonly sourceNode: string;
+    };
+
+/** Answers to one of our key queries. */
+export interface KeyQueryResult {
+  readonly answers: ReadonlyMap<string, KeyResponse>;
+  /** Members that should have answered. */
+  readonly expected: number;
+}
+
+export type SerfAction =
+  | SwimAction
+  | { readonly kind: "event"; readonly event: SerfEvent }
+  /** Push/pull with a failed member, to see whether it is back; no join intent follows. */
+  | { readonly kind: "reconnect"; readonly with: Peer }
+  /** A key query is over: everybody answered, or time is up. */
+  | { readonly kind: "key-result"; readonly id: number; readonly result: KeyQueryResult }
+  /** The leave is done; whoever runs us may stop. */
+  | { readonly kind: "left" };

@@ -1,0 +1,184 @@
+/**
+ * Queries that came to us, and the key queries that we ask (wire/gossip.md §10.7, §10.9).
+ *
+ * @module
+ */
+import type { Address, Instant, Prng } from "../ports.ts";
+import { randomInt } from "../prng.ts";
+import type { KeyQueryResult, SerfAction, SerfMember } from "./action.ts";
+import type { SerfConfig } from "./config.ts";
+import { allMatch } from "./filter.ts";
+import type { KeyKeeper } from "./key-queries.ts";
+import { answerKeyQuery, isKeyQuery, type KeyOperation, keyQueryName } from "./key-queries.ts";
+import type { LamportClock } from "./lamport.ts";
+import {
+  type KeyResponse,
+  QUERY_ACK,
+  QUERY_NO_BROADCAST,
+  type Query,
+  type QueryResponse,
+  RESPONSE_ACK,
+  type Relay,
+  type SerfCodec,
+  type Tags,
+} from "./message.ts";
+import { RecentByTime } from "./recent.ts";
+
+const INTERNAL_PREFIX = "_serf_";
+const PING = "_serf_ping";
+const CONFLICT = "_serf_conflict";
+/** Our own key queries in flight. */
+const OWN_MAX = 64;
+const ID_BITS = 0x8000_0000;
+
+interface Asked {
+  readonly query: Query;
+  readonly expected: number;
+  readonly endsAt: Instant;
+  readonly answers: Map<string, KeyResponse>;
+}
+
+export interface QueriesInit {
+  readonly name: string;
+  readonly address: Address;
+  readonly tags: () => Tags;
+  readonly config: SerfConfig;
+  readonly prng: Prng;
+  readonly clock: LamportClock;
+  readonly codec: SerfCodec;
+  readonly keys: KeyKeeper;
+  readonly act: (action: SerfAction) => void;
+  readonly broadcast: (query: Query) => void;
+  readonly members: () => Iterable<SerfMember>;
+  readonly setDeadline: (key: string, at: Instant) => void;
+  /** Up to `count` members to relay through. */
+  readonly relays: (count: number) => readonly Address[];
+}
+
+export class Queries {
+  readonly #init: QueriesInit;
+  readonly #recent: RecentByTime<number>;
+  readonly #asked = new Map<number, Asked>();
+
+  constructor(init: QueriesInit) {
+    this.#init = init;
+    this.#recent = new RecentByTime(init.config.queryBuffer, (a, b) => a === b);
+  }
+
+  /** @returns true if it was news */
+  receive(query: Query): boolean {
+    const { clock, name, codec, tags } = this.#init;
+    clock.witness(query.lTime);
+    if (!this.#recent.note(query.lTime, query.id, clock.time())) return false;
+    if ((query.flags & QUERY_NO_BROADCAST) === 0) this.#init.broadcast(query);
+    const filters = (query.filters ?? []).map((bytes) => codec.decodeFilter(bytes));
+    if (!allMatch(filters, name, tags())) return true;
+    if ((query.flags & QUERY_ACK) !== 0) this.#respond(query, RESPONSE_ACK, null);
+    if (query.name.startsWith(INTERNAL_PREFIX)) this.#internal(query);
+    else this.#toApplication(query);
+    return true;
+  }
+
+  /**
+   * Asks every member to do something with a key, ourselves included.
+   *
+   * @returns the id that the `key-result` action will carry, or undefined if too much is running
+   */
+  askKeys(
+    operation: KeyOperation,
+    key: Uint8Array,
+    timeoutMs: number,
+    now: Instant,
+  ): number | undefined {
+    const { prng, clock, codec, address, name } = this.#init;
+    if (this.#asked.size >= OWN_MAX) return undefined;
+    const id = randomInt(prng, ID_BITS);
+    const query: Query = {
+      kind: "query",
+      lTime: clock.time(),
+      id,
+      addr: address.ip,
+      port: address.port,
+      sourceNode: name,
+      filters: null,
+      flags: 0,
+      relayFactor: 0,
+      timeoutNs: BigInt(Math.round(timeoutMs)) * 1_000_000n,
+      name: keyQueryName(operation),
+      payload: codec.encodeKeyRequest(key),
+    };
+    let expected = 0;
+    for (const member of this.#init.members()) if (member.status === "alive") expected += 1;
+    const endsAt = now + timeoutMs;
+    this.#asked.set(id, { query, expected, endsAt, answers: new Map() });
+    this.#init.setDeadline(`query:${id}`, endsAt);
+    this.receive(query);
+    return id;
+  }
+
+  /** @returns true if somebody waited for it */
+  response(response: QueryResponse): boolean {
+    const asked = this.#asked.get(response.id);
+    if (asked === undefined || asked.query.lTime !== response.lTime) return false;
+    if ((response.flags & RESPONSE_ACK) !== 0 || asked.answers.has(response.from)) return false;
+    const answer = this.#init.codec.decodeKeyResponse(response.payload);
+    if (answer === undefined) return false;
+    asked.answers.set(response.from, answer);
+    if (asked.answers.size >= asked.expected) this.finish(response.id);
+    return true;
+  }
+
+  /** Time is up, or all have answered. */
+  finish(id: number): void {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return;
+    this.#asked.delete(id);
+    const result: KeyQueryResult = { answers: asked.answers, expected: asked.expected };
+    this.#init.act({ kind: "key-result", id, result });
+  }
+
+  /** Somebody else's answer, to be passed on unchanged. */
+  relay(relay: Relay): void {
+    this.#sendUser(relay.to, relay.inner);
+  }
+
+  #internal(query: Query): void {
+    const { keys, codec, config } = this.#init;
+    if (query.name === PING) return; // The ack is the answer.
+    if (query.name === CONFLICT) return; // Conflict resolution is off, as in Nomad.
+    if (!isKeyQuery(query.name)) return;
+    const fits = (payload: Uint8Array): boolean =>
+      codec.encode(this.#responseTo(query, 0, payload)).length <= config.queryResponseSizeMax;
+    this.#respond(query, 0, answerKeyQuery(query, keys, codec, fits));
+  }
+
+  #toApplication(query: Query): void {
+    const { lTime, id, name, sourceNode } = query;
+    const payload = query.payload ?? new Uint8Array(0);
+    this.#init.act({
+      kind: "event",
+      event: { kind: "query", lTime, id, name, payload, sourceNode },
+    });
+  }
+
+  #responseTo(query: Query, flags: number, payload: Uint8Array | null): QueryResponse {
+    const { lTime, id } = query;
+    return { kind: "queryResponse", lTime, id, from: this.#init.name, flags, payload };
+  }
+
+  #respond(query: Query, flags: number, payload: Uint8Array | null): void {
+    const { codec, relays } = this.#init;
+    const to: Address = { ip: query.addr ?? new Uint8Array(0), port: query.port };
+    const inner = codec.encode(this.#responseTo(query, flags, payload));
+    this.#sendUser(to, inner);
+    if (query.relayFactor === 0) return;
+    for (const helper of relays(query.relayFactor)) {
+      const relay: Relay = { kind: "relay", to, name: query.sourceNode, inner };
+      this.#sendUser(helper, codec.encode(relay));
+    }
+  }
+
+  #sendUser(to: Address, body: Uint8Array): void {
+    this.#init.act({ kind: "send", to, messages: [{ kind: "user", body }], crc: false });
+  }
+}

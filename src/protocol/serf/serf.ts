@@ -1,0 +1,505 @@
+/**
+ * Serf as Nomad uses it, on top of SWIM, as one pure state machine.
+ *
+ *   commands  start, leave, forceLeave, joined, updateTags, userEvent, askKeys
+ *   events    receive, merge, streamAck, expire
+ *   outputs   deadline, drain
+ *   queries   members, swim, pushPullState, stats
+ *
+ * @module
+ */
+import { Deadlines } from "../deadlines.ts";
+import type { Address, Instant, Prng } from "../ports.ts";
+import { type BroadcastHandle, Broadcasts } from "../swim/broadcasts.ts";
+import type { SwimConfig } from "../swim/config.ts";
+import { type Member, protocolMax } from "../swim/members.ts";
+import type { Refusal } from "../swim/membership.ts";
+import type { Alive, Message, PeerState, User } from "../swim/message.ts";
+import { Swim } from "../swim/swim.ts";
+import type { MemberEventKind, SerfAction, SerfMember } from "./action.ts";
+import type { SerfConfig } from "./config.ts";
+import type { KeyKeeper, KeyOperation } from "./key-queries.ts";
+import { LamportClock } from "./lamport.ts";
+import type {
+  LeaveIntent,
+  PushPullState,
+  SerfCodec,
+  SerfMessage,
+  Tags,
+  UserEvent,
+} from "./message.ts";
+import { Queries } from "./queries.ts";
+import { RecentByTime } from "./recent.ts";
+import { Roster } from "./roster.ts";
+
+/** memberlist speaks 2 of 1..5, Serf 4 of 2..5. */
+export const VERSIONS = Uint8Array.of(1, 5, 2, 2, 5, 4);
+const PROTOCOL_RELAY = 5;
+const PRUNE_KEY = "prune:";
+const QUERY_KEY = "query:";
+
+export interface SerfInit {
+  readonly name: string;
+  readonly address: Address;
+  readonly tags: Tags;
+  readonly swim: SwimConfig;
+  readonly config: SerfConfig;
+  readonly prng: Prng;
+  readonly codec: SerfCodec;
+  readonly keys: KeyKeeper;
+  readonly sizeOf: (message: Message) => number;
+  readonly overheadBytes: () => number;
+  /** Why a node may not be a member (Nomad: not a server), or undefined. */
+  readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
+}
+
+type Phase = "running" | "intent" | "farewell" | "propagating" | "left";
+interface SeenEvent {
+  readonly name: string;
+  readonly payload: Uint8Array | null;
+}
+
+export class Serf {
+  readonly #init: SerfInit;
+  readonly swim: Swim;
+  readonly #clock = new LamportClock();
+  readonly #eventClock = new LamportClock();
+  readonly #queryClock = new LamportClock();
+  readonly #roster: Roster;
+  readonly #queries: Queries;
+  readonly #events: RecentByTime<SeenEvent>;
+  readonly #intentQueue: Broadcasts<Uint8Array>;
+  readonly #queryQueue: Broadcasts<Uint8Array>;
+  readonly #eventQueue: Broadcasts<Uint8Array>;
+  readonly #deadlines = new Deadlines();
+  #tags: Tags;
+  #actions: SerfAction[] = [];
+  #phase: Phase = "running";
+  #leaveIntent: BroadcastHandle | undefined;
+  #now: Instant = 0;
+
+  constructor(init: SerfInit) {
+    this.#init = init;
+    this.#tags = init.tags;
+    const { config, prng, codec, name, address } = init;
+    const act = (action: SerfAction): void => void this.#actions.push(action);
+    this.#roster = new Roster({
+      config,
+      prng,
+      decodeTags: codec.decodeTags,
+      emit: (kind, member) => this.#emit(kind, member),
+      pruneLater: (node, delayMs) => this.#deadlines.set(PRUNE_KEY + node, this.#now + delayMs),
+    });
+    const queue = (): Broadcasts<Uint8Array> =>
+      new Broadcasts({
+        mult: init.swim.retransmitMult,
+        nodes: () => this.#roster.size,
+        sizeOf: (bytes) => bytes.length,
+      });
+    this.#intentQueue = queue();
+    this.#queryQueue = queue();
+    this.#eventQueue = queue();
+    this.#events = new RecentByTime(config.eventBuffer, sameEvent);
+    this.#queries = new Queries({
+      name,
+      address,
+      tags: () => this.#tags,
+      config,
+      prng,
+      clock: this.#queryClock,
+      codec,
+      keys: init.keys,
+      act,
+      broadcast: (query) => void this.#queryQueue.queue(codec.encode(query)),
+      members: () => this.#roster.all(),
+      setDeadline: (key, at) => this.#deadlines.set(key, at),
+      relays: (count) => this.#relays(count),
+    });
+    this.swim = new Swim({
+      name,
+      address,
+      meta: codec.encodeTags(init.tags),
+      versions: VERSIONS,
+      config: init.swim,
+      prng,
+      sizeOf: init.sizeOf,
+      overheadBytes: init.overheadBytes,
+      delegate: {
+        refuseAlive: (alive) => this.#refuseAlive(alive),
+        refuseMerge: (states) => this.#refuseMerge(states),
+        changed: (change, member, now) => {
+          this.#now = now;
+          if (change === "join") this.#roster.joined(member);
+          else if (change === "leave") this.#roster.gone(member.name, now);
+          else this.#roster.updated(member);
+        },
+        userMessage: (body, _from, now) => this.#userMessage(body, now),
+        broadcasts: (overhead, limit) => this.#gossip(overhead, limit),
+        ackPayload: () => null,
+        pinged: () => undefined,
+      },
+    });
+  }
+
+  // Commands
+
+  start(now: Instant): void {
+    this.#now = now;
+    const { config } = this.#init;
+    this.swim.start(now);
+    this.#deadlines.set("tick:reap", now + config.reapIntervalMs);
+    this.#deadlines.set("tick:reconnect", now + config.reconnectIntervalMs);
+    this.#deadlines.set("tick:queues", now + config.queueCheckIntervalMs);
+  }
+
+  /** After a join that the user asked for: tells everybody that we are here on purpose. */
+  joined(now: Instant): void {
+    this.#now = now;
+    this.#broadcastJoin();
+  }
+
+  /** Leaves: intent, farewell, a moment for both to spread; then the action `left`. */
+  leave(now: Instant): void {
+    if (this.#phase !== "running") return;
+    this.#now = now;
+    this.#phase = "intent";
+    const intent: LeaveIntent = {
+      kind: "leave",
+      lTime: this.#clock.time(),
+      node: this.#init.name,
+      prune: false,
+    };
+    this.#clock.increment();
+    this.#roster.leaveIntent(intent, now);
+    if (this.#othersAlive()) {
+      this.#leaveIntent = this.#intentQueue.queue(this.#init.codec.encode(intent));
+    }
+    this.#deadlines.set("leave:intent", now + this.#init.config.broadcastTimeoutMs);
+    this.#leaveProgress(now);
+  }
+
+  /** Declares a failed member as left, or removes it altogether (`prune`). */
+  forceLeave(node: string, prune: boolean, now: Instant): void {
+    this.#now = now;
+    const lTime = this.#clock.time();
+    this.#clock.increment();
+    const intent: LeaveIntent = { kind: "leave", lTime, node, prune };
+    this.#roster.leaveIntent(intent, now);
+    if (this.#othersAlive()) this.#intentQueue.queue(this.#init.codec.encode(intent));
+  }
+
+  updateTags(tags: Tags, now: Instant): void {
+    this.#now = now;
+    this.#tags = tags;
+    this.swim.update(this.#init.codec.encodeTags(tags), now);
+  }
+
+  /** @returns false if it is larger than every member accepts */
+  userEvent(name: string, payload: Uint8Array, coalesce: boolean, now: Instant): boolean {
+    this.#now = now;
+    const lTime = this.#eventClock.time();
+    const event: UserEvent = { kind: "userEvent", lTime, name, payload, coalesce };
+    const bytes = this.#init.codec.encode(event);
+    const { userEventSizeMax } = this.#init.config;
+    if (name.length + payload.length > userEventSizeMax || bytes.length > userEventSizeMax)
+      return false;
+    this.#eventClock.increment();
+    this.#takeEvent(event, bytes);
+    return true;
+  }
+
+  /** See Queries.askKeys; the answer comes as a `key-result` action. */
+  askKeys(operation: KeyOperation, key: Uint8Array, now: Instant): number | undefined {
+    this.#now = now;
+    const { config, swim } = this.#init;
+    const alive = this.#roster.count("alive");
+    const scale = Math.ceil(Math.log10(alive + 1));
+    const timeoutMs = swim.gossipIntervalMs * config.queryTimeoutMult * scale;
+    return this.#queries.askKeys(operation, key, timeoutMs, now);
+  }
+
+  // Events
+
+  receive(from: Address, message: Message, now: Instant): Refusal | undefined {
+    this.#now = now;
+    return this.swim.receive(from, message, now);
+  }
+
+  /**
+   * The other half of a push/pull.
+   *
+   * @param how joining: somebody joins by it; ignoreOld: user events from before are not for us
+   * @returns why all of it was refused, or undefined
+   */
+  merge(
+    states: readonly PeerState[],
+    userState: Uint8Array,
+    how: { joining: boolean; ignoreOld: boolean },
+    now: Instant,
+  ): string | undefined {
+    this.#now = now;
+    const refusal = this.swim.merge(states, how.joining, now);
+    if (refusal !== undefined || userState.length === 0) return refusal;
+    const state = this.#init.codec.decodePushPull(userState);
+    if (state === undefined) return "the Serf state of the push/pull cannot be read";
+    this.#mergeState(state, how, now);
+    return undefined;
+  }
+
+  streamAck(seqNo: number, ok: boolean): void {
+    this.swim.streamAck(seqNo, ok);
+  }
+
+  expire(now: Instant): void {
+    this.#now = now;
+    this.swim.expire(now);
+    for (let key = this.#deadlines.due(now); key !== undefined; key = this.#deadlines.due(now)) {
+      this.#expired(key, now);
+    }
+    this.#leaveProgress(now);
+  }
+
+  // Outputs
+
+  deadline(): Instant | undefined {
+    const own = this.#deadlines.next();
+    const below = this.swim.deadline();
+    if (own === undefined || below === undefined) return own ?? below;
+    return Math.min(own, below);
+  }
+
+  drain(): readonly SerfAction[] {
+    const actions = [...this.swim.drain(), ...this.#actions];
+    this.#actions = [];
+    return actions;
+  }
+
+  // Queries
+
+  members(): Iterable<SerfMember> {
+    return this.#roster.all();
+  }
+
+  member(name: string): SerfMember | undefined {
+    return this.#roster.get(name);
+  }
+
+  /** Serf's half of a push/pull. */
+  pushPullState(): Uint8Array {
+    const statusLTimes = new Map<string, bigint>();
+    const leftMembers: string[] = [];
+    for (const member of this.#roster.all()) {
+      statusLTimes.set(member.name, member.statusLTime);
+      if (member.status === "left") leftMembers.push(member.name);
+    }
+    const events = this.#events.slots().map((slot) => {
+      return slot === null ? null : { lTime: slot.lTime, events: slot.seen };
+    });
+    return this.#init.codec.encodePushPull({
+      lTime: this.#clock.time(),
+      statusLTimes,
+      leftMembers,
+      eventLTime: this.#eventClock.time(),
+      events,
+      queryLTime: this.#queryClock.time(),
+    });
+  }
+
+  /** The numbers of `serf info`. */
+  stats(): Readonly<Record<string, number | bigint>> {
+    return {
+      members: this.#roster.size,
+      failed: this.#roster.count("failed"),
+      left: this.#roster.count("left"),
+      health_score: this.swim.healthScore(),
+      member_time: this.#clock.time(),
+      event_time: this.#eventClock.time(),
+      query_time: this.#queryClock.time(),
+      intent_queue: this.#intentQueue.length,
+      event_queue: this.#eventQueue.length,
+      query_queue: this.#queryQueue.length,
+    };
+  }
+
+  #expired(key: string, now: Instant): void {
+    const { config } = this.#init;
+    if (key.startsWith(PRUNE_KEY)) this.#roster.erase(key.slice(PRUNE_KEY.length));
+    else if (key.startsWith(QUERY_KEY)) this.#queries.finish(Number(key.slice(QUERY_KEY.length)));
+    else if (key === "tick:reap") {
+      this.#deadlines.set(key, now + config.reapIntervalMs);
+      this.#roster.reap(now);
+    } else if (key === "tick:reconnect") {
+      this.#deadlines.set(key, now + config.reconnectIntervalMs);
+      const target = this.#phase === "running" ? this.#roster.reconnectTarget() : undefined;
+      if (target !== undefined) this.#actions.push({ kind: "reconnect", with: target });
+    } else if (key === "tick:queues") {
+      this.#deadlines.set(key, now + config.queueCheckIntervalMs);
+      for (const queue of [this.#intentQueue, this.#queryQueue, this.#eventQueue]) {
+        queue.prune(config.queueDepthMax);
+      }
+    }
+  }
+
+  /** Moves the leave on when its step is done or its time is up; the deadlines say which. */
+  #leaveProgress(now: Instant): void {
+    const { broadcastTimeoutMs, leavePropagateDelayMs } = this.#init.config;
+    if (this.#phase === "intent") {
+      if (this.#leaveIntent?.finished === false && this.#deadlines.has("leave:intent")) return;
+      this.#deadlines.clear("leave:intent");
+      this.#phase = "farewell";
+      this.swim.leave(now);
+      this.#deadlines.set("leave:farewell", now + broadcastTimeoutMs);
+    }
+    if (this.#phase === "farewell") {
+      if (!this.swim.farewellSent() && this.#deadlines.has("leave:farewell")) return;
+      this.#deadlines.clear("leave:farewell");
+      this.#phase = "propagating";
+      this.#deadlines.set("leave:propagated", now + leavePropagateDelayMs);
+    }
+    if (this.#phase === "propagating" && !this.#deadlines.has("leave:propagated")) {
+      this.#phase = "left";
+      this.#actions.push({ kind: "left" });
+    }
+  }
+
+  #refuseAlive(alive: Alive): string | undefined {
+    if (alive.node === this.#init.name) return undefined;
+    if (alive.vsn === null || alive.vsn.length < 6) return "protocol versions are missing";
+    const tags = this.#init.codec.decodeTags(alive.meta);
+    return this.#init.refuseMember(alive.node, tags, alive.addr?.length ?? 0);
+  }
+
+  #refuseMerge(states: readonly PeerState[]): string | undefined {
+    for (const state of states) {
+      const tags = this.#init.codec.decodeTags(state.meta);
+      const refusal = this.#init.refuseMember(state.name, tags, state.addr?.length ?? 0);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  #userMessage(body: Uint8Array, now: Instant): void {
+    const message = this.#init.codec.decode(body);
+    if (message !== undefined) this.#message(message, body, now);
+  }
+
+  #message(message: SerfMessage, bytes: Uint8Array, now: Instant): void {
+    switch (message.kind) {
+      case "join":
+        this.#clock.witness(message.lTime);
+        if (this.#roster.joinIntent(message, now)) this.#intentQueue.queue(bytes);
+        return;
+      case "leave":
+        if (this.#takeLeave(message, now)) this.#intentQueue.queue(bytes);
+        return;
+      case "userEvent":
+        this.#takeEvent(message, bytes);
+        return;
+      case "query":
+        this.#queries.receive(message);
+        return;
+      case "queryResponse":
+        this.#queries.response(message);
+        return;
+      case "relay":
+        this.#queries.relay(message);
+        return;
+    }
+  }
+
+  /** True: news to pass on. A claim that we leave, while we do not, is answered by a join. */
+  #takeLeave(intent: LeaveIntent, now: Instant): boolean {
+    this.#clock.witness(intent.lTime);
+    const { name } = this.#init;
+    if (intent.node !== name || this.#phase !== "running") {
+      return this.#roster.leaveIntent(intent, now);
+    }
+    const self = this.#roster.get(name);
+    if (self !== undefined && intent.lTime > self.statusLTime) this.#broadcastJoin();
+    return false;
+  }
+
+  #takeEvent(event: UserEvent, bytes: Uint8Array | undefined): void {
+    const { lTime, name, coalesce } = event;
+    this.#eventClock.witness(lTime);
+    const payload = event.payload;
+    if (!this.#events.note(lTime, { name, payload }, this.#eventClock.time())) return;
+    const body = payload ?? new Uint8Array(0);
+    this.#actions.push({
+      kind: "event",
+      event: { kind: "user", lTime, name, payload: body, coalesce },
+    });
+    if (bytes !== undefined) this.#eventQueue.queue(bytes);
+  }
+
+  #mergeState(
+    state: PushPullState,
+    how: { joining: boolean; ignoreOld: boolean },
+    now: Instant,
+  ): void {
+    if (state.lTime > 0n) this.#clock.witness(state.lTime - 1n);
+    if (state.eventLTime > 0n) this.#eventClock.witness(state.eventLTime - 1n);
+    if (state.queryLTime > 0n) this.#queryClock.witness(state.queryLTime - 1n);
+    const left = new Set(state.leftMembers);
+    for (const node of left) {
+      const lTime = (state.statusLTimes.get(node) ?? 0n) + 1n;
+      this.#takeLeave({ kind: "leave", lTime, node, prune: false }, now);
+    }
+    for (const [node, lTime] of state.statusLTimes) {
+      if (left.has(node)) continue;
+      this.#clock.witness(lTime);
+      this.#roster.joinIntent({ kind: "join", lTime, node }, now);
+    }
+    if (how.joining && how.ignoreOld) this.#events.raiseMinimum(state.eventLTime);
+    for (const slot of state.events) {
+      for (const { name, payload } of slot?.events ?? []) {
+        const lTime = slot?.lTime ?? 0n;
+        this.#takeEvent({ kind: "userEvent", lTime, name, payload, coalesce: false }, undefined);
+      }
+    }
+  }
+
+  #broadcastJoin(): void {
+    const intent = { kind: "join", lTime: this.#clock.time(), node: this.#init.name } as const;
+    this.#clock.witness(intent.lTime);
+    this.#roster.joinIntent(intent, this.#now);
+    this.#intentQueue.queue(this.#init.codec.encode(intent));
+  }
+
+  #gossip(overheadBytes: number, limitBytes: number): User[] {
+    const bodies: Uint8Array[] = [];
+    let free = limitBytes;
+    for (const queue of [this.#intentQueue, this.#queryQueue, this.#eventQueue]) {
+      const taken = queue.take(overheadBytes, free);
+      for (const body of taken) free -= body.length + overheadBytes;
+      bodies.push(...taken);
+    }
+    return bodies.map((body) => ({ kind: "user", body }));
+  }
+
+  #emit(kind: MemberEventKind, member: SerfMember): void {
+    this.#actions.push({ kind: "event", event: { kind, member } });
+  }
+
+  #othersAlive(): boolean {
+    for (const member of this.#roster.all()) {
+      if (member.name !== this.#init.name && member.status === "alive") return true;
+    }
+    return false;
+  }
+
+  #relays(count: number): readonly Address[] {
+    if (this.#roster.size < count + 1) return [];
+    const wanted = (member: Member): boolean =>
+      member.name !== this.#init.name &&
+      member.state === "alive" &&
+      protocolMax(member) >= PROTOCOL_RELAY;
+    return this.swim.randomMembers(count, wanted);
+  }
+}
+
+function sameEvent(a: SeenEvent, b: SeenEvent): boolean {
+  if (a.name !== b.name) return false;
+  const [left, right] = [a.payload ?? [], b.payload ?? []];
+  return left.length === right.length && left.every((byte: number, i: number) => byte === right[i]);
+}

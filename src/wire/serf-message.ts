@@ -1,0 +1,406 @@
+/**
+ * Serf's messages to bytes and back (wire/gossip.md §10.1, §10.3, §10.8). The bytes start with
+ * Serf's own type byte; memberlist's user byte in front is not ours.
+ *
+ * @module
+ */
+import type {
+  EventSlot,
+  Filter,
+  JoinIntent,
+  KeyResponse,
+  LeaveIntent,
+  PushPullState,
+  Query,
+  QueryResponse,
+  Relay,
+  SerfCodec,
+  SerfMessage,
+  Tags,
+  UserEvent,
+} from "../protocol/serf/message.ts";
+import { MsgpackReader } from "./msgpack-reader.ts";
+import { MsgpackWriter } from "./msgpack-writer.ts";
+import { decodeText } from "./text.ts";
+
+export const SerfType = {
+  leave: 0,
+  join: 1,
+  pushPull: 2,
+  userEvent: 3,
+  query: 4,
+  queryResponse: 5,
+  conflictResponse: 6,
+  keyRequest: 7,
+  keyResponse: 8,
+  relay: 9,
+} as const;
+
+const TAG_MAGIC = 0xff;
+const FILTER_NODES = 0;
+const FILTER_TAG = 1;
+const U32 = 0xffff_ffff;
+/** Elements kept of one list; the packet itself bounds what can be there. */
+const LIST_MAX = 1 << 20;
+
+const LEAVE_FIELDS = ["LTime", "Node", "Prune"];
+const EVENT_FIELDS = ["LTime", "Name", "Payload", "CC"];
+const QUERY_FIELDS = [
+  "LTime",
+  "ID",
+  "Addr",
+  "Port",
+  "SourceNode",
+  "Filters",
+  "Flags",
+  "RelayFactor",
+  "Timeout",
+  "Name",
+  "Payload",
+];
+const RESPONSE_FIELDS = ["LTime", "ID", "From", "Flags", "Payload"];
+const PUSH_PULL_FIELDS = [
+  "LTime",
+  "StatusLTimes",
+  "LeftMembers",
+  "EventLTime",
+  "Events",
+  "QueryLTime",
+];
+const RELAY_FIELDS = ["DestAddr", "DestName"];
+const ADDR_FIELDS = ["IP", "Port", "Zone"];
+const KEY_RESPONSE_FIELDS = ["Result", "Message", "Keys", "PrimaryKey"];
+
+export const serfCodec: SerfCodec = {
+  encode,
+  decode,
+  encodePushPull,
+  decodePushPull,
+  encodeTags,
+  decodeTags,
+  decodeFilter,
+  decodeKeyRequest,
+  encodeKeyRequest: (key) =>
+    new MsgpackWriter().byte(SerfType.keyRequest).map(1).key("Key").raw(key).take(),
+  encodeKeyResponse,
+  decodeKeyResponse,
+};
+
+function encode(message: SerfMessage): Uint8Array {
+  const out = new MsgpackWriter();
+  switch (message.kind) {
+    case "leave":
+      out.byte(SerfType.leave).map(3).key("LTime").uint(message.lTime);
+      return out.key("Node").text(message.node).key("Prune").bool(message.prune).take();
+    case "join":
+      out.byte(SerfType.join).map(2).key("LTime").uint(message.lTime);
+      return out.key("Node").text(message.node).take();
+    case "userEvent":
+      out.byte(SerfType.userEvent).map(4).key("CC").bool(message.coalesce);
+      out.key("LTime").uint(message.lTime).key("Name").text(message.name);
+      return out.key("Payload").raw(message.payload).take();
+    case "query":
+      return encodeQuery(out, message);
+    case "queryResponse":
+      out.byte(SerfType.queryResponse).map(5).key("Flags").uint(message.flags);
+      out.key("From").text(message.from).key("ID").uint(message.id);
+      out.key("LTime").uint(message.lTime);
+      return out.key("Payload").raw(message.payload).take();
+    case "relay":
+      out.byte(SerfType.relay).map(2).key("DestAddr").map(3).key("IP").raw(message.to.ip);
+      out.key("Port").int(message.to.port).key("Zone").text("");
+      return out.key("DestName").text(message.name).append(message.inner).take();
+  }
+}
+
+function encodeQuery(out: MsgpackWriter, query: Query): Uint8Array {
+  out.byte(SerfType.query).map(11).key("Addr").raw(query.addr).key("Filters");
+  if (query.filters === null) out.nil();
+  else {
+    out.array(query.filters.length);
+    for (const filter of query.filters) out.raw(filter);
+  }
+  out.key("Flags").uint(query.flags).key("ID").uint(query.id).key("LTime").uint(query.lTime);
+  out.key("Name").text(query.name).key("Payload").raw(query.payload);
+  out.key("Port").uint(query.port).key("RelayFactor").uint(query.relayFactor);
+  out.key("SourceNode").text(query.sourceNode).key("Timeout").int(query.timeoutNs);
+  return out.take();
+}
+
+function decode(bytes: Uint8Array): SerfMessage | undefined {
+  const reader = new MsgpackReader(bytes, 1);
+  const message = decodeBody(bytes, reader);
+  return reader.ok ? message : undefined;
+}
+
+function decodeBody(bytes: Uint8Array, reader: MsgpackReader): SerfMessage | undefined {
+  switch (bytes[0]) {
+    case SerfType.leave:
+      return decodeLeave(reader);
+    case SerfType.join:
+      return decodeJoin(reader);
+    case SerfType.userEvent:
+      return decodeUserEvent(reader);
+    case SerfType.query:
+      return decodeQuery(reader);
+    case SerfType.queryResponse:
+      return decodeResponse(reader);
+    case SerfType.relay:
+      return decodeRelay(bytes, reader);
+    default:
+      return undefined;
+  }
+}
+
+function decodeLeave(reader: MsgpackReader): LeaveIntent {
+  let lTime = 0n;
+  let node = "";
+  let prune = false;
+  reader.struct(LEAVE_FIELDS, (name) => {
+    if (name === "LTime") lTime = reader.uint64();
+    else if (name === "Node") node = reader.text();
+    else prune = reader.bool();
+  });
+  return { kind: "leave", lTime, node, prune };
+}
+
+function decodeJoin(reader: MsgpackReader): JoinIntent {
+  const { lTime, node } = decodeLeave(reader);
+  return { kind: "join", lTime, node };
+}
+
+function decodeUserEvent(reader: MsgpackReader): UserEvent {
+  let lTime = 0n;
+  let eventName = "";
+  let payload: Uint8Array | null = null;
+  let coalesce = false;
+  reader.struct(EVENT_FIELDS, (name) => {
+    if (name === "LTime") lTime = reader.uint64();
+    else if (name === "Name") eventName = reader.text();
+    else if (name === "Payload") payload = reader.raw()?.slice() ?? null;
+    else coalesce = reader.bool();
+  });
+  return { kind: "userEvent", lTime, name: eventName, payload, coalesce };
+}
+
+function decodeQuery(reader: MsgpackReader): Query {
+  let [lTime, timeoutNs] = [0n, 0n];
+  let [id, port, flags, relayFactor] = [0, 0, 0, 0];
+  let [sourceNode, queryName] = ["", ""];
+  let addr: Uint8Array | null = null;
+  let payload: Uint8Array | null = null;
+  let filters: Uint8Array[] | null = null;
+  reader.struct(QUERY_FIELDS, (name) => {
+    if (name === "LTime") lTime = reader.uint64();
+    else if (name === "ID") id = reader.uint(U32);
+    else if (name === "Addr") addr = reader.raw()?.slice() ?? null;
+    else if (name === "Port") port = reader.uint(0xffff);
+    else if (name === "SourceNode") sourceNode = reader.text();
+    else if (name === "Filters") filters = readList(reader, () => reader.raw()?.slice());
+    else if (name === "Flags") flags = reader.uint(U32);
+    else if (name === "RelayFactor") relayFactor = reader.uint(0xff);
+    else if (name === "Timeout") timeoutNs = reader.int64();
+    else if (name === "Name") queryName = reader.text();
+    else payload = reader.raw()?.slice() ?? null;
+  });
+  return {
+    kind: "query",
+    lTime,
+    id,
+    addr,
+    port,
+    sourceNode,
+    filters,
+    flags,
+    relayFactor,
+    timeoutNs,
+    name: queryName,
+    payload,
+  };
+}
+
+function decodeResponse(reader: MsgpackReader): QueryResponse {
+  let lTime = 0n;
+  let [id, flags] = [0, 0];
+  let from = "";
+  let payload: Uint8Array | null = null;
+  reader.struct(RESPONSE_FIELDS, (name) => {
+    if (name === "LTime") lTime = reader.uint64();
+    else if (name === "ID") id = reader.uint(U32);
+    else if (name === "From") from = reader.text();
+    else if (name === "Flags") flags = reader.uint(U32);
+    else payload = reader.raw()?.slice() ?? null;
+  });
+  return { kind: "queryResponse", lTime, id, from, flags, payload };
+}
+
+function decodeRelay(bytes: Uint8Array, reader: MsgpackReader): Relay {
+  let ip: Uint8Array = new Uint8Array(0);
+  let port = 0;
+  let destName = "";
+  reader.struct(RELAY_FIELDS, (name) => {
+    if (name === "DestName") {
+      destName = reader.text();
+      return;
+    }
+    reader.struct(ADDR_FIELDS, (part) => {
+      if (part === "IP") ip = reader.raw()?.slice() ?? ip;
+      else if (part === "Port") port = reader.int(0, 0xffff);
+      else reader.skip();
+    });
+  });
+  return { kind: "relay", to: { ip, port }, name: destName, inner: bytes.slice(reader.at) };
+}
+
+/** nil stays null; an element that is nil is an empty one. */
+function readList<T>(reader: MsgpackReader, element: () => T | undefined): T[] | null {
+  const count = reader.array();
+  if (count < 0) return null;
+  const list: T[] = [];
+  for (let i = 0; i < count && i < LIST_MAX && reader.ok; i++) {
+    const one = element();
+    if (one !== undefined) list.push(one);
+  }
+  return list;
+}
+
+function encodePushPull(state: PushPullState): Uint8Array {
+  const out = new MsgpackWriter(2048).byte(SerfType.pushPull).map(6);
+  out.key("EventLTime").uint(state.eventLTime).key("Events").array(state.events.length);
+  for (const slot of state.events) encodeSlot(out, slot);
+  out.key("LTime").uint(state.lTime).key("LeftMembers").array(state.leftMembers.length);
+  for (const name of state.leftMembers) out.text(name);
+  out.key("QueryLTime").uint(state.queryLTime);
+  out.key("StatusLTimes").map(state.statusLTimes.size);
+  for (const [name, lTime] of state.statusLTimes) out.text(name).uint(lTime);
+  return out.take();
+}
+
+function encodeSlot(out: MsgpackWriter, slot: EventSlot | null): void {
+  if (slot === null) {
+    out.nil();
+    return;
+  }
+  out.map(2).key("Events").array(slot.events.length);
+  for (const event of slot.events) {
+    out.map(2).key("Name").text(event.name).key("Payload").raw(event.payload);
+  }
+  out.key("LTime").uint(slot.lTime);
+}
+
+function decodePushPull(bytes: Uint8Array): PushPullState | undefined {
+  if (bytes[0] !== SerfType.pushPull) return undefined;
+  const reader = new MsgpackReader(bytes, 1);
+  let [lTime, eventLTime, queryLTime] = [0n, 0n, 0n];
+  const statusLTimes = new Map<string, bigint>();
+  let leftMembers: string[] = [];
+  let events: (EventSlot | null)[] = [];
+  reader.struct(PUSH_PULL_FIELDS, (name) => {
+    if (name === "LTime") lTime = reader.uint64();
+    else if (name === "EventLTime") eventLTime = reader.uint64();
+    else if (name === "QueryLTime") queryLTime = reader.uint64();
+    else if (name === "LeftMembers") leftMembers = readList(reader, () => reader.text()) ?? [];
+    else if (name === "Events") events = readList(reader, () => decodeSlot(reader)) ?? [];
+    else {
+      const count = reader.map();
+      for (let i = 0; i < count && reader.ok; i++) statusLTimes.set(reader.text(), reader.uint64());
+    }
+  });
+  if (!reader.ok) return undefined;
+  return { lTime, statusLTimes, leftMembers, eventLTime, events, queryLTime };
+}
+
+function decodeSlot(reader: MsgpackReader): EventSlot | null {
+  if (reader.nil()) return null;
+  let lTime = 0n;
+  let events: { name: string; payload: Uint8Array | null }[] = [];
+  reader.struct(["LTime", "Events"], (field) => {
+    if (field === "LTime") lTime = reader.uint64();
+    else events = readList(reader, () => decodeSlotEvent(reader)) ?? [];
+  });
+  return { lTime, events };
+}
+
+function decodeSlotEvent(reader: MsgpackReader): { name: string; payload: Uint8Array | null } {
+  let name = "";
+  let payload: Uint8Array | null = null;
+  reader.struct(["Name", "Payload"], (field) => {
+    if (field === "Name") name = reader.text();
+    else payload = reader.raw()?.slice() ?? null;
+  });
+  return { name, payload };
+}
+
+function encodeTags(tags: Tags): Uint8Array {
+  const out = new MsgpackWriter().byte(TAG_MAGIC).map(tags.size);
+  for (const [key, value] of tags) out.text(key).text(value);
+  return out.take();
+}
+
+/** Without the magic byte the whole meta is the role: nodes before tags existed. */
+function decodeTags(meta: Uint8Array | null): Tags {
+  if (meta === null || meta[0] !== TAG_MAGIC) {
+    return new Map([["role", decodeText(meta ?? new Uint8Array(0))]]);
+  }
+  const reader = new MsgpackReader(meta, 1);
+  const tags = new Map<string, string>();
+  const count = reader.map();
+  for (let i = 0; i < count && reader.ok; i++) {
+    const key = reader.text();
+    const value = reader.text();
+    if (reader.ok) tags.set(key, value); // Cut short: what came before stays.
+  }
+  return tags;
+}
+
+function decodeFilter(bytes: Uint8Array): Filter | undefined {
+  const reader = new MsgpackReader(bytes, 1);
+  if (bytes[0] === FILTER_NODES) {
+    const names = readList(reader, () => reader.text()) ?? [];
+    return reader.ok ? { kind: "nodes", names } : undefined;
+  }
+  if (bytes[0] !== FILTER_TAG) return undefined;
+  let tag = "";
+  let expr = "";
+  reader.struct(["Tag", "Expr"], (name) => {
+    if (name === "Tag") tag = reader.text();
+    else expr = reader.text();
+  });
+  return reader.ok ? { kind: "tag", tag, expr } : undefined;
+}
+
+function decodeKeyRequest(payload: Uint8Array | null): Uint8Array | undefined {
+  if (payload === null || payload[0] !== SerfType.keyRequest) return undefined;
+  const reader = new MsgpackReader(payload, 1);
+  let key: Uint8Array = new Uint8Array(0);
+  reader.struct(["Key"], () => {
+    key = reader.raw()?.slice() ?? key;
+  });
+  return reader.ok ? key : undefined;
+}
+
+function encodeKeyResponse(response: KeyResponse): Uint8Array {
+  const out = new MsgpackWriter().byte(SerfType.keyResponse).map(4).key("Keys");
+  if (response.keys === null) out.nil();
+  else {
+    out.array(response.keys.length);
+    for (const key of response.keys) out.text(key);
+  }
+  out.key("Message").text(response.message).key("PrimaryKey").text(response.primaryKey);
+  return out.key("Result").bool(response.result).take();
+}
+
+function decodeKeyResponse(payload: Uint8Array | null): KeyResponse | undefined {
+  if (payload === null || payload[0] !== SerfType.keyResponse) return undefined;
+  const reader = new MsgpackReader(payload, 1);
+  let result = false;
+  let [message, primaryKey] = ["", ""];
+  let keys: string[] | null = null;
+  reader.struct(KEY_RESPONSE_FIELDS, (name) => {
+    if (name === "Result") result = reader.bool();
+    else if (name === "Message") message = reader.text();
+    else if (name === "Keys") keys = readList(reader, () => reader.text());
+    else primaryKey = reader.text();
+  });
+  return reader.ok ? { result, message, keys, primaryKey } : undefined;
+}
