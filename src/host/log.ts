@@ -1,0 +1,125 @@
+/**
+ * Log lines as hclog writes them, since people and their tools know Nomad's:
+ * `    2026-11-25T06:43:57.708Z [INFO]  nomad: serf: EventMemberJoin: s1.global 127.0.0.1`.
+ *
+ * @module
+ */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Log, LogFields } from "./host.ts";
+
+export const LOG_LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly json: boolean;
+  /** Appended to, besides standard output; undefined: none. */
+  readonly file: string | undefined;
+}
+
+/** Receives every line at or above the level; for `monitor` and the tests. */
+export type LogListener = (line: string, level: LogLevel) => void;
+
+const STDOUT = 1;
+
+/** The agent's log; `close` flushes the file. */
+export class LogSink {
+  #level: LogLevel;
+  readonly #json: boolean;
+  readonly #file: number | undefined;
+  readonly #listeners = new Set<LogListener>();
+
+  constructor(options: LogOptions) {
+    this.#level = options.level;
+    this.#json = options.json;
+    this.#file = options.file === undefined ? undefined : openSync(options.file, "a", 0o600);
+  }
+
+  get level(): LogLevel {
+    return this.#level;
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#level = level;
+  }
+
+  listen(listener: LogListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  logger(name: string): Log {
+    const at =
+      (level: LogLevel) =>
+      (message: string, fields: LogFields = {}): void =>
+        this.#write(level, name, message, fields);
+    return {
+      trace: at("TRACE"),
+      debug: at("DEBUG"),
+      info: at("INFO"),
+      warn: at("WARN"),
+      error: at("ERROR"),
+      named: (more) => this.logger(`${name}.${more}`),
+    };
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+  }
+
+  #write(level: LogLevel, name: string, message: string, fields: LogFields): void {
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(this.#level)) return;
+    const time = new Date().toISOString();
+    const line = this.#json
+      ? jsonLine(time, level, name, message, fields)
+      : textLine(time, level, name, message, fields);
+    const bytes = new TextEncoder().encode(this.#json ? `${line}\n` : `    ${line}\n`);
+    put(STDOUT, bytes);
+    if (this.#file !== undefined) put(this.#file, new TextEncoder().encode(`${line}\n`));
+    for (const listener of this.#listeners) listener(line, level);
+  }
+}
+
+/** A full pipe or a closed terminal must not stop the agent. */
+function put(file: number, bytes: Uint8Array): void {
+  try {
+    writeSync(file, bytes);
+  } catch {
+    // Nowhere to say so.
+  }
+}
+
+function textLine(
+  time: string,
+  level: LogLevel,
+  name: string,
+  message: string,
+  fields: LogFields,
+): string {
+  const padded = `[${level}]`.padEnd(7);
+  const entries = Object.entries(fields);
+  const tail = entries.map(([key, value]) => ` ${key}=${fieldText(value)}`).join("");
+  return `${time} ${padded} ${name}: ${message}${tail === "" ? "" : `:${tail}`}`;
+}
+
+function fieldText(value: LogFields[string]): string {
+  const text = Array.isArray(value) ? `[${value.join(", ")}]` : String(value);
+  const clean = text.replaceAll(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1));
+  return clean === "" || /[\s"=]/.test(clean) ? JSON.stringify(clean) : clean;
+}
+
+function jsonLine(
+  time: string,
+  level: LogLevel,
+  name: string,
+  message: string,
+  fields: LogFields,
+): string {
+  return JSON.stringify({
+    "@level": level.toLowerCase(),
+    "@message": message,
+    "@module": name,
+    "@timestamp": time.replace("Z", "000Z"),
+    ...fields,
+  });
+}

@@ -1,0 +1,187 @@
+/** UDP by Bun, TCP by node:net, behind the ports of host.ts. */
+import { connect, createServer, type Socket } from "node:net";
+import type { Address } from "../protocol/ports.ts";
+import type {
+  ByteStream,
+  DatagramHandler,
+  DatagramSocket,
+  Network,
+  StreamHandler,
+  StreamServer,
+} from "./host.ts";
+import { formatAddress, formatIp, parseIp } from "./ip.ts";
+
+export const systemNetwork: Network = { datagrams: openDatagrams, listen, dial };
+
+/** Bytes that may wait for a listener before the stream is paused. */
+const EARLY_BYTES_MAX = 256 * 1024;
+const NO_ADDRESS = new Uint8Array(4);
+
+async function openDatagrams(local: Address, handler: DatagramHandler): Promise<DatagramSocket> {
+  // The kernel names few senders again and again; parsing their text each time would show.
+  const known = new Map<string, Uint8Array>();
+  const socket = await Bun.udpSocket({
+    hostname: formatIp(local.ip),
+    port: local.port,
+    binaryType: "uint8array",
+    socket: {
+      data(_socket, bytes, port, host) {
+        handler.packet(bytes, { ip: remembered(known, host), port });
+      },
+      error(_socket, error) {
+        handler.problem(error);
+      },
+    },
+  });
+  return {
+    send(bytes, to) {
+      try {
+        socket.send(bytes, to.port, formatIp(to.ip));
+      } catch (error) {
+        handler.problem(error instanceof Error ? error : new Error(String(error)));
+      }
+    },
+    close: () => socket.close(),
+  };
+}
+
+function remembered(known: Map<string, Uint8Array>, host: string): Uint8Array {
+  const found = known.get(host);
+  if (found !== undefined) return found;
+  const ip = parseIp(host) ?? NO_ADDRESS;
+  if (known.size > 4096) known.clear(); // A flood of forged senders must not grow it.
+  known.set(host, ip);
+  return ip;
+}
+
+function listen(local: Address, accept: (stream: ByteStream) => void): Promise<StreamServer> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    accept(new SocketStream(socket));
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: formatIp(local.ip), port: local.port }, () => {
+      server.off("error", reject);
+      server.on("error", () => undefined); // accept() may fail under pressure; the next one will do.
+      const bound = server.address();
+      const port = typeof bound === "object" && bound !== null ? bound.port : local.port;
+      resolve({
+        local: { ip: local.ip, port },
+        close: () => new Promise((done) => server.close(() => done())),
+      });
+    });
+  });
+}
+
+function dial(to: Address, timeoutMs: number): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: formatIp(to.ip), port: to.port, allowHalfOpen: true });
+    socket.setNoDelay(true);
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new Error(`dial tcp ${formatAddress(to)}: i/o timeout`));
+    }, timeoutMs);
+    const fail = (error: NodeJS.ErrnoException): void => {
+      clearTimeout(timer);
+      reject(new Error(`dial tcp ${formatAddress(to)}: ${describeErrno(error)}`));
+    };
+    socket.once("error", fail);
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      socket.off("error", fail);
+      resolve(new SocketStream(socket));
+    });
+  });
+}
+
+/** A node socket, TCP or TLS, as a ByteStream. */
+export class SocketStream implements ByteStream {
+  readonly socket: Socket;
+  readonly remote: Address;
+  #handler: StreamHandler | undefined;
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  #ended = false;
+  #closed: { error: Error | undefined } | undefined;
+  #error: Error | undefined;
+
+  constructor(socket: Socket, remote?: Address) {
+    this.socket = socket;
+    this.remote = remote ?? {
+      ip: parseIp(socket.remoteAddress ?? "") ?? NO_ADDRESS,
+      port: socket.remotePort ?? 0,
+    };
+    socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
+    socket.on("end", () => {
+      this.#ended = true;
+      this.#handler?.ended();
+    });
+    socket.on("error", (error) => {
+      this.#error = error;
+    });
+    socket.on("drain", () => this.#handler?.drained?.());
+    socket.on("close", () => {
+      this.#closed = { error: this.#error };
+      this.#handler?.closed(this.#error);
+    });
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.socket.write(bytes);
+  }
+
+  end(): void {
+    this.socket.end();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  listen(handler: StreamHandler): void {
+    this.#handler = handler;
+    const early = this.#early;
+    this.#early = [];
+    this.#earlyBytes = 0;
+    for (const chunk of early) handler.data(chunk);
+    this.socket.resume();
+    if (this.#ended) handler.ended();
+    if (this.#closed !== undefined) handler.closed(this.#closed.error);
+  }
+
+  #data(chunk: Uint8Array): void {
+    if (this.#handler !== undefined) {
+      this.#handler.data(chunk);
+      return;
+    }
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes > EARLY_BYTES_MAX) this.socket.pause();
+  }
+}
+
+/** Go's words for the usual errors: what operators have searched for before. */
+export function describeErrno(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return "connect: connection refused";
+    case "ECONNRESET":
+      return "read: connection reset by peer";
+    case "EHOSTUNREACH":
+      return "connect: no route to host";
+    case "ENETUNREACH":
+      return "connect: network is unreachable";
+    case "ETIMEDOUT":
+      return "i/o timeout";
+    case "EADDRINUSE":
+      return "bind: address already in use";
+    case "EADDRNOTAVAIL":
+      return "bind: cannot assign requested address";
+    case "EACCES":
+      return "permission denied";
+    case "ENOENT":
+      return "no such file or directory";
+    default:
+      return error.message;
+  }
+}

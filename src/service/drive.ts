@@ -1,0 +1,73 @@
+/**
+ * Runs a machine in real time: after every command or event its actions are performed in order,
+ * then one timer is armed at its deadline. The simulator runs machines by the same three steps.
+ *
+ * @module
+ */
+import type { Clock } from "../host/host.ts";
+import type { Instant } from "../protocol/ports.ts";
+
+export interface Machine<Action> {
+  deadline(): Instant | undefined;
+  drain(): readonly Action[];
+  /** Harmless when early or late. */
+  expire(now: Instant): void;
+}
+
+export class Driver<Action> {
+  readonly #machine: Machine<Action>;
+  readonly #clock: Clock;
+  readonly #perform: (action: Action) => void;
+  #cancel: (() => void) | undefined;
+  #armedAt: Instant | undefined;
+  #busy = false;
+  #stopped = false;
+
+  constructor(machine: Machine<Action>, clock: Clock, perform: (action: Action) => void) {
+    this.#machine = machine;
+    this.#clock = clock;
+    this.#perform = perform;
+  }
+
+  /** Tells the machine something; `tell` gets the current time. */
+  tell<Result>(tell: (now: Instant) => Result): Result {
+    const result = tell(this.#clock.now());
+    this.#settle();
+    return result;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #settle(): void {
+    // An action may tell the machine more; the outer call performs what comes of it.
+    if (this.#busy || this.#stopped) return;
+    this.#busy = true;
+    try {
+      for (let actions = this.#machine.drain(); actions.length > 0; ) {
+        for (const action of actions) this.#perform(action);
+        actions = this.#machine.drain();
+      }
+    } finally {
+      this.#busy = false;
+    }
+    this.#arm();
+  }
+
+  #arm(): void {
+    const at = this.#machine.deadline();
+    if (at === this.#armedAt && this.#cancel !== undefined) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#armedAt = at;
+    if (at === undefined || this.#stopped) return;
+    this.#cancel = this.#clock.schedule(at, () => {
+      this.#cancel = undefined;
+      this.#machine.expire(this.#clock.now());
+      this.#settle();
+    });
+  }
+}

@@ -1,0 +1,43 @@
+/** What went over the gossip port, and what was turned away and why: the proof of encryption. */
+
+export interface GossipCounters {
+  readonly packets: TrafficCounters;
+  readonly streams: TrafficCounters;
+  /** Times that the key set was changed by a key query. */
+  keyringChanges: number;
+}
+
+export interface TrafficCounters {
+  sent: number;
+  received: number;
+  sentBytes: number;
+  receivedBytes: number;
+  /** Encrypted by us. */
+  sealed: number;
+  /** Decrypted by us. */
+  opened: number;
+  /** Sent in the clear: no key is configured. */
+  sentPlain: number;
+  /** Accepted in the clear. */
+  receivedPlain: number;
+  readonly refused: Map<string, number>;
+}
+
+export function createGossipCounters(): GossipCounters {
+  const traffic = (): TrafficCounters => ({
+    sent: 0,
+    received: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    sealed: 0,
+    opened: 0,
+    sentPlain: 0,
+    receivedPlain: 0,
+    refused: new Map(),
+  });
+  return { packets: traffic(), streams: traffic(), keyringChanges: 0 };
+}
+
+export function countRefusal(counts: Map<string, number>, reason: string): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + 1);
+}

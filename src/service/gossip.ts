@@ -1,0 +1,378 @@
+/**
+ * The gossip engine: the Serf machine on real sockets, sealed with the keyring.
+ *
+ * @module
+ */
+import type { Clock, DatagramSocket, Entropy, Log, Network, StreamServer } from "../host/host.ts";
+import { formatAddress, formatIp, isUnspecified } from "../host/ip.ts";
+import type { Address } from "../protocol/ports.ts";
+import { createPrng } from "../protocol/prng.ts";
+import type { KeyQueryResult, SerfAction, SerfEvent, SerfMember } from "../protocol/serf/action.ts";
+import type { SerfConfig } from "../protocol/serf/config.ts";
+import type { KeyKeeper, KeyOperation } from "../protocol/serf/key-queries.ts";
+import type { Tags } from "../protocol/serf/message.ts";
+import { Serf } from "../protocol/serf/serf.ts";
+import type { SwimNote } from "../protocol/swim/action.ts";
+import type { SwimConfig } from "../protocol/swim/config.ts";
+import type { Message, Peer, Ping } from "../protocol/swim/message.ts";
+import { decodeMessage, encodeMessage } from "../wire/gossip-message.ts";
+import { decodePacket, encodePackets, type PacketRefusal } from "../wire/gossip-packet.ts";
+import type { StreamMessage, StreamRefusal } from "../wire/gossip-stream.ts";
+import { labelOverhead } from "../wire/label.ts";
+import { serfCodec } from "../wire/serf-message.ts";
+import { printable } from "../wire/text.ts";
+import { Driver } from "./drive.ts";
+import { countRefusal, createGossipCounters, type GossipCounters } from "./gossip-counters.ts";
+import { dialProblem, receiveProblem } from "./gossip-problems.ts";
+import { RefusalLog } from "./refusal-log.ts";
+import type { Sealer } from "./sealer.ts";
+import { type ExchangeResult, StreamSync } from "./stream-sync.ts";
+
+export interface GossipInit {
+  /** `<name>.<region>` */
+  readonly name: string;
+  readonly bind: Address;
+  readonly advertise: Address;
+  readonly tags: Tags;
+  readonly swim: SwimConfig;
+  readonly serf: SerfConfig;
+  readonly label: Uint8Array;
+  /** For a TCP exchange, dial and answer each. */
+  readonly streamTimeoutMs: number;
+  readonly sealer: Sealer;
+  readonly keys: KeyKeeper;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly network: Network;
+  readonly log: Log;
+  readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
+  readonly onEvent: (event: SerfEvent) => void;
+}
+
+/** Where to join: the node's name if the caller knows it, for peers that check it. */
+export interface JoinTarget extends Address {
+  readonly name?: string;
+}
+
+export interface JoinResult {
+  readonly joined: number;
+  readonly errors: readonly string[];
+}
+
+export class Gossip {
+  readonly #init: GossipInit;
+  readonly #serf: Serf;
+  readonly #driver: Driver<SerfAction>;
+  readonly #streams: StreamSync;
+  readonly #refusals: RefusalLog;
+  readonly #memberlist: Log;
+  readonly counters: GossipCounters = createGossipCounters();
+  readonly #keyResults = new Map<number, (result: KeyQueryResult) => void>();
+  #datagrams: DatagramSocket | undefined;
+  #server: StreamServer | undefined;
+  #onLeft: (() => void) | undefined;
+
+  constructor(init: GossipInit) {
+    this.#init = init;
+    const { clock, network, sealer, label, log, advertise } = init;
+    this.#memberlist = log;
+    this.#refusals = new RefusalLog(clock, log);
+    const seed = new DataView(init.entropy.bytes(4).buffer).getUint32(0);
+    this.#serf = new Serf({
+      name: init.name,
+      address: advertise,
+      tags: init.tags,
+      swim: init.swim,
+      config: init.serf,
+      prng: createPrng(seed),
+      codec: serfCodec,
+      keys: init.keys,
+      sizeOf: (message) => encodeMessage(message).length,
+      overheadBytes: () => sealer.overheadBytes() + labelOverhead(label),
+      refuseMember: init.refuseMember,
+    });
+    this.#driver = new Driver(this.#serf, clock, (action) => this.#perform(action));
+    this.#streams = new StreamSync({
+      clock,
+      network,
+      sealer,
+      label,
+      counters: this.counters.streams,
+      timeoutMs: init.streamTimeoutMs,
+      serve: (request, from) => this.#serve(request, from),
+      refused: (reason, from) => this.#refusedStream(reason, from),
+    });
+  }
+
+  /** Opens both sockets and announces us. @throws when an address cannot be bound */
+  async start(): Promise<void> {
+    const { network, bind } = this.#init;
+    this.#server = await network.listen(bind, (stream) => void this.#streams.accept(stream));
+    try {
+      this.#datagrams = await network.datagrams(bind, {
+        packet: (bytes, from) => this.#packet(bytes, from),
+        problem: (error) => this.#memberlist.debug("udp", { error: error.message }),
+      });
+    } catch (error) {
+      await this.#server.close();
+      throw error;
+    }
+    this.#driver.tell((now) => this.#serf.start(now));
+  }
+
+  /** Push/pull with every target; successful if one worked. Never rejects. */
+  async join(targets: readonly JoinTarget[], ignoreOld: boolean): Promise<JoinResult> {
+    let joined = 0;
+    const errors: string[] = [];
+    for (const target of targets) {
+      const problem = await this.#sync(target, true, ignoreOld);
+      if (problem === undefined) joined += 1;
+      else errors.push(`failed to join ${formatAddress(target)}: ${problem}`);
+    }
+    if (joined > 0) this.#driver.tell((now) => this.#serf.joined(now));
+    return { joined, errors };
+  }
+
+  /** Says goodbye and waits until it has spread, or its timeouts ran out. */
+  leave(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLeft = resolve;
+      this.#driver.tell((now) => this.#serf.leave(now));
+    });
+  }
+
+  forceLeave(node: string, prune: boolean): void {
+    this.#driver.tell((now) => this.#serf.forceLeave(node, prune, now));
+  }
+
+  /** Asks all members to do something with a key; undefined: too many such queries run already. */
+  askKeys(operation: KeyOperation, key: Uint8Array): Promise<KeyQueryResult> | undefined {
+    const id = this.#driver.tell((now) => this.#serf.askKeys(operation, key, now));
+    if (id === undefined) return undefined;
+    return new Promise((resolve) => void this.#keyResults.set(id, resolve));
+  }
+
+  members(): Iterable<SerfMember> {
+    return this.#serf.members();
+  }
+
+  member(name: string): SerfMember | undefined {
+    return this.#serf.member(name);
+  }
+
+  stats(): Readonly<Record<string, number | bigint>> {
+    return this.#serf.stats();
+  }
+
+  async close(): Promise<void> {
+    this.#driver.stop();
+    this.#datagrams?.close();
+    await this.#server?.close();
+  }
+
+  #perform(action: SerfAction): void {
+    switch (action.kind) {
+      case "send":
+        this.#send(action.to, action.messages, action.crc);
+        return;
+      case "stream-ping":
+        void this.#streamPing(action.to, action.ping, action.timeoutMs);
+        return;
+      case "sync":
+        void this.#background(action.with, "push/pull");
+        return;
+      case "reconnect":
+        this.#memberlist.info("serf: attempting reconnect to", {
+          node: printable(action.with.name),
+          address: formatAddress(action.with),
+        });
+        void this.#background(action.with, "reconnect");
+        return;
+      case "event":
+        this.#init.onEvent(action.event);
+        return;
+      case "key-result":
+        this.#keyResults.get(action.id)?.(action.result);
+        this.#keyResults.delete(action.id);
+        return;
+      case "left":
+        this.#onLeft?.();
+        return;
+      case "note":
+        this.#note(action.note);
+        return;
+    }
+  }
+
+  #send(to: Address, messages: readonly Message[], crc: boolean): void {
+    const { sealer, label } = this.#init;
+    const { packets } = this.counters;
+    const seal = sealer.layer();
+    const encoded = messages.map(encodeMessage);
+    for (const packet of encodePackets(encoded, { label, compress: true, crc, seal })) {
+      packets.sent += 1;
+      packets.sentBytes += packet.length;
+      if (seal === undefined) packets.sentPlain += 1;
+      else packets.sealed += 1;
+      this.#datagrams?.send(packet, to);
+    }
+  }
+
+  #packet(bytes: Uint8Array, from: Address): void {
+    const { sealer, label } = this.#init;
+    const { packets } = this.counters;
+    packets.received += 1;
+    packets.receivedBytes += bytes.length;
+    const opened = decodePacket(bytes, { label, open: sealer.opener(), verifyIncoming: true });
+    for (const refusal of opened.refusals) this.#refusedPacket(refusal, from);
+    if (opened.messages.length === 0) return;
+    if (opened.sealed) packets.opened += 1;
+    else packets.receivedPlain += 1;
+    this.#driver.tell((now) => {
+      for (const leaf of opened.messages) {
+        const message = decodeMessage(leaf);
+        if (message === undefined) this.#refusedPacket("malformed", from);
+        else this.#serf.receive(from, message, now);
+      }
+    });
+  }
+
+  #serve(
+    request: StreamMessage,
+    from: Address,
+  ): { answer?: StreamMessage; after?: () => void } | undefined {
+    switch (request.kind) {
+      case "pushPull": {
+        // The answer is our state from before the merge, also if we then refuse theirs.
+        const { join, states, userState } = request;
+        const after = (): void => {
+          const how = { joining: join, ignoreOld: false };
+          const refusal = this.#driver.tell((now) => this.#serf.merge(states, userState, how, now));
+          if (refusal !== undefined) this.#refusedMerge(refusal, from);
+        };
+        return { answer: this.#ourState(join), after };
+      }
+      case "ping": {
+        const { seqNo, node } = request.ping;
+        if (node !== "" && node !== this.#init.name) return undefined;
+        return { answer: { kind: "ack", ack: { kind: "ack", seqNo, payload: null } } };
+      }
+      case "user": {
+        const { body } = request;
+        const after = (): void =>
+          void this.#driver.tell((now) => this.#serf.receive(from, { kind: "user", body }, now));
+        return { after };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #ourState(join: boolean): StreamMessage {
+    const states = this.#serf.swim.snapshot();
+    return { kind: "pushPull", join, states, userState: this.#serf.pushPullState() };
+  }
+
+  /** @returns why it failed, or undefined */
+  async #sync(peer: Address, joining: boolean, ignoreOld: boolean): Promise<string | undefined> {
+    const { streamTimeoutMs } = this.#init;
+    const result = await this.#streams.exchange(peer, this.#ourState(joining), streamTimeoutMs);
+    const problem = this.#exchangeProblem(result);
+    if (problem !== undefined) return problem;
+    if (result.kind !== "answer" || result.message.kind !== "pushPull") {
+      return "the peer answered something else than its state";
+    }
+    const { states, userState } = result.message;
+    const how = { joining, ignoreOld };
+    const refusal = this.#driver.tell((now) => this.#serf.merge(states, userState, how, now));
+    if (refusal !== undefined) countRefusal(this.counters.streams.refused, "merge");
+    return refusal;
+  }
+
+  #exchangeProblem(result: ExchangeResult): string | undefined {
+    const own = this.#init.sealer.fingerprints();
+    if (result.kind === "refused") countRefusal(this.counters.streams.refused, result.reason);
+    if (result.kind === "answer" && result.message.kind === "err") {
+      countRefusal(this.counters.streams.refused, "refused-by-peer");
+    }
+    return dialProblem(result, own);
+  }
+
+  async #background(peer: Peer, what: string): Promise<void> {
+    const problem = await this.#sync(peer, what === "reconnect", false);
+    if (problem === undefined) return;
+    this.#memberlist.warn(`memberlist: ${what} failed`, {
+      node: printable(peer.name),
+      address: formatAddress(peer),
+      error: problem,
+    });
+  }
+
+  async #streamPing(to: Peer, ping: Ping, timeoutMs: number): Promise<void> {
+    const result = await this.#streams.exchange(to, { kind: "ping", ping }, timeoutMs);
+    const answered = result.kind === "answer" && result.message.kind === "ack";
+    const ok = answered && result.message.kind === "ack" && result.message.ack.seqNo === ping.seqNo;
+    this.#driver.tell(() => this.#serf.streamAck(ping.seqNo, ok));
+  }
+
+  #refusedPacket(reason: PacketRefusal | "malformed", from: Address): void {
+    countRefusal(this.counters.packets.refused, reason);
+    this.#refusals.note(`packet:${reason}`, `memberlist: ${receiveProblem(reason)}`, () => ({
+      from: formatAddress(from),
+      transport: "udp",
+      our_keys: this.#init.sealer.fingerprints(),
+    }));
+  }
+
+  #refusedStream(reason: StreamRefusal, from: Address): void {
+    this.#refusals.note(`stream:${reason}`, `memberlist: ${receiveProblem(reason)}`, () => ({
+      from: formatAddress(from),
+      transport: "tcp",
+      our_keys: this.#init.sealer.fingerprints(),
+    }));
+  }
+
+  #refusedMerge(refusal: string, from: Address): void {
+    countRefusal(this.counters.streams.refused, "merge");
+    this.#refusals.note("merge", `memberlist: refused to merge the state of a peer: ${refusal}`, () => ({
+      from: formatAddress(from),
+    }));
+  }
+
+  #note(note: SwimNote): void {
+    const log = this.#memberlist;
+    switch (note.what) {
+      case "suspecting":
+        log.info(`memberlist: Suspect ${printable(note.node)} has failed, no acks received`);
+        return;
+      case "failed":
+        log.info(
+          `memberlist: Marking ${printable(note.node)} as failed, suspect timeout reached ` +
+            `(${note.confirmations} peer confirmations)`,
+        );
+        return;
+      case "refuting":
+        log.debug(`memberlist: Refuting a ${note.accusation} message`, { from: printable(note.from) });
+        return;
+      case "conflict":
+        this.#refusals.note("conflict", "memberlist: Conflicting address for a node", () => ({
+          node: printable(note.node),
+          mine: formatAddress(note.known),
+          theirs: isUnspecified(note.claimed.ip) ? "none" : formatIp(note.claimed.ip),
+        }));
+        return;
+      case "no-udp":
+        log.warn(
+          `memberlist: Was able to connect to ${printable(note.node)} over TCP but UDP probes ` +
+            "failed, network may be misconfigured",
+        );
+        return;
+      case "not-allowed":
+        this.#refusals.note("not-allowed", "memberlist: ignoring a node", () => ({
+          node: printable(note.node),
+          reason: printable(note.reason),
+        }));
+        return;
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/** Seals and opens gossip with the keyring of the moment, fresh nonces, and a count of each. */
+import type { Entropy } from "../host/host.ts";
+import { type Aead, NONCE_BYTES } from "../secret/aead.ts";
+import type { Keyring } from "../secret/keyring.ts";
+import { openPayload, PAYLOAD_OVERHEAD_BYTES, sealPayload } from "../secret/seal.ts";
+import type { SealLayer } from "../wire/gossip-packet.ts";
+
+/** Nonces are taken from the system in blocks: one call for many packets. */
+const NONCES_PER_BLOCK = 256;
+
+export class Sealer {
+  readonly keyring: Keyring;
+  readonly #aead: Aead;
+  readonly #entropy: Entropy;
+  #nonces: Uint8Array = new Uint8Array(0);
+  #nonceAt = 0;
+
+  constructor(keyring: Keyring, aead: Aead, entropy: Entropy) {
+    this.keyring = keyring;
+    this.#aead = aead;
+    this.#entropy = entropy;
+  }
+
+  /** The sealing layer, or undefined without keys. */
+  layer(): SealLayer | undefined {
+    const key = this.keyring.primary;
+    if (key === undefined) return undefined;
+    return {
+      seal: (plaintext, aad) => sealPayload(this.#aead, key.bytes, this.#nonce(), plaintext, aad),
+    };
+  }
+
+  /** The opening layer, or undefined without keys. */
+  opener(): ((payload: Uint8Array, aad: Uint8Array) => Uint8Array | undefined) | undefined {
+    if (this.keyring.primary === undefined) return undefined;
+    return (payload, aad) => {
+      const opened = openPayload(this.#aead, this.keyring, payload, aad);
+      return typeof opened === "string" ? undefined : opened;
+    };
+  }
+
+  overheadBytes(): number {
+    return this.keyring.primary === undefined ? 0 : PAYLOAD_OVERHEAD_BYTES;
+  }
+
+  fingerprints(): readonly string[] {
+    return this.keyring.keys.map((key) => key.fingerprint);
+  }
+
+  /** Every byte is used once. */
+  #nonce(): Uint8Array {
+    if (this.#nonceAt >= this.#nonces.length) {
+      this.#nonces = this.#entropy.bytes(NONCE_BYTES * NONCES_PER_BLOCK);
+      this.#nonceAt = 0;
+    }
+    const nonce = this.#nonces.subarray(this.#nonceAt, this.#nonceAt + NONCE_BYTES);
+    this.#nonceAt += NONCE_BYTES;
+    return nonce;
+  }
+}
