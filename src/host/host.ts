@@ -36,6 +36,8 @@ export interface ByteStream {
   destroy(): void;
   /** Who hears what comes; bytes that came before wait. */
   listen(handler: StreamHandler): void;
+  /** The first byte, taken from what the next listener gets; 0 ms: wait for ever. */
+  takeFirst(timeoutMs: number): Promise<number | "ended" | "timeout">;
 }
 
 export interface StreamHandler {

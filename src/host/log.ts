@@ -28,6 +28,8 @@ export class LogSink {
   readonly #json: boolean;
   readonly #file: number | undefined;
   readonly #listeners = new Set<LogListener>();
+  /** Lines that wait for `release`; undefined: nothing waits. */
+  #held: Uint8Array[] | undefined;
 
   constructor(options: LogOptions) {
     this.#level = options.level;
@@ -63,6 +65,17 @@ export class LogSink {
     };
   }
 
+  /** Keeps lines from standard output until `release`. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const bytes of held) put(STDOUT, bytes);
+  }
+
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
   }
@@ -74,7 +87,8 @@ export class LogSink {
       ? jsonLine(time, level, name, message, fields)
       : textLine(time, level, name, message, fields);
     const bytes = new TextEncoder().encode(this.#json ? `${line}\n` : `    ${line}\n`);
-    put(STDOUT, bytes);
+    if (this.#held === undefined) put(STDOUT, bytes);
+    else this.#held.push(bytes);
     if (this.#file !== undefined) put(this.#file, new TextEncoder().encode(`${line}\n`));
     for (const listener of this.#listeners) listener(line, level);
   }

@@ -11,7 +11,11 @@ import type {
 } from "./host.ts";
 import { formatAddress, formatIp, parseIp } from "./ip.ts";
 
-export const systemNetwork: Network = { datagrams: openDatagrams, listen, dial };
+export const systemNetwork: Network = {
+  datagrams: openDatagrams,
+  listen: listenSockets,
+  dial: dialSocket,
+};
 
 /** Bytes that may wait for a listener before the stream is paused. */
 const EARLY_BYTES_MAX = 256 * 1024;
@@ -54,7 +58,11 @@ function remembered(known: Map<string, Uint8Array>, host: string): Uint8Array {
   return ip;
 }
 
-function listen(local: Address, accept: (stream: ByteStream) => void): Promise<StreamServer> {
+/** As the port's `listen`, for services that put TLS on the sockets. */
+export function listenSockets(
+  local: Address,
+  accept: (stream: SocketStream) => void,
+): Promise<StreamServer> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     accept(new SocketStream(socket));
   });
@@ -73,7 +81,8 @@ function listen(local: Address, accept: (stream: ByteStream) => void): Promise<S
   });
 }
 
-function dial(to: Address, timeoutMs: number): Promise<ByteStream> {
+/** As the port's `dial`, for services that put TLS on the socket. */
+export function dialSocket(to: Address, timeoutMs: number): Promise<SocketStream> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: formatIp(to.ip), port: to.port, allowHalfOpen: true });
     socket.setNoDelay(true);
@@ -102,8 +111,21 @@ export class SocketStream implements ByteStream {
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #ended = false;
-  #closed: { error: Error | undefined } | undefined;
+  #closed = false;
   #error: Error | undefined;
+  readonly #onData = (chunk: Uint8Array): void => this.#data(chunk);
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    this.#handler?.ended();
+  };
+  readonly #onError = (error: Error): void => {
+    this.#error = error;
+  };
+  readonly #onDrain = (): void => this.#handler?.drained?.();
+  readonly #onClose = (): void => {
+    this.#closed = true;
+    this.#handler?.closed(this.#error);
+  };
 
   constructor(socket: Socket, remote?: Address) {
     this.socket = socket;
@@ -111,19 +133,11 @@ export class SocketStream implements ByteStream {
       ip: parseIp(socket.remoteAddress ?? "") ?? NO_ADDRESS,
       port: socket.remotePort ?? 0,
     };
-    socket.on("data", (chunk: Uint8Array) => this.#data(chunk));
-    socket.on("end", () => {
-      this.#ended = true;
-      this.#handler?.ended();
-    });
-    socket.on("error", (error) => {
-      this.#error = error;
-    });
-    socket.on("drain", () => this.#handler?.drained?.());
-    socket.on("close", () => {
-      this.#closed = { error: this.#error };
-      this.#handler?.closed(this.#error);
-    });
+    socket.on("data", this.#onData);
+    socket.on("end", this.#onEnd);
+    socket.on("error", this.#onError);
+    socket.on("drain", this.#onDrain);
+    socket.on("close", this.#onClose);
   }
 
   write(bytes: Uint8Array): boolean {
@@ -146,14 +160,59 @@ export class SocketStream implements ByteStream {
     for (const chunk of early) handler.data(chunk);
     this.socket.resume();
     if (this.#ended) handler.ended();
-    if (this.#closed !== undefined) handler.closed(this.#closed.error);
+    if (this.#closed) handler.closed(this.#error);
+  }
+
+  /**
+   * Waits for the first byte and takes it; whoever listens next gets the rest.
+   *
+   * @returns the byte, "ended" if the peer sent none, or "timeout"
+   */
+  takeFirst(timeoutMs: number): Promise<number | "ended" | "timeout"> {
+    return new Promise((resolve) => {
+      const done = (result: number | "ended" | "timeout"): void => {
+        clearTimeout(timer);
+        this.#handler = undefined;
+        resolve(result);
+      };
+      // 0 is Nomad's way to say "no limit".
+      const timer = timeoutMs === 0 ? undefined : setTimeout(() => done("timeout"), timeoutMs);
+      this.listen({
+        data: (chunk) => {
+          const [first] = chunk;
+          if (first === undefined) return;
+          done(first);
+          if (chunk.length > 1) this.#keep(chunk.subarray(1));
+        },
+        ended: () => done("ended"),
+        closed: () => done("ended"),
+      });
+    });
+  }
+
+  /** Undoes a `takeFirst`. */
+  putBack(byte: number): void {
+    this.#early.unshift(Uint8Array.of(byte));
+  }
+
+  /** Hands the socket to somebody else, unread bytes and all; this stream is over. */
+  detach(): Socket {
+    const { socket } = this;
+    socket.pause();
+    socket.off("data", this.#onData);
+    socket.off("end", this.#onEnd);
+    socket.off("drain", this.#onDrain);
+    for (const chunk of this.#early.reverse()) socket.unshift(chunk);
+    this.#early = [];
+    return socket;
   }
 
   #data(chunk: Uint8Array): void {
-    if (this.#handler !== undefined) {
-      this.#handler.data(chunk);
-      return;
-    }
+    if (this.#handler === undefined) this.#keep(chunk);
+    else this.#handler.data(chunk);
+  }
+
+  #keep(chunk: Uint8Array): void {
     this.#early.push(chunk);
     this.#earlyBytes += chunk.length;
     if (this.#earlyBytes > EARLY_BYTES_MAX) this.socket.pause();

@@ -46,7 +46,8 @@ export function dialProblem(
   ownFingerprints: readonly string[],
 ): string | undefined {
   const keys = ownFingerprints.length === 0 ? "none" : ownFingerprints.join(", ");
-  if (result.kind === "failed") return result.reason === "EOF" ? `EOF: ${WRONG_PORT}` : result.reason;
+  if (result.kind === "failed")
+    return result.reason === "EOF" ? `EOF: ${WRONG_PORT}` : result.reason;
   if (result.kind === "answer") {
     if (result.message.kind !== "err") return undefined;
     return `the peer refused: ${result.message.error} (our gossip keys: ${keys})`;

@@ -334,9 +334,13 @@ export class Gossip {
 
   #refusedMerge(refusal: string, from: Address): void {
     countRefusal(this.counters.streams.refused, "merge");
-    this.#refusals.note("merge", `memberlist: refused to merge the state of a peer: ${refusal}`, () => ({
-      from: formatAddress(from),
-    }));
+    this.#refusals.note(
+      "merge",
+      `memberlist: refused to merge the state of a peer: ${refusal}`,
+      () => ({
+        from: formatAddress(from),
+      }),
+    );
   }
 
   #note(note: SwimNote): void {
@@ -352,7 +356,9 @@ export class Gossip {
         );
         return;
       case "refuting":
-        log.debug(`memberlist: Refuting a ${note.accusation} message`, { from: printable(note.from) });
+        log.debug(`memberlist: Refuting a ${note.accusation} message`, {
+          from: printable(note.from),
+        });
         return;
       case "conflict":
         this.#refusals.note("conflict", "memberlist: Conflicting address for a node", () => ({

@@ -1,0 +1,209 @@
+/**
+ * The composition root: a configuration becomes parts, started in order and stopped in reverse.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { ApiContext, VersionInfo } from "../api/context.ts";
+import type { Config } from "../config/config.ts";
+import type { Endpoints } from "../config/endpoints.ts";
+import type { CertificateInfo } from "../host/certificate.ts";
+import { systemClock } from "../host/clock.ts";
+import { makeDirectory } from "../host/disk.ts";
+import type { Log, LogFields } from "../host/host.ts";
+import type { LogSink } from "../host/log.ts";
+import { dialSocket, listenSockets } from "../host/network.ts";
+import { createIdentity, type TlsIdentity } from "../host/tls.ts";
+import type { TlsMaterial } from "../host/tls-material.ts";
+import { HttpServer } from "../http/server.ts";
+import { nativeAead } from "../secret/native-aead.ts";
+import { portableAead } from "../secret/portable-aead.ts";
+import { compareProviders } from "../secret/self-test.ts";
+import { RpcClient } from "../service/rpc-client.ts";
+import { createHandshakeCounters, createRpcCounters } from "../service/rpc-counters.ts";
+import { ClientRole } from "./client-role.ts";
+import { loadKeyring } from "./keyring-file.ts";
+import { loadNodeId } from "./node-id.ts";
+import { ServerRole } from "./server-role.ts";
+
+export interface AgentInit {
+  readonly config: Config;
+  readonly endpoints: Endpoints;
+  readonly version: VersionInfo;
+  /** Checked; undefined when no TLS is on. */
+  readonly material: TlsMaterial | undefined;
+  readonly sink: LogSink;
+  /** The agent cannot go on (retry_join is exhausted). */
+  readonly onFatal: () => void;
+}
+
+export interface Agent {
+  readonly nodeId: string;
+  readonly context: ApiContext;
+  /** New certificates for new connections; those that live go on. */
+  reload(material: TlsMaterial | undefined): void;
+  /** Says goodbye to the cluster first. */
+  leave(): Promise<void>;
+  /** Drains and closes. */
+  stop(): Promise<void>;
+}
+
+/** @throws Error with one sentence for the operator; nothing is left running */
+export async function startAgent(init: AgentInit): Promise<Agent> {
+  const { config, sink } = init;
+  const difference = compareProviders(nativeAead, portableAead);
+  if (difference !== undefined) {
+    throw new Error(`the runtime's AES-GCM is broken: ${difference}; refusing to start`);
+  }
+  const dataDir = config.dataDir === "" ? undefined : config.dataDir;
+  const serverDir =
+    dataDir === undefined ? undefined : (config.server.dataDir ?? join(dataDir, "server"));
+  if (serverDir !== undefined && config.server.enabled) makeDirectory(serverDir);
+  const nodeId = loadNodeId(serverDir === undefined ? undefined : join(serverDir, "node-id"));
+  const parts = new Parts(init, nodeId);
+  try {
+    await parts.start();
+  } catch (error) {
+    await parts.stop();
+    throw error;
+  }
+  sink.logger("agent").debug("agent is up", { node_id: nodeId });
+  return {
+    nodeId,
+    context: parts.context,
+    reload: (material) => parts.reload(material),
+    leave: () => parts.leave(),
+    stop: () => parts.stop(),
+  };
+}
+
+class Parts {
+  readonly #init: AgentInit;
+  readonly #log: Log;
+  readonly #http: HttpServer;
+  readonly #server: ServerRole | undefined;
+  readonly #ownNames: () => readonly string[];
+  readonly context: ApiContext;
+  #identity: TlsIdentity | undefined;
+
+  constructor(init: AgentInit, nodeId: string) {
+    this.#init = init;
+    const { config, endpoints, material, sink, version } = init;
+    this.#log = sink.logger("agent");
+    const { tls } = config;
+    this.#identity = this.#identityOf(material);
+    const rpcIdentity = (): TlsIdentity | undefined => (tls.rpc ? this.#identity : undefined);
+    const rpc = createRpcCounters();
+    const client = new RpcClient({
+      identity: rpcIdentity,
+      verifyServerHostname: tls.verifyServerHostname,
+      minVersion: tls.minVersion,
+      counters: rpc,
+      log: sink.logger("nomad.rpc"),
+      dial: dialSocket,
+    });
+    const loaded = loadKeyring(keyringPath(config), config.server.encrypt);
+    if (loaded.divergence !== undefined) this.#log.warn(loaded.divergence);
+    this.#server = config.server.enabled
+      ? new ServerRole({
+          config,
+          endpoints,
+          nodeId,
+          revision: version.revision,
+          keyring: loaded,
+          identity: rpcIdentity,
+          rpc,
+          client,
+          sink,
+          onFatal: init.onFatal,
+        })
+      : undefined;
+    const server = this.#server;
+    const reader = new ClientRole({ config, client, log: sink.logger("client") });
+    const http = createHandshakeCounters();
+    this.context = {
+      config,
+      endpoints,
+      version,
+      nodeId,
+      startedAtMs: systemClock.wallMs(),
+      nowMs: () => systemClock.wallMs(),
+      gossip: server?.view(),
+      rpc,
+      http,
+      tls: () => this.#identity?.material,
+      peers: () => server?.peerReports() ?? [],
+      warnings: loaded.divergence === undefined ? [] : [loaded.divergence],
+      members: async () => server?.members() ?? reader.members(),
+    };
+    this.#http = this.#createHttp(http);
+    this.#ownNames = () => [config.name, ...(this.#identity?.material.certificate.dnsNames ?? [])];
+  }
+
+  async start(): Promise<void> {
+    await this.#server?.start();
+    const { createHttpApp } = await import("../http/app.ts");
+    const app = createHttpApp({
+      context: this.context,
+      log: this.#init.sink.logger("http"),
+      callerOf: (request) => this.#http.callerOf(request),
+      ownNames: this.#ownNames,
+    });
+    await this.#http.start(app).catch((error: unknown) => {
+      const text = error instanceof Error ? error.message : String(error);
+      throw new Error(`Error starting http server: failed to start HTTP listener: ${text}`);
+    });
+    await this.#server?.joinOthers();
+  }
+
+  reload(material: TlsMaterial | undefined): void {
+    const before = this.#identity?.material.certificate.fingerprint;
+    this.#identity = this.#identityOf(material);
+    const after = this.#identity?.material.certificate;
+    if (before === after?.fingerprint) this.#log.info("reloaded: the certificate is the same");
+    else this.#log.info("reloaded: new connections use the new certificate", certFields(after));
+  }
+
+  #identityOf(material: TlsMaterial | undefined): TlsIdentity | undefined {
+    const { minVersion, cipherSuites } = this.#init.config.tls;
+    return material === undefined ? undefined : createIdentity(material, minVersion, cipherSuites);
+  }
+
+  async leave(): Promise<void> {
+    await this.#server?.leave();
+  }
+
+  async stop(): Promise<void> {
+    await this.#http.close();
+    await this.#server?.stop();
+  }
+
+  #createHttp(counters: ApiContext["http"]): HttpServer {
+    const { config, endpoints, sink } = this.#init;
+    const { tls, limits } = config;
+    return new HttpServer({
+      addresses: endpoints.bind.http,
+      identity: () => (tls.http ? this.#identity : undefined),
+      verifyClient: tls.verifyHttpsClient,
+      handshakeTimeoutMs: limits.httpsHandshakeTimeoutMs,
+      connectionsPerClientMax: limits.httpMaxConnsPerClient,
+      headers: config.httpApiResponseHeaders,
+      counters,
+      clock: systemClock,
+      log: sink.logger("http"),
+      listen: listenSockets,
+    });
+  }
+}
+
+function certFields(info: CertificateInfo | undefined): LogFields {
+  if (info === undefined) return {};
+  return { subject: info.subject, not_after: new Date(info.notAfterMs).toISOString() };
+}
+
+/** Always below data_dir, also when server.data_dir is set; nowhere in dev mode. */
+function keyringPath(config: Config): string | undefined {
+  if (config.dataDir === "" || !config.server.enabled) return undefined;
+  makeDirectory(join(config.dataDir, "server"));
+  return join(config.dataDir, "server", "serf.keyring");
+}

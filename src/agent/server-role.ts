@@ -1,0 +1,271 @@
+/**
+ * The server's parts: RPC listener, gossip, joiner, and a look at the other servers' RPC ports.
+ *
+ * @module
+ */
+import type { GossipView } from "../api/context.ts";
+import type { Config } from "../config/config.ts";
+import type { Endpoints } from "../config/endpoints.ts";
+import { systemClock } from "../host/clock.ts";
+import { sha256 } from "../host/digest.ts";
+import { systemEntropy } from "../host/entropy.ts";
+import type { Log } from "../host/host.ts";
+import { formatAddress, formatIp } from "../host/ip.ts";
+import type { LogSink } from "../host/log.ts";
+import { lookupHost } from "../host/machine.ts";
+import { describeErrno, listenSockets, systemNetwork } from "../host/network.ts";
+import type { TlsIdentity } from "../host/tls.ts";
+import type { Address } from "../protocol/ports.ts";
+import type { SerfEvent, SerfMember } from "../protocol/serf/action.ts";
+import { NOMAD_SERF } from "../protocol/serf/config.ts";
+import type { KeyKeeper } from "../protocol/serf/key-queries.ts";
+import { WAN } from "../protocol/swim/config.ts";
+import { type GossipKey, isKeyFault, makeKey } from "../secret/key.ts";
+import { nativeAead } from "../secret/native-aead.ts";
+import { Gossip } from "../service/gossip.ts";
+import { PeerHealth, type PeerReport, type RpcPeer } from "../service/peer-health.ts";
+import type { RpcClient } from "../service/rpc-client.ts";
+import type { RpcCounters } from "../service/rpc-counters.ts";
+import { RpcMethods } from "../service/rpc-methods.ts";
+import { RpcServer } from "../service/rpc-server.ts";
+import { Sealer } from "../service/sealer.ts";
+import type { ServerMembers } from "../wire/rpc-status.ts";
+import { printable } from "../wire/text.ts";
+import { Joiner } from "./joiner.ts";
+import { type LoadedKeyring, saveKeyring } from "./keyring-file.ts";
+import { refuseMember, rpcAddress, serverTags } from "./server-tags.ts";
+
+/** memberlist's WAN timeout for a TCP exchange is 30 s; an operator waits for a join, so less. */
+const STREAM_TIMEOUT_MS = 10_000;
+const NO_LABEL = new Uint8Array(0);
+
+export interface ServerRoleInit {
+  readonly config: Config;
+  readonly endpoints: Endpoints;
+  readonly nodeId: string;
+  readonly revision: string;
+  readonly keyring: LoadedKeyring;
+  readonly identity: () => TlsIdentity | undefined;
+  readonly rpc: RpcCounters;
+  readonly client: RpcClient;
+  readonly sink: LogSink;
+  readonly onFatal: () => void;
+}
+
+export class ServerRole {
+  readonly #init: ServerRoleInit;
+  readonly #log: Log;
+  readonly #rpc: RpcServer;
+  readonly #gossip: Gossip;
+  readonly #joiner: Joiner;
+  readonly #health: PeerHealth;
+  readonly #name: string;
+
+  constructor(init: ServerRoleInit) {
+    this.#init = init;
+    const { config, sink } = init;
+    this.#log = sink.logger("nomad");
+    this.#name = `${config.name}.${config.region}`;
+    this.#gossip = this.#createGossip();
+    this.#rpc = this.#createRpc();
+    this.#joiner = new Joiner({
+      gossip: this.#gossip,
+      lookup: lookupHost,
+      clock: systemClock,
+      log: sink.logger("agent.joiner"),
+    });
+    this.#health = new PeerHealth({
+      client: init.client,
+      clock: systemClock,
+      log: sink.logger("nomad.rpc"),
+      region: config.region,
+      peers: () => this.#rpcPeers(),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { endpoints } = this.#init;
+    await this.#rpc.start().catch((error: unknown) => {
+      throw new Error(
+        `Error starting agent: server setup failed: Failed to start RPC layer: ` +
+          `listen tcp ${formatAddress(endpoints.bind.rpc)}: ${reason(error)}`,
+      );
+    });
+    await this.#gossip.start().catch((error: unknown) => {
+      throw new Error(
+        "Error starting agent: server setup failed: Failed to start serf: could not set up " +
+          `network transport on ${formatAddress(endpoints.bind.serf)}: ${reason(error)}`,
+      );
+    });
+  }
+
+  /** start_join must work, retry_join goes on in the background. */
+  async joinOthers(): Promise<void> {
+    const { startJoin, retryJoin, retryIntervalMs, retryMax } = this.#init.config.server.join;
+    if (startJoin.length > 0) {
+      this.#log.info("Joining cluster...", { servers: startJoin });
+      const { joined, errors } = await this.#joiner.joinAtStart(startJoin);
+      if (joined === 0) throw new Error(`cannot join the cluster: ${errors.join("; ")}`);
+      this.#log.info(`Join completed. Synced with ${joined} initial agents`);
+    }
+    if (retryJoin.length > 0) {
+      this.#joiner.retry(retryJoin, retryIntervalMs, retryMax, this.#init.onFatal);
+    }
+  }
+
+  async leave(): Promise<void> {
+    this.#joiner.stop();
+    this.#log.info("server starting leave");
+    await this.#gossip.leave();
+  }
+
+  async stop(): Promise<void> {
+    this.#joiner.stop();
+    this.#health.stop();
+    await this.#gossip.close();
+    await this.#rpc.close();
+  }
+
+  peerReports(): readonly PeerReport[] {
+    return this.#health.reports();
+  }
+
+  members(): ServerMembers {
+    const { config } = this.#init;
+    const members = [...this.#gossip.members()].map((member) => ({
+      name: member.name,
+      addr: member.ip,
+      port: member.port,
+      tags: member.tags,
+      status: member.status,
+      versions: member.versions,
+    }));
+    return {
+      serverName: config.name,
+      serverRegion: config.region,
+      serverDc: config.datacenter,
+      members,
+    };
+  }
+
+  view(): GossipView {
+    const { keyring, path } = this.#init.keyring;
+    return {
+      keyring,
+      keyringPath: path,
+      counters: this.#gossip.counters,
+      stats: () => this.#gossip.stats(),
+      joinState: () => this.#joiner.state,
+      join: (addresses) => this.#joiner.join(addresses),
+      forceLeave: (node, prune) => this.#gossip.forceLeave(node, prune),
+    };
+  }
+
+  #createGossip(): Gossip {
+    const { config, endpoints, nodeId, revision, keyring, sink } = this.#init;
+    return new Gossip({
+      name: this.#name,
+      bind: endpoints.bind.serf,
+      advertise: endpoints.advertise.serf,
+      tags: serverTags(config, nodeId, endpoints.advertise.rpc, revision),
+      swim: WAN,
+      serf: NOMAD_SERF,
+      label: NO_LABEL,
+      streamTimeoutMs: STREAM_TIMEOUT_MS,
+      sealer: new Sealer(keyring.keyring, nativeAead, systemEntropy),
+      keys: this.#keyKeeper(),
+      clock: systemClock,
+      entropy: systemEntropy,
+      network: systemNetwork,
+      log: sink.logger("nomad"),
+      refuseMember,
+      onEvent: (event) => this.#event(event),
+    });
+  }
+
+  #createRpc(): RpcServer {
+    const { config, endpoints, identity, rpc, sink } = this.#init;
+    const { tls, limits } = config;
+    return new RpcServer({
+      region: config.region,
+      identity,
+      verifyServerHostname: tls.verifyServerHostname,
+      upgradeMode: tls.rpcUpgradeMode,
+      handshakeTimeoutMs: limits.rpcHandshakeTimeoutMs,
+      connectionsPerClientMax: limits.rpcMaxConnsPerClient,
+      methods: new RpcMethods({ members: () => this.members(), raftPeers: () => [] }),
+      counters: rpc,
+      clock: systemClock,
+      log: sink.logger("nomad.rpc"),
+      listen: (accept) => listenSockets(endpoints.bind.rpc, accept),
+    });
+  }
+
+  /** Key queries of the pool change our ring, and the file with it. */
+  #keyKeeper(): KeyKeeper {
+    const { keyring, path } = this.#init.keyring;
+    const change = (bytes: Uint8Array, apply: (key: GossipKey) => string | undefined) => {
+      if (keyring.primary === undefined) return "No keyring to modify (encryption not enabled)";
+      const key = makeKey(bytes, sha256);
+      if (isKeyFault(key)) return "key size must be 16, 24 or 32 bytes";
+      const refusal = apply(key);
+      if (refusal === undefined) this.#keyringChanged(path);
+      return refusal;
+    };
+    return {
+      install: (bytes) => change(bytes, (key) => void keyring.add(key)),
+      use: (bytes) => change(bytes, (key) => keyring.use(key)),
+      remove: (bytes) => change(bytes, (key) => keyring.remove(key)),
+      list: () => keyring.keys.map((key) => key.base64),
+    };
+  }
+
+  #keyringChanged(path: string | undefined): void {
+    const { keyring } = this.#init.keyring;
+    this.#gossip.counters.keyringChanges += 1;
+    const fingerprints = keyring.keys.map((key) => key.fingerprint);
+    this.#log.info("gossip keyring changed", { keys: fingerprints });
+    if (path === undefined) return;
+    try {
+      saveKeyring(path, keyring, "indented");
+    } catch (error) {
+      this.#log.error("cannot write the gossip keyring", { path, error: reason(error) });
+    }
+  }
+
+  #event(event: SerfEvent): void {
+    if (event.kind === "user" || event.kind === "query") return; // Nomad ignores both.
+    const { member } = event;
+    const name = printable(member.name);
+    this.#log.info(`serf: ${EVENT_NAMES[event.kind]}: ${name} ${formatIp(member.ip)}`);
+    this.#log.debug("server event", {
+      type: event.kind,
+      name,
+      addr: formatAddress(rpcAddress(member)),
+      dc: printable(member.tags.get("dc") ?? ""),
+    });
+    // Not on the spot: the machine that raised it is still at work.
+    queueMicrotask(() => this.#health.wake());
+  }
+
+  #rpcPeers(): readonly RpcPeer[] {
+    const alive = (member: SerfMember): boolean =>
+      member.status === "alive" && member.name !== this.#name;
+    return [...this.#gossip.members()].filter(alive).map((member) => {
+      const address: Address = rpcAddress(member);
+      return { name: member.name, region: member.tags.get("region") ?? "", address };
+    });
+  }
+}
+
+const EVENT_NAMES = {
+  "member-join": "EventMemberJoin",
+  "member-leave": "EventMemberLeave",
+  "member-failed": "EventMemberFailed",
+  "member-update": "EventMemberUpdate",
+  "member-reap": "EventMemberReap",
+} as const;
+
+function reason(error: unknown): string {
+  return error instanceof Error ? describeErrno(error) : String(error);
+}

@@ -1,0 +1,241 @@
+/**
+ * What Nomad's /v1/agent endpoints say, with its field names in its order (alphabetical).
+ *
+ * @module
+ */
+import type { Config } from "../config/config.ts";
+import { formatAddress, formatIp } from "../host/ip.ts";
+import type { ServerMember, ServerMembers } from "../wire/rpc-status.ts";
+import { printable } from "../wire/text.ts";
+import type { ApiContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+export async function agentMembers(context: ApiContext): Promise<JsonObject> {
+  const members = await context.members();
+  return membersAsJson(members);
+}
+
+export function membersAsJson(members: ServerMembers): JsonObject {
+  return {
+    Members: members.members.map(memberAsJson),
+    ServerDC: members.serverDc,
+    ServerName: members.serverName,
+    ServerRegion: members.serverRegion,
+  };
+}
+
+export async function agentSelf(context: ApiContext): Promise<JsonObject> {
+  const { members, serverName, serverRegion } = await context.members();
+  const own = members.find((member) => member.name === `${serverName}.${serverRegion}`);
+  const member = context.gossip === undefined ? undefined : own;
+  return {
+    config: configAsJson(context),
+    member: member === undefined ? memberAsJson(NO_MEMBER) : memberAsJson(member),
+    stats: agentStats(context, members),
+  };
+}
+
+/** Health of the parts that run. There is no Raft here yet, so a leader is no part of it. */
+export function agentHealth(context: ApiContext, type: string | undefined): JsonObject {
+  const health: Record<string, JsonObject> = {};
+  const ok = { message: "ok", ok: true };
+  const { server, client } = context.config;
+  if (type !== "server" && (client.enabled || type === "client")) {
+    health["client"] = client.enabled ? ok : { message: "client not enabled", ok: false };
+  }
+  if (type !== "client" && (server.enabled || type === "server")) {
+    health["server"] = server.enabled ? ok : { message: "server not enabled", ok: false };
+  }
+  if (type !== undefined && type !== "client" && type !== "server") return {};
+  const failing = Object.values(health).some((one) => one["ok"] === false);
+  if (failing) throw new ApiError(500, JSON.stringify(health));
+  return health;
+}
+
+export async function agentJoin(
+  context: ApiContext,
+  addresses: readonly string[],
+): Promise<JsonObject> {
+  if (context.gossip === undefined) throw new ApiError(501, "Invalid method");
+  if (addresses.length === 0) throw new ApiError(400, "missing address to join");
+  const { joined, errors } = await context.gossip.join(addresses);
+  return { error: joined === 0 ? multiError(errors) : "", num_joined: joined, warning: "" };
+}
+
+export function agentForceLeave(
+  context: ApiContext,
+  node: string | undefined,
+  prune: string | undefined,
+): void {
+  if (context.gossip === undefined) throw new ApiError(501, "Invalid method");
+  if (node === undefined || node === "") throw new ApiError(400, "missing node to force leave");
+  const wanted = parseGoBool(prune);
+  if (wanted === undefined) throw new ApiError(400, "invalid prune value");
+  context.gossip.forceLeave(node, wanted);
+}
+
+/** Sorted names of all regions that gossip knows. */
+export async function regions(context: ApiContext): Promise<readonly string[]> {
+  const { members, serverRegion } = await context.members();
+  const found = members.map((member) => member.tags.get("region") ?? "");
+  return [...new Set([serverRegion, ...found])].filter((region) => region !== "").sort();
+}
+
+/** go-multierror's layout, which tools match on. */
+function multiError(errors: readonly string[]): string {
+  const plural = errors.length === 1 ? "error" : "errors";
+  const lines = errors.map((error) => `\t* ${error}`).join("\n");
+  return `${errors.length} ${plural} occurred:\n${lines}\n\n`;
+}
+
+/** strconv.ParseBool; absent is false. */
+function parseGoBool(text: string | undefined): boolean | undefined {
+  if (text === undefined) return false;
+  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
+  return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined;
+}
+
+const NO_MEMBER: ServerMember = {
+  name: "",
+  addr: new Uint8Array(0),
+  port: 0,
+  tags: new Map(),
+  status: "",
+  versions: new Uint8Array(6),
+};
+
+function memberAsJson(member: ServerMember): JsonObject {
+  const [pmin = 0, pmax = 0, pcur = 0, dmin = 0, dmax = 0, dcur = 0] = member.versions;
+  const tags = [...member.tags].map(([key, value]) => [printable(key), printable(value)]);
+  return {
+    Addr: member.addr.length === 0 ? "" : formatIp(member.addr),
+    DelegateCur: dcur,
+    DelegateMax: dmax,
+    DelegateMin: dmin,
+    Name: printable(member.name),
+    Port: member.port,
+    ProtocolCur: pcur,
+    ProtocolMax: pmax,
+    ProtocolMin: pmin,
+    Status: member.status,
+    Tags: Object.fromEntries(tags),
+  };
+}
+
+/** Groups of name = value, as `agent-info` prints them. */
+function agentStats(context: ApiContext, members: readonly ServerMember[]): JsonObject {
+  const { config, gossip } = context;
+  const stats: Record<string, JsonObject> = {
+    runtime: {
+      arch: process.arch === "x64" ? "amd64" : process.arch,
+      cpu_count: String(navigator.hardwareConcurrency),
+      "kernel.name": process.platform,
+      max_procs: String(navigator.hardwareConcurrency),
+      version: `bun${Bun.version}`,
+    },
+  };
+  if (gossip !== undefined) {
+    const known = new Set(members.map((member) => member.tags.get("region")));
+    stats["nomad"] = {
+      bootstrap: String(config.server.bootstrapExpect === 1),
+      known_regions: String(known.size),
+      leader: "false",
+      leader_addr: "",
+      server: "true",
+    };
+    const numbers = Object.entries(gossip.stats()).map(([name, value]) => [name, String(value)]);
+    const encrypted = String(gossip.keyring.primary !== undefined);
+    stats["serf"] = { ...Object.fromEntries(numbers), coordinate_resets: "0", encrypted };
+  }
+  if (config.client.enabled) {
+    stats["client"] = { known_servers: config.client.servers.join(","), node_id: context.nodeId };
+  }
+  return stats;
+}
+
+/** The configuration as Nomad shows it: Go's field names, no secret at all. */
+function configAsJson(context: ApiContext): JsonObject {
+  const { config, endpoints, version } = context;
+  return {
+    AdvertiseAddrs: addressesAsJson(endpoints.advertise),
+    BindAddr: config.bindAddr,
+    Client: {
+      Enabled: config.client.enabled,
+      Meta: config.client.meta,
+      NodeClass: config.client.nodeClass,
+      NodePool: config.client.nodePool,
+      Servers: config.client.servers,
+    },
+    DataDir: config.dataDir,
+    Datacenter: config.datacenter,
+    DevMode: config.devMode,
+    EnableDebug: config.enableDebug,
+    Files: config.files,
+    HTTPAPIResponseHeaders: config.httpApiResponseHeaders,
+    LeaveOnInt: config.leaveOnInterrupt,
+    LeaveOnTerm: config.leaveOnTerminate,
+    Limits: {
+      HTTPMaxConnsPerClient: config.limits.httpMaxConnsPerClient,
+      HTTPSHandshakeTimeout: `${config.limits.httpsHandshakeTimeoutMs}ms`,
+      RPCHandshakeTimeout: `${config.limits.rpcHandshakeTimeoutMs}ms`,
+      RPCMaxConnsPerClient: config.limits.rpcMaxConnsPerClient,
+    },
+    LogFile: config.logFile ?? "",
+    LogJson: config.logJson,
+    LogLevel: config.logLevel,
+    NodeName: config.name,
+    Ports: { HTTP: config.ports.http, RPC: config.ports.rpc, Serf: config.ports.serf },
+    Region: config.region,
+    Server: serverAsJson(config),
+    TLSConfig: tlsAsJson(config),
+    Version: {
+      BuildDate: version.buildDate,
+      Revision: version.revision,
+      Version: version.nomad,
+      VersionMetadata: "",
+      VersionPrerelease: "",
+    },
+  };
+}
+
+function serverAsJson(config: Config): JsonObject {
+  const { server } = config;
+  return {
+    BootstrapExpect: server.bootstrapExpect,
+    DataDir: server.dataDir ?? "",
+    Enabled: server.enabled,
+    NonVotingServer: server.nonVoting,
+    RedundancyZone: server.redundancyZone,
+    RejoinAfterLeave: server.rejoinAfterLeave,
+    ServerJoin: {
+      RetryInterval: server.join.retryIntervalMs * 1_000_000,
+      RetryJoin: server.join.retryJoin,
+      RetryMaxAttempts: server.join.retryMax,
+      StartJoin: server.join.startJoin,
+    },
+    UpgradeVersion: server.upgradeVersion,
+  };
+}
+
+function tlsAsJson(config: Config): JsonObject {
+  const { tls } = config;
+  return {
+    CAFile: tls.caFile,
+    CertFile: tls.certFile,
+    EnableHTTP: tls.http,
+    EnableRPC: tls.rpc,
+    KeyFile: tls.keyFile,
+    RPCUpgradeMode: tls.rpcUpgradeMode,
+    TLSCipherSuites: tls.cipherSuites.join(","),
+    TLSMinVersion: tls.minVersion,
+    VerifyHTTPSClient: tls.verifyHttpsClient,
+    VerifyServerHostname: tls.verifyServerHostname,
+  };
+}
+
+function addressesAsJson(addresses: ApiContext["endpoints"]["advertise"]): JsonObject {
+  const { http, rpc, serf } = addresses;
+  return { HTTP: formatAddress(http), RPC: formatAddress(rpc), Serf: formatAddress(serf) };
+}

@@ -1,0 +1,56 @@
+/** What the API needs to know and may do; the agent fills it in. Nothing here knows a transport. */
+import type { Config } from "../config/config.ts";
+import type { Endpoints } from "../config/endpoints.ts";
+import type { TlsMaterial } from "../host/tls-material.ts";
+import type { Keyring } from "../secret/keyring.ts";
+import type { GossipCounters } from "../service/gossip-counters.ts";
+import type { PeerReport } from "../service/peer-health.ts";
+import type { HandshakeCounters, RpcCounters } from "../service/rpc-counters.ts";
+import type { ServerMembers } from "../wire/rpc-status.ts";
+
+export interface ApiContext {
+  readonly config: Config;
+  readonly endpoints: Endpoints;
+  readonly version: VersionInfo;
+  readonly nodeId: string;
+  readonly startedAtMs: number;
+  readonly nowMs: () => number;
+  /** Undefined on an agent that is a client only. */
+  readonly gossip: GossipView | undefined;
+  readonly rpc: RpcCounters;
+  readonly http: HandshakeCounters;
+  readonly tls: () => TlsMaterial | undefined;
+  readonly peers: () => readonly PeerReport[];
+  /** Warnings of the start that still hold. */
+  readonly warnings: readonly string[];
+  /** The members as this agent sees them; a client asks a server. */
+  readonly members: () => Promise<ServerMembers>;
+}
+
+export interface VersionInfo {
+  /** The release of Nomad that is spoken. */
+  readonly nomad: string;
+  /** Ours. */
+  readonly agent: string;
+  readonly revision: string;
+  readonly buildDate: string;
+}
+
+export interface GossipView {
+  readonly keyring: Keyring;
+  readonly keyringPath: string | undefined;
+  readonly counters: GossipCounters;
+  readonly stats: () => Readonly<Record<string, number | bigint>>;
+  readonly joinState: () => {
+    readonly phase: string;
+    readonly targets: readonly string[];
+    readonly attempts: number;
+    readonly joined: number;
+    readonly lastErrors: readonly string[];
+  };
+  readonly join: (addresses: readonly string[]) => Promise<{
+    readonly joined: number;
+    readonly errors: readonly string[];
+  }>;
+  readonly forceLeave: (node: string, prune: boolean) => void;
+}

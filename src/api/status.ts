@@ -1,0 +1,246 @@
+/**
+ * GET /v1/status: the one page that an operator curls. Is everything encrypted, with which key and
+ * certificate, until when, and who was turned away. Ours; field names in snake case.
+ *
+ * @module
+ */
+import { type CertificateInfo, daysLeft } from "../host/certificate.ts";
+import { formatAddress, formatIp } from "../host/ip.ts";
+import { cipherName } from "../secret/key.ts";
+import type { TrafficCounters } from "../service/gossip-counters.ts";
+import type { PeerReport } from "../service/peer-health.ts";
+import type { HandshakeCounters } from "../service/rpc-counters.ts";
+import type { ServerMember } from "../wire/rpc-status.ts";
+import { printable } from "../wire/text.ts";
+import type { ApiContext, GossipView } from "./context.ts";
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Warn about certificates that end within so many days. */
+const EXPIRY_WARNING_DAYS = 30;
+
+export async function statusReport(context: ApiContext): Promise<JsonObject> {
+  const clear = stillInClear(context);
+  const { members } = await context.members();
+  return {
+    encrypted: clear.length === 0,
+    in_clear: clear,
+    node: nodeReport(context),
+    members: membersReport(members),
+    gossip: context.gossip === undefined ? { enabled: false } : gossipReport(context.gossip),
+    rpc: rpcReport(context),
+    http: httpReport(context),
+    warnings: warnings(context),
+  };
+}
+
+export interface InClear {
+  readonly what: "gossip" | "rpc" | "http";
+  readonly why: string;
+  readonly fix: string;
+}
+
+/** What of this agent's traffic is not encrypted, or need not be. */
+export function stillInClear(context: ApiContext): readonly InClear[] {
+  const { tls } = context.config;
+  const clear: InClear[] = [];
+  if (context.gossip !== undefined && context.gossip.keyring.primary === undefined) {
+    const fix = "set server.encrypt to the output of `nomad keygen`, on every server";
+    clear.push({ what: "gossip", why: "no gossip key is configured", fix });
+  }
+  if (!tls.rpc) {
+    const fix = "set tls { rpc = true } with ca_file, cert_file and key_file";
+    clear.push({ what: "rpc", why: "tls.rpc is off", fix });
+  } else if (tls.rpcUpgradeMode) {
+    const fix = "set rpc_upgrade_mode = false once every agent has tls.rpc on";
+    clear.push({ what: "rpc", why: "rpc_upgrade_mode still accepts plain connections", fix });
+  }
+  if (!tls.http) {
+    const fix = "set tls { http = true } with ca_file, cert_file and key_file";
+    clear.push({ what: "http", why: "tls.http is off", fix });
+  }
+  return clear;
+}
+
+function nodeReport(context: ApiContext): JsonObject {
+  const { config, version, endpoints } = context;
+  return {
+    name: config.name,
+    id: context.nodeId,
+    region: config.region,
+    datacenter: config.datacenter,
+    server: config.server.enabled,
+    client: config.client.enabled,
+    version: version.nomad,
+    agent_version: version.agent,
+    started_at: new Date(context.startedAtMs).toISOString(),
+    uptime_seconds: Math.floor((context.nowMs() - context.startedAtMs) / 1000),
+    advertise: {
+      http: formatAddress(endpoints.advertise.http),
+      rpc: formatAddress(endpoints.advertise.rpc),
+      serf: formatAddress(endpoints.advertise.serf),
+    },
+  };
+}
+
+function membersReport(members: readonly ServerMember[]): JsonObject {
+  const states: Record<string, number> = { alive: 0, leaving: 0, left: 0, failed: 0 };
+  for (const { status } of members) states[status] = (states[status] ?? 0) + 1;
+  const list = members.map((member) => ({
+    name: printable(member.name),
+    address: `${formatIp(member.addr)}:${member.port}`,
+    status: member.status,
+    region: member.tags.get("region") ?? "",
+    datacenter: member.tags.get("dc") ?? "",
+    build: member.tags.get("build") ?? "",
+  }));
+  return { ...states, list: list.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+function gossipReport(gossip: GossipView): JsonObject {
+  const { keyring, counters } = gossip;
+  const { primary } = keyring;
+  const join = gossip.joinState();
+  return {
+    enabled: true,
+    encrypted: primary !== undefined,
+    cipher: primary === undefined ? "none" : cipherName(primary),
+    keys: keyring.keys.map((key) => ({
+      fingerprint: key.fingerprint,
+      bits: key.bytes.length * 8,
+      primary: key === primary,
+    })),
+    keyring_file: gossip.keyringPath ?? "",
+    packets: trafficReport(counters.packets),
+    streams: trafficReport(counters.streams),
+    join: {
+      state: join.phase,
+      targets: join.targets,
+      attempts: join.attempts,
+      joined: join.joined,
+      last_errors: join.lastErrors,
+    },
+    health_score: Number(gossip.stats()["health_score"] ?? 0),
+  };
+}
+
+function trafficReport(traffic: TrafficCounters): JsonObject {
+  return {
+    sent: traffic.sent,
+    sent_bytes: traffic.sentBytes,
+    sealed: traffic.sealed,
+    sent_in_clear: traffic.sentPlain,
+    received: traffic.received,
+    received_bytes: traffic.receivedBytes,
+    opened: traffic.opened,
+    received_in_clear: traffic.receivedPlain,
+    refused: sorted(traffic.refused),
+  };
+}
+
+function rpcReport(context: ApiContext): JsonObject {
+  const { config, rpc } = context;
+  return {
+    tls: {
+      enabled: config.tls.rpc,
+      verify_incoming: config.tls.rpc,
+      verify_server_hostname: config.tls.verifyServerHostname,
+      upgrade_mode: config.tls.rpcUpgradeMode,
+      min_version: config.tls.minVersion,
+      ...(config.tls.rpc ? materialReport(context) : {}),
+      handshakes: {
+        inbound: handshakeReport(rpc.inbound),
+        outbound: handshakeReport(rpc.outbound),
+      },
+    },
+    plain_connections: rpc.plainConnections,
+    connections: sorted(rpc.connections),
+    refused: sorted(rpc.refused),
+    requests: rpc.requests,
+    request_errors: rpc.requestErrors,
+    peers: context.peers().map((peer) => peerReport(peer, context.nowMs())),
+  };
+}
+
+function httpReport(context: ApiContext): JsonObject {
+  const { config } = context;
+  return {
+    tls: {
+      enabled: config.tls.http,
+      verify_https_client: config.tls.verifyHttpsClient,
+      min_version: config.tls.minVersion,
+      ...(config.tls.http ? materialReport(context) : {}),
+      handshakes: { inbound: handshakeReport(context.http) },
+    },
+  };
+}
+
+function materialReport(context: ApiContext): JsonObject {
+  const material = context.tls();
+  if (material === undefined) return {};
+  const now = context.nowMs();
+  return {
+    certificate: certificateReport(material.certificate, now),
+    authorities: material.authorities.map((one) => certificateReport(one, now)),
+  };
+}
+
+export function certificateReport(info: CertificateInfo, nowMs: number): JsonObject {
+  return {
+    subject: info.subject,
+    dns_names: info.dnsNames,
+    ip_addresses: info.ipAddresses,
+    issuer: info.issuer,
+    serial: info.serial,
+    fingerprint_sha256: info.fingerprint,
+    key_type: info.keyType,
+    not_before: new Date(info.notBeforeMs).toISOString(),
+    not_after: new Date(info.notAfterMs).toISOString(),
+    days_left: daysLeft(info, nowMs),
+  };
+}
+
+function peerReport(peer: PeerReport, nowMs: number): JsonObject {
+  return {
+    name: printable(peer.name),
+    address: peer.address,
+    ok: peer.ok,
+    error: peer.error,
+    reason: peer.reason,
+    encrypted: peer.tlsVersion !== undefined,
+    tls_version: peer.tlsVersion ?? "",
+    cipher: peer.cipher ?? "",
+    certificate_days_left:
+      peer.certificate === undefined ? null : daysLeft(peer.certificate, nowMs),
+    rtt_ms: peer.rttMs === undefined ? null : Math.round(peer.rttMs * 100) / 100,
+    checked_at: new Date(peer.checkedAtMs).toISOString(),
+  };
+}
+
+function handshakeReport(counters: HandshakeCounters): JsonObject {
+  return { accepted: counters.accepted, refused: sorted(counters.refused) };
+}
+
+function sorted(counts: ReadonlyMap<string, number>): JsonObject {
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function warnings(context: ApiContext): readonly string[] {
+  const found = [...context.warnings];
+  const material = context.tls();
+  const now = context.nowMs();
+  for (const info of material === undefined
+    ? []
+    : [material.certificate, ...material.authorities]) {
+    const days = daysLeft(info, now);
+    if (days < 0) found.push(`the certificate "${info.commonName}" has expired`);
+    else if (days < EXPIRY_WARNING_DAYS) {
+      found.push(`the certificate "${info.commonName}" expires in ${days} days`);
+    }
+  }
+  for (const peer of context.peers()) {
+    if (!peer.ok)
+      found.push(`the RPC port of ${printable(peer.name)} is not usable: ${peer.error}`);
+  }
+  return found;
+}

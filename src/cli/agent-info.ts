@@ -1,0 +1,31 @@
+/** `nomad agent-info`: the agent's own numbers, in groups. */
+import { isObject } from "../config/tree.ts";
+import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { field } from "./json-read.ts";
+import { CommandError, print } from "./output.ts";
+
+export interface InfoFlags extends ApiFlags {
+  readonly json?: boolean;
+}
+
+export async function agentInfo(flags: InfoFlags): Promise<void> {
+  const client = new ApiClient(flags, process.env);
+  const self = await client.get("/v1/agent/self").catch((error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`Error querying agent info: failed querying self endpoint: ${text}`);
+  });
+  if (flags.json === true) {
+    print(JSON.stringify(self, null, 4));
+    return;
+  }
+  const stats = field(self, "stats");
+  if (!isObject(stats)) return;
+  for (const [group, values] of Object.entries(stats).sort(byName)) {
+    const lines = isObject(values) ? Object.entries(values).sort(byName) : [];
+    print([group, ...lines.map(([name, value]) => `  ${name} = ${value}`)].join("\n"));
+  }
+}
+
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
+}

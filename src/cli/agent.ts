@@ -1,0 +1,252 @@
+/** `nomad agent`: configuration, banner, signals, and an orderly end. */
+import { type Agent, startAgent } from "../agent/agent.ts";
+import { mergeTrees } from "../config/tree.ts";
+import { formatAddress } from "../host/ip.ts";
+import { LogSink } from "../host/log.ts";
+import { VERSION } from "../version.ts";
+import { banner } from "./banner.ts";
+import { type CheckedConfig, checkConfig } from "./check-config.ts";
+import { type DevTls, makeDevTls } from "./dev-tls.ts";
+import { type FlagValues, flagTree } from "./flag-tree.ts";
+import { LoadError, type LoadedConfig, loadConfig } from "./load-config.ts";
+import { CommandError, print, printError } from "./output.ts";
+
+export interface AgentFlags {
+  readonly config?: readonly string[];
+  readonly dev?: boolean;
+  readonly devTls?: boolean;
+  readonly server?: boolean;
+  readonly client?: boolean;
+  readonly bind?: string;
+  readonly region?: string;
+  readonly dc?: string;
+  readonly node?: string;
+  readonly dataDir?: string;
+  readonly logLevel?: string;
+  readonly logJson?: boolean;
+  readonly bootstrapExpect?: string;
+  readonly encrypt?: string;
+  readonly join?: readonly string[];
+  readonly retryJoin?: readonly string[];
+  readonly retryMax?: string;
+  readonly retryInterval?: string;
+  readonly rejoin?: boolean;
+  readonly servers?: string;
+  readonly nodeClass?: string;
+  readonly nodePool?: string;
+  readonly meta?: readonly string[];
+}
+
+/** Nomad waits 5 s; a farewell to members that no longer answer takes longer than that. */
+const LEAVE_TIMEOUT_MS = 12_000;
+
+/** @returns the exit code, when the agent has ended */
+export async function runAgent(flags: AgentFlags): Promise<number> {
+  if ((flags.config ?? []).length === 0 && !hasMode(flags)) {
+    throw new CommandError(
+      "==> Must specify either server, client or dev mode for the agent.\n" +
+        "    Try `nomad agent -dev-tls`, or `nomad agent -config=FILE` with server { enabled = true }",
+    );
+  }
+  const dev = flags.devTls === true ? await makeDevTls(flags.region ?? "global") : undefined;
+  try {
+    return await runConfigured(flags, dev);
+  } finally {
+    dev?.remove();
+  }
+}
+
+async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promise<number> {
+  const load = (): Promise<LoadedConfig> => readConfig(flags, dev);
+  const { loaded, checked } = await loadAndCheck(load);
+  const { config } = loaded;
+  const sink = openLog(loaded);
+  let fatal: () => void = () => undefined;
+  const failed = new Promise<void>((resolve) => {
+    fatal = resolve;
+  });
+  print(
+    config.files.length === 0
+      ? "==> No configuration files loaded"
+      : `==> Loaded configuration from ${config.files.join(", ")}`,
+  );
+  print("==> Starting Nomad agent...");
+  const { endpoints, material } = checked;
+  // The log waits behind the banner, as Nomad's does.
+  sink.hold();
+  const agent = await startAgent({
+    config,
+    endpoints,
+    version: VERSION,
+    material,
+    sink,
+    onFatal: fatal,
+  }).catch((error: unknown) => {
+    sink.release();
+    throw new CommandError(error instanceof Error ? `==> ${error.message}` : String(error));
+  });
+  printBanner(agent, checked, dev);
+  sink.release();
+  const code = await untilEnd(agent, failed, load, sink);
+  sink.close();
+  return code;
+}
+
+async function loadAndCheck(
+  load: () => Promise<LoadedConfig>,
+): Promise<{ loaded: LoadedConfig; checked: CheckedConfig }> {
+  try {
+    const loaded = await load();
+    const checked = await checkConfig(loaded);
+    for (const warning of loaded.warnings) printError(loaded.render(warning));
+    return { loaded, checked };
+  } catch (error) {
+    if (error instanceof LoadError) throw new CommandError(error.text);
+    throw error;
+  }
+}
+
+function openLog(loaded: LoadedConfig): LogSink {
+  const { logLevel, logJson, logFile } = loaded.config;
+  try {
+    return new LogSink({ level: logLevel, json: logJson, file: logFile });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`cannot open log_file ${logFile ?? ""}: ${why}`);
+  }
+}
+
+function printBanner(agent: Agent, checked: CheckedConfig, dev: DevTls | undefined): void {
+  const { config, gossip } = agent.context;
+  const { endpoints, material } = checked;
+  print("==> Nomad agent configuration:\n");
+  const nowMs = Date.now();
+  const keyring = gossip?.keyring;
+  print(banner({ config, endpoints, nodeId: agent.nodeId, keyring, material, nowMs }));
+  if (!config.devMode && !(config.tls.http && config.tls.rpc)) {
+    printError(
+      "==> WARNING: mTLS is not configured - Nomad is not secure without mTLS!\n" +
+        "    Make certificates with `nomad tls ca create` and `nomad tls cert create -server`",
+    );
+  }
+  if (config.server.enabled && keyring?.primary === undefined) {
+    printError(
+      "==> WARNING: gossip is not encrypted: set server.encrypt to the output of `nomad keygen`",
+    );
+  }
+  print("\n==> Nomad agent started! Log data will stream in below:\n");
+  if (dev !== undefined) printDevHelp(agent, dev);
+}
+
+function printDevHelp(agent: Agent, dev: DevTls): void {
+  const { http } = agent.context.endpoints.advertise;
+  const url = `https://${formatAddress(http)}`;
+  print(`==> Everything is encrypted. Certificates are in ${dev.directory} while this agent runs. Try:
+
+    curl --cacert ${dev.caFile} '${url}/v1/status?pretty'
+
+    NOMAD_ADDR=${url} NOMAD_CACERT=${dev.caFile} ${process.execPath} server members
+`);
+}
+
+/** Waits for a signal (or for a failure that ends it) and stops in order. */
+function untilEnd(
+  agent: Agent,
+  failed: Promise<void>,
+  load: () => Promise<LoadedConfig>,
+  sink: LogSink,
+): Promise<number> {
+  const { config } = agent.context;
+  return new Promise((resolve) => {
+    let ending = false;
+    const end = async (signal: string, graceful: boolean): Promise<void> => {
+      print(`==> Caught signal: ${signal}`);
+      if (ending) return resolve(1);
+      ending = true;
+      let code = 1;
+      if (graceful) {
+        print("==> Gracefully shutting down agent...");
+        code = (await within(agent.leave(), LEAVE_TIMEOUT_MS)) ? 0 : 1;
+      }
+      await within(agent.stop(), LEAVE_TIMEOUT_MS);
+      resolve(code);
+    };
+    process.on("SIGINT", () => void end("interrupt", config.leaveOnInterrupt));
+    process.on("SIGTERM", () => void end("terminated", config.leaveOnTerminate));
+    process.on("SIGHUP", () => void reload(agent, load, sink));
+    void failed.then(() => agent.stop()).then(() => resolve(1));
+  });
+}
+
+/** Reads the same files again; what cannot be used changes nothing. */
+async function reload(
+  agent: Agent,
+  load: () => Promise<LoadedConfig>,
+  sink: LogSink,
+): Promise<void> {
+  print("==> Caught signal: hangup\n==> Reloading configuration...");
+  try {
+    const loaded = await load();
+    const { material } = await checkConfig(loaded);
+    sink.setLevel(loaded.config.logLevel);
+    agent.reload(material);
+  } catch (error) {
+    const text = error instanceof LoadError ? error.text : String(error);
+    printError(`${text}\n==> Failed to reload configs: the old configuration stays in force`);
+  }
+}
+
+async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const done = await Promise.race([work.then(() => true), timeout]);
+  clearTimeout(timer);
+  return done;
+}
+
+function hasMode(flags: AgentFlags): boolean {
+  return [flags.dev, flags.devTls, flags.server, flags.client].some((flag) => flag === true);
+}
+
+function readConfig(flags: AgentFlags, dev: DevTls | undefined): Promise<LoadedConfig> {
+  const devMode = flags.dev === true || flags.devTls === true;
+  const given = mergeTrees(flagTree(dev?.settings ?? {}), flagTree(flagValues(flags)));
+  return loadConfig({ paths: flags.config ?? [], flags: given, devMode });
+}
+
+function flagValues(flags: AgentFlags): FlagValues {
+  return {
+    "server.enabled": flags.server,
+    "client.enabled": flags.client,
+    bind_addr: flags.bind,
+    region: flags.region,
+    datacenter: flags.dc,
+    name: flags.node,
+    data_dir: flags.dataDir,
+    log_level: flags.logLevel,
+    log_json: flags.logJson,
+    "server.bootstrap_expect": flags.bootstrapExpect,
+    "server.encrypt": flags.encrypt,
+    "server.start_join": flags.join,
+    "server.retry_join": flags.retryJoin,
+    "server.retry_max": flags.retryMax,
+    "server.retry_interval": flags.retryInterval,
+    "server.rejoin_after_leave": flags.rejoin,
+    "client.servers": flags.servers?.split(","),
+    "client.node_class": flags.nodeClass,
+    "client.node_pool": flags.nodePool,
+    "client.meta": flags.meta === undefined ? undefined : metaMap(flags.meta),
+  };
+}
+
+function metaMap(pairs: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const equals = pair.indexOf("=");
+      if (equals < 1) throw new CommandError(`-meta must be key=value, found '${pair}'`);
+      return [pair.slice(0, equals), pair.slice(equals + 1)];
+    }),
+  );
+}

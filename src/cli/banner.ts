@@ -1,0 +1,61 @@
+/** What the agent prints before its log: Nomad's block, and one line on encryption. */
+import type { Config } from "../config/config.ts";
+import { describeEndpoints, type Endpoints } from "../config/endpoints.ts";
+import { daysLeft } from "../host/certificate.ts";
+import { formatAddress } from "../host/ip.ts";
+import type { TlsMaterial } from "../host/tls-material.ts";
+import { cipherName } from "../secret/key.ts";
+import type { Keyring } from "../secret/keyring.ts";
+import { VERSION } from "../version.ts";
+
+export interface BannerFacts {
+  readonly config: Config;
+  readonly endpoints: Endpoints;
+  readonly nodeId: string;
+  readonly keyring: Keyring | undefined;
+  readonly material: TlsMaterial | undefined;
+  readonly nowMs: number;
+}
+
+const WIDTH = 22;
+
+export function banner(facts: BannerFacts): string {
+  const { config, endpoints } = facts;
+  const http = endpoints.bind.http.map(formatAddress).join(", ");
+  const [first = endpoints.bind.rpc] = endpoints.bind.http;
+  const bound = describeEndpoints({ ...endpoints.bind, http: first });
+  const advertised = config.server.enabled
+    ? describeEndpoints(endpoints.advertise)
+    : `HTTP: ${formatAddress(endpoints.advertise.http)}`;
+  const lines: readonly (readonly [string, string])[] = [
+    ["Advertise Addrs", advertised],
+    ["Bind Addrs", bound.replace(/^HTTP: [^;]*/, `HTTP: [${http}]`)],
+    ["Client", String(config.client.enabled)],
+    ["Encryption", encryptionLine(facts)],
+    ["Log Level", config.logLevel],
+    ["Node Id", facts.nodeId],
+    ["Region", `${config.region} (DC: ${config.datacenter})`],
+    ["Server", String(config.server.enabled)],
+    ["Version", VERSION.nomad],
+  ];
+  return lines.map(([key, value]) => `${key.padStart(WIDTH)}: ${value}`).join("\n");
+}
+
+/** `gossip AES-128-GCM (key 7f3a…), RPC mTLS, HTTP TLS (certificate ends in 364 days)` */
+export function encryptionLine(facts: BannerFacts): string {
+  const { config, keyring, material, nowMs } = facts;
+  const { tls } = config;
+  const primary = keyring?.primary;
+  const parts: string[] = [];
+  if (config.server.enabled) {
+    const key = primary === undefined ? "" : ` (key ${primary.fingerprint})`;
+    parts.push(`gossip ${primary === undefined ? "NOT ENCRYPTED" : cipherName(primary)}${key}`);
+  }
+  const upgrade = tls.rpcUpgradeMode ? " (upgrade mode: plain accepted too)" : "";
+  parts.push(tls.rpc ? `RPC mTLS${upgrade}` : "RPC NOT ENCRYPTED");
+  const http = tls.verifyHttpsClient ? "HTTP mTLS" : "HTTP TLS";
+  parts.push(tls.http ? http : "HTTP NOT ENCRYPTED");
+  if (material === undefined) return parts.join(", ");
+  const days = daysLeft(material.certificate, nowMs);
+  return `${parts.join(", ")} (certificate ends in ${days} ${days === 1 ? "day" : "days"})`;
+}

@@ -1,0 +1,40 @@
+/**
+ * Everything that can be known to be wrong before anything listens: the same for `agent` and
+ * `config validate`, so that what validates also starts.
+ *
+ * @module
+ */
+import { type Endpoints, resolveEndpoints } from "../config/endpoints.ts";
+import { ConfigError, type Problem } from "../config/problem.ts";
+import { lookupHost, machineInterfaces } from "../host/machine.ts";
+import { loadTlsMaterial, type TlsMaterial } from "../host/tls-material.ts";
+import { LoadError, type LoadedConfig } from "./load-config.ts";
+
+export interface CheckedConfig {
+  readonly endpoints: Endpoints;
+  readonly material: TlsMaterial | undefined;
+}
+
+/** @throws LoadError with every mistake */
+export async function checkConfig(loaded: LoadedConfig): Promise<CheckedConfig> {
+  const { config, render } = loaded;
+  const problems: Problem[] = [];
+  let endpoints: Endpoints | undefined;
+  try {
+    const host = { interfaces: machineInterfaces(), lookup: lookupHost };
+    endpoints = await resolveEndpoints(config, host);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems);
+  }
+  const { tls, region, server } = config;
+  let material: TlsMaterial | undefined;
+  if (tls.rpc || tls.http) {
+    const options = { region, isServer: server.enabled, nowMs: Date.now() };
+    const checked = loadTlsMaterial(tls, options);
+    problems.push(...checked.problems);
+    material = checked.material;
+  }
+  if (problems.length > 0 || endpoints === undefined) throw new LoadError(problems, render);
+  return { endpoints, material };
+}

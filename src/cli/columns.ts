@@ -1,0 +1,20 @@
+/** Tables as Nomad prints them: header first, columns padded, two spaces between, no rule. */
+
+/** An empty cell prints `<none>`; the last column is not padded. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const cells = rows.map((row) => row.map((cell) => (cell === "" ? "<none>" : cell)));
+  const widths: number[] = [];
+  for (const row of cells) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
+  }
+  return cells
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,22 @@
+/** `nomad config validate PATH...`: fails on everything that would keep the agent from starting. */
+import { checkConfig } from "./check-config.ts";
+import { LoadError, loadConfig } from "./load-config.ts";
+import { CommandError, print, printError } from "./output.ts";
+
+export async function configValidate(paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) {
+    throw new CommandError(
+      "Must specify at least one config file or directory\n" +
+        "For additional help try 'nomad config validate -help'",
+    );
+  }
+  try {
+    const loaded = await loadConfig({ paths, flags: new Map(), devMode: false });
+    for (const warning of loaded.warnings) printError(loaded.render(warning));
+    await checkConfig(loaded);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    throw new CommandError(`${error.text}\n\nConfiguration is invalid`);
+  }
+  print("Configuration is valid!");
+}

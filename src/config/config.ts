@@ -1,0 +1,114 @@
+/** The configuration after parsing: everything is there and cannot be wrong any more. */
+import type { LogLevel } from "../host/log.ts";
+import type { GossipKey } from "../secret/key.ts";
+import type { Position } from "./problem.ts";
+
+export interface JoinConfig {
+  readonly startJoin: readonly string[];
+  readonly retryJoin: readonly string[];
+  readonly retryIntervalMs: number;
+  /** 0: for ever. */
+  readonly retryMax: number;
+}
+
+export interface ServerConfig {
+  readonly enabled: boolean;
+  readonly bootstrapExpect: number;
+  /** The gossip key of the file or the flag; a keyring on disk wins over it. */
+  readonly encrypt: GossipKey | undefined;
+  readonly encryptAt: Position | undefined;
+  readonly join: JoinConfig;
+  readonly rejoinAfterLeave: boolean;
+  readonly nonVoting: boolean;
+  readonly redundancyZone: string;
+  readonly upgradeVersion: string;
+  /** Undefined: `<data_dir>/server`. */
+  readonly dataDir: string | undefined;
+}
+
+export interface ClientConfig {
+  readonly enabled: boolean;
+  readonly servers: readonly string[];
+  readonly join: JoinConfig;
+  readonly nodeClass: string;
+  readonly nodePool: string;
+  readonly meta: Readonly<Record<string, string>>;
+}
+
+export const TLS_VERSIONS = ["tls10", "tls11", "tls12", "tls13"] as const;
+export type TlsVersion = (typeof TLS_VERSIONS)[number];
+
+export interface TlsConfig {
+  readonly http: boolean;
+  readonly rpc: boolean;
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly verifyServerHostname: boolean;
+  readonly verifyHttpsClient: boolean;
+  readonly rpcUpgradeMode: boolean;
+  readonly minVersion: TlsVersion;
+  /** Go's names, TLS 1.2 and below; empty: the defaults. */
+  readonly cipherSuites: readonly string[];
+  readonly at: {
+    readonly block: Position | undefined;
+    readonly caFile: Position;
+    readonly certFile: Position;
+    readonly keyFile: Position;
+    readonly cipherSuites: Position;
+  };
+}
+
+export interface LimitsConfig {
+  readonly httpsHandshakeTimeoutMs: number;
+  /** 0: no limit. */
+  readonly httpMaxConnsPerClient: number;
+  readonly rpcHandshakeTimeoutMs: number;
+  readonly rpcMaxConnsPerClient: number;
+}
+
+export interface PortsConfig {
+  readonly http: number;
+  readonly rpc: number;
+  readonly serf: number;
+}
+
+/** Texts as configured: templates and names are resolved at start. */
+export interface AddressTexts {
+  readonly http: string | undefined;
+  readonly rpc: string | undefined;
+  readonly serf: string | undefined;
+}
+
+export interface TelemetryConfig {
+  readonly collectionIntervalMs: number;
+  readonly prometheusMetrics: boolean;
+  readonly disableHostname: boolean;
+}
+
+export interface Config {
+  readonly region: string;
+  readonly datacenter: string;
+  readonly name: string;
+  /** "" in dev mode. */
+  readonly dataDir: string;
+  readonly bindAddr: string;
+  readonly addresses: AddressTexts;
+  readonly advertise: AddressTexts;
+  readonly ports: PortsConfig;
+  readonly logLevel: LogLevel;
+  readonly logJson: boolean;
+  readonly logFile: string | undefined;
+  readonly leaveOnInterrupt: boolean;
+  readonly leaveOnTerminate: boolean;
+  readonly enableDebug: boolean;
+  readonly httpApiResponseHeaders: Readonly<Record<string, string>>;
+  readonly server: ServerConfig;
+  readonly client: ClientConfig;
+  readonly tls: TlsConfig;
+  readonly limits: LimitsConfig;
+  readonly telemetry: TelemetryConfig;
+  readonly devMode: boolean;
+  /** Files that it came from, in order. */
+  readonly files: readonly string[];
+}

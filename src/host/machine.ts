@@ -1,0 +1,31 @@
+/** What the machine is: its name, addresses, DNS. */
+import { lookup } from "node:dns/promises";
+import { hostname, networkInterfaces } from "node:os";
+import type { InterfaceAddress } from "../config/sockaddr.ts";
+import { parseIp } from "./ip.ts";
+
+export function machineName(): string {
+  return hostname();
+}
+
+export function machineInterfaces(): readonly InterfaceAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+    (addresses ?? []).map((one) => {
+      const bits = Number(one.cidr?.split("/")[1] ?? 0);
+      return { name, address: one.address, bits, up: true };
+    }),
+  );
+}
+
+/** All addresses of a host, IPv4 first; none if it does not resolve. */
+export async function lookupHost(host: string): Promise<readonly Uint8Array[]> {
+  const literal = parseIp(host);
+  if (literal !== undefined) return [literal];
+  try {
+    const found = await lookup(host, { all: true });
+    const ips = found.flatMap((one) => parseIp(one.address) ?? []);
+    return ips.sort((a, b) => a.length - b.length);
+  } catch {
+    return [];
+  }
+}

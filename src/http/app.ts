@@ -1,0 +1,110 @@
+/**
+ * The HTTP API as an Elysia app: routes to `api/`, errors to Nomad's texts. No socket: the server
+ * hands it requests, tests hand it `new Request(...)`.
+ *
+ * @module
+ */
+import { Elysia } from "elysia";
+import {
+  agentForceLeave,
+  agentHealth,
+  agentJoin,
+  agentMembers,
+  agentSelf,
+  regions,
+} from "../api/agent.ts";
+import type { ApiContext } from "../api/context.ts";
+import { ApiError } from "../api/errors.ts";
+import { statusReport } from "../api/status.ts";
+import type { Log } from "../host/host.ts";
+import { type Caller, refuseChange } from "./access.ts";
+
+export interface HttpAppInit {
+  readonly context: ApiContext;
+  readonly log: Log;
+  /** Who sent it; a request that nobody vouches for is a stranger. */
+  readonly callerOf: (request: Request) => Caller | undefined;
+  /** Host names that this agent answers to. */
+  readonly ownNames: () => readonly string[];
+}
+
+export interface HttpApp {
+  handle(request: Request): Promise<Response>;
+}
+
+const STRANGER: Caller = { ip: new Uint8Array(4), verified: false };
+
+type Reader = (url: URL) => unknown;
+
+/** Reading endpoints: GET only. */
+function readers(context: ApiContext): Readonly<Record<string, Reader>> {
+  return {
+    "/v1/agent/health": (url) => agentHealth(context, url.searchParams.get("type") ?? undefined),
+    "/v1/agent/members": () => agentMembers(context),
+    "/v1/agent/self": () => agentSelf(context),
+    "/v1/regions": () => regions(context),
+    "/v1/status": () => statusReport(context),
+  };
+}
+
+/** Changing endpoints: PUT or POST. */
+function changers(context: ApiContext): Readonly<Record<string, Reader>> {
+  return {
+    "/v1/agent/force-leave": (url) => {
+      const { searchParams } = url;
+      const prune = searchParams.get("prune") ?? undefined;
+      agentForceLeave(context, searchParams.get("node") ?? undefined, prune);
+    },
+    "/v1/agent/join": (url) => agentJoin(context, url.searchParams.getAll("address")),
+  };
+}
+
+export function createHttpApp(init: HttpAppInit): HttpApp {
+  const { context, log, callerOf, ownNames } = init;
+  const app = new Elysia();
+  app.onError(({ error, request, code }) => {
+    const { pathname } = new URL(request.url);
+    const status = error instanceof ApiError ? error.status : code === "NOT_FOUND" ? 404 : 500;
+    const text = error instanceof Error && code !== "NOT_FOUND" ? error.message : "";
+    const line = { method: request.method, path: pathname, error: text, code: status };
+    if (status >= 500) log.error("request failed", line);
+    else log.debug("request failed", line);
+    return plain(status, text);
+  });
+  for (const [path, read] of Object.entries(readers(context))) {
+    app.get(path, async ({ request }) => answer(request, await read(new URL(request.url))));
+    for (const method of ["POST", "PUT", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
+  }
+  for (const [path, change] of Object.entries(changers(context))) {
+    const handler = async ({ request }: { request: Request }): Promise<Response> => {
+      const { method, headers } = request;
+      const host = headers.get("host") ?? undefined;
+      const origin = headers.get("origin") ?? undefined;
+      const caller = callerOf(request) ?? STRANGER;
+      const refusal = refuseChange({ method, host, origin }, caller, ownNames());
+      if (refusal !== undefined) throw new ApiError(403, refusal);
+      return answer(request, await change(new URL(request.url)));
+    };
+    app.put(path, handler).post(path, handler);
+    for (const method of ["GET", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
+  }
+  return { handle: async (request) => app.handle(request) };
+}
+
+function invalidMethod(): never {
+  throw new ApiError(405, "Invalid method");
+}
+
+/** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
+function answer(request: Request, value: unknown): Response {
+  if (value === undefined) return new Response(null, { status: 200 });
+  const pretty = new URL(request.url).searchParams.get("pretty");
+  const indented = pretty !== null && pretty !== "0";
+  const text = indented ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
+  return new Response(text, { headers: { "Content-Type": "application/json" } });
+}
+
+function plain(status: number, text: string): Response {
+  const headers = { "Content-Type": "text/plain; charset=utf-8" };
+  return new Response(text, text === "" ? { status } : { status, headers });
+}

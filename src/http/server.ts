@@ -1,0 +1,213 @@
+/**
+ * HTTP and HTTPS listeners in front of the app.
+ *
+ * Connections are accepted here, not by the HTTP library: so handshakes are counted by outcome,
+ * connections limited per address, and a certificate can be changed while they live.
+ *
+ * @module
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { gzipSync } from "node:zlib";
+import type { Clock, Log, StreamServer } from "../host/host.ts";
+import { formatAddress } from "../host/ip.ts";
+import type { SocketStream } from "../host/network.ts";
+import { acceptTls, TlsError, type TlsIdentity } from "../host/tls.ts";
+import type { Address } from "../protocol/ports.ts";
+import { ConnectionLimit } from "../service/connection-limit.ts";
+import { countRefusal } from "../service/gossip-counters.ts";
+import { RefusalLog } from "../service/refusal-log.ts";
+import type { HandshakeCounters } from "../service/rpc-counters.ts";
+import type { Caller } from "./access.ts";
+import type { HttpApp } from "./app.ts";
+
+export interface HttpServerInit {
+  readonly addresses: readonly Address[];
+  /** Undefined: plain HTTP. */
+  readonly identity: () => TlsIdentity | undefined;
+  readonly verifyClient: boolean;
+  readonly handshakeTimeoutMs: number;
+  readonly connectionsPerClientMax: number;
+  /** Headers of the configuration, added to every answer. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly counters: HandshakeCounters;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly listen: (
+    local: Address,
+    accept: (stream: SocketStream) => void,
+  ) => Promise<StreamServer>;
+}
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const TLS_HANDSHAKE_RECORD = 0x16;
+/** Answers smaller than this are not worth compressing. */
+const GZIP_BYTES_MIN = 1400;
+const IDLE_TIMEOUT_MS = 60_000;
+
+const PLAIN_TO_TLS =
+  "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+const TOO_MANY =
+  "HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nContent-Length: 81\r\n" +
+  "Connection: close\r\n\r\n" +
+  "Your IP is issuing too many concurrent connections, please rate limit your calls\n";
+
+export class HttpServer {
+  readonly #init: HttpServerInit;
+  readonly #http: Server;
+  readonly #limit: ConnectionLimit;
+  readonly #refusals: RefusalLog;
+  readonly #callers = new WeakMap<Request, Caller>();
+  readonly #bySocket = new WeakMap<object, Caller>();
+  readonly #open = new Set<SocketStream>();
+  #app: HttpApp | undefined;
+  #listeners: StreamServer[] = [];
+
+  constructor(init: HttpServerInit) {
+    this.#init = init;
+    this.#limit = new ConnectionLimit(init.connectionsPerClientMax);
+    this.#refusals = new RefusalLog(init.clock, init.log);
+    this.#http = createServer((request, response) => void this.#handle(request, response));
+    this.#http.keepAliveTimeout = IDLE_TIMEOUT_MS;
+  }
+
+  callerOf(request: Request): Caller | undefined {
+    return this.#callers.get(request);
+  }
+
+  /** @throws when an address cannot be bound */
+  async start(app: HttpApp): Promise<void> {
+    this.#app = app;
+    for (const address of this.#init.addresses) {
+      this.#listeners.push(await this.#init.listen(address, (stream) => this.#accept(stream)));
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const stream of this.#open) stream.destroy();
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#listeners = [];
+  }
+
+  #accept(stream: SocketStream): void {
+    const { ip } = stream.remote;
+    if (!this.#limit.take(ip)) {
+      countRefusal(this.#init.counters.refused, "too-many-connections");
+      stream.write(new TextEncoder().encode(TOO_MANY));
+      stream.end();
+      return;
+    }
+    this.#open.add(stream);
+    stream.socket.once("close", () => {
+      this.#open.delete(stream);
+      this.#limit.release(ip);
+    });
+    const identity = this.#init.identity();
+    if (identity === undefined) this.#plain(stream);
+    else void this.#secure(stream, identity);
+  }
+
+  #plain(stream: SocketStream): void {
+    const caller = { ip: stream.remote.ip, verified: false };
+    const socket = stream.detach();
+    this.#serve(socket, caller);
+  }
+
+  async #secure(stream: SocketStream, identity: TlsIdentity): Promise<void> {
+    const { handshakeTimeoutMs: timeoutMs, verifyClient, counters, log } = this.#init;
+    const first = await stream.takeFirst(timeoutMs);
+    if (first !== TLS_HANDSHAKE_RECORD) {
+      if (typeof first !== "number") return stream.destroy();
+      countRefusal(counters.refused, "not-tls");
+      stream.write(new TextEncoder().encode(PLAIN_TO_TLS));
+      return stream.end();
+    }
+    stream.putBack(first);
+    try {
+      const { remote } = stream;
+      const secured = await acceptTls(stream, identity, { requireClient: verifyClient, timeoutMs });
+      counters.accepted += 1;
+      const socket = secured.stream.detach();
+      this.#serve(socket, { ip: remote.ip, verified: verifyClient });
+    } catch (error) {
+      const reason = error instanceof TlsError ? error.reason : "other";
+      const text = error instanceof Error ? error.message : String(error);
+      countRefusal(counters.refused, reason);
+      const from = formatAddress(stream.remote);
+      this.#refusals.note(reason, `TLS handshake error: ${text}`, () => ({ remote_addr: from }));
+      log.trace("TLS handshake refused", { remote_addr: from, reason });
+      stream.destroy();
+    }
+  }
+
+  #serve(socket: Socket, caller: Caller): void {
+    this.#bySocket.set(socket, caller);
+    this.#http.emit("connection", socket);
+    socket.resume(); // It was paused to be handed over; the HTTP library does not do it.
+  }
+
+  async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = this.#init.clock.now();
+    try {
+      const request = await toRequest(incoming);
+      if (request === undefined) {
+        response.writeHead(413).end("Request body is too large");
+        return;
+      }
+      const caller = this.#bySocket.get(incoming.socket);
+      if (caller !== undefined) this.#callers.set(request, caller);
+      const answer = await this.#app?.handle(request);
+      if (answer === undefined) throw new Error("no app");
+      await this.#respond(incoming, response, answer);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#init.log.error("request failed", { path: incoming.url ?? "", error: text });
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    }
+    const ms = (this.#init.clock.now() - startedAt).toFixed(3);
+    const { method = "", url = "" } = incoming;
+    this.#init.log.debug("request complete", { method, path: url, duration: `${ms}ms` });
+  }
+
+  async #respond(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    answer: Response,
+  ): Promise<void> {
+    let body = new Uint8Array(await answer.arrayBuffer());
+    for (const [name, value] of answer.headers) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
+    response.setHeader("Vary", "Accept-Encoding");
+    const accepts = String(incoming.headers["accept-encoding"] ?? "");
+    if (body.length >= GZIP_BYTES_MIN && /\bgzip\b/.test(accepts)) {
+      body = new Uint8Array(gzipSync(body));
+      response.setHeader("Content-Encoding", "gzip");
+    }
+    response.setHeader("Content-Length", body.length);
+    response.writeHead(answer.status);
+    response.end(incoming.method === "HEAD" ? undefined : body);
+  }
+}
+
+/** undefined: the body is more than we read. */
+async function toRequest(incoming: IncomingMessage): Promise<Request | undefined> {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
+    headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
+  }
+  const { method = "GET", url = "/" } = incoming;
+  // The app finds the path by position and only needs some host; the real one stays a header.
+  const target = `http://localhost${url.startsWith("/") ? url : "/"}`;
+  if (method === "GET" || method === "HEAD") return new Request(target, { method, headers });
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) return undefined;
+    chunks.push(chunk);
+  }
+  const body = bytes === 0 ? null : Buffer.concat(chunks);
+  return new Request(target, { method, headers, body });
+}

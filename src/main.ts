@@ -1,0 +1,25 @@
+/** Arguments in, exit code out. The only place that ends the process. */
+import { KEY_BYTES_DEFAULT, makeKeyText } from "./cli/keygen.ts";
+
+async function main(argv: readonly string[]): Promise<number> {
+  // The one command that people time: nothing is loaded for it.
+  if (argv.length === 1 && argv[0] === "keygen") {
+    console.log(makeKeyText(KEY_BYTES_DEFAULT));
+    return 0;
+  }
+  const { runProgram } = await import("./cli/program.ts");
+  return runProgram(argv);
+}
+
+/** An uncaught error would print our source: one line instead, and a word on what it is. */
+function crash(error: unknown): never {
+  const text = error instanceof Error ? error.message : String(error);
+  console.error(
+    `nomad: internal error: ${text}\nThis is a bug: please report it with what you did.`,
+  );
+  process.exit(2);
+}
+
+process.on("uncaughtException", crash);
+process.on("unhandledRejection", crash);
+main(process.argv.slice(2)).then((code) => process.exit(code), crash);
