@@ -1,10 +1,17 @@
 /** Arguments in, exit code out. The only place that ends the process. */
+
 import { KEY_BYTES_DEFAULT, makeKeyText } from "./cli/keygen.ts";
+import { PARSE_HCL } from "./host/hcl-child-name.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   // The one command that people time: nothing is loaded for it.
   if (argv.length === 1 && argv[0] === "keygen") {
     console.log(makeKeyText(KEY_BYTES_DEFAULT));
+    return 0;
+  }
+  if (argv.length === 1 && argv[0] === PARSE_HCL) {
+    const { parseInProcess } = await import("./config/hcl-parser.ts");
+    console.log(JSON.stringify(parseInProcess(await Bun.stdin.text())));
     return 0;
   }
   const { runProgram } = await import("./cli/program.ts");

@@ -1,6 +1,7 @@
 /** `nomad agent`: configuration, banner, signals, and an orderly end. */
 import { type Agent, startAgent } from "../agent/agent.ts";
 import { mergeTrees } from "../config/tree.ts";
+import { parseInChild } from "../host/hcl-child.ts";
 import { formatAddress } from "../host/ip.ts";
 import { LogSink } from "../host/log.ts";
 import { VERSION } from "../version.ts";
@@ -213,7 +214,7 @@ function hasMode(flags: AgentFlags): boolean {
 function readConfig(flags: AgentFlags, dev: DevTls | undefined): Promise<LoadedConfig> {
   const devMode = flags.dev === true || flags.devTls === true;
   const given = mergeTrees(flagTree(dev?.settings ?? {}), flagTree(flagValues(flags)));
-  return loadConfig({ paths: flags.config ?? [], flags: given, devMode });
+  return loadConfig({ paths: flags.config ?? [], flags: given, devMode, parser: parseInChild });
 }
 
 function flagValues(flags: AgentFlags): FlagValues {

@@ -6,6 +6,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
+import type { Parsed } from "../config/hcl.ts";
+import type { HclParser } from "../config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../config/json.ts";
 import { parseConfig } from "../config/parse.ts";
 import { ConfigError, type Problem, renderProblem } from "../config/problem.ts";
@@ -27,6 +29,8 @@ export interface LoadRequest {
   /** What the flags say; wins over files. */
   readonly flags: Tree;
   readonly devMode: boolean;
+  /** Default: in this process. */
+  readonly parser?: HclParser;
 }
 
 /** Everything that goes wrong while loading; `render` has the lines for the carets. */
@@ -36,8 +40,16 @@ export class LoadError extends Error {
 
   constructor(problems: readonly Problem[], render: (problem: Problem) => string) {
     super("the configuration is not valid");
-    this.text = problems.map(render).join("\n\n");
+    this.text = [...problems].sort(byPlace).map(render).join("\n\n");
   }
+}
+
+/** As one reads the file; what has no place comes last. */
+function byPlace(a: Problem, b: Problem): number {
+  const [left, right] = [a.at, b.at];
+  const lines = (left?.line || Number.MAX_SAFE_INTEGER) - (right?.line || Number.MAX_SAFE_INTEGER);
+  if (left !== undefined && right !== undefined && left.file !== right.file) return 0;
+  return lines === 0 ? (left?.column ?? 0) - (right?.column ?? 0) : lines;
 }
 
 /** @throws LoadError */
@@ -48,17 +60,20 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
     renderProblem(problem, (file) => sources.get(file)?.lines());
   const files = request.paths.flatMap((path) => listFiles(path, problems));
   let tree: Tree = new Map();
+  let unreadable = problems.some((problem) => problem.severity === "error");
   for (const file of files) {
     const source = readSource(file, problems);
+    unreadable ||= source === undefined;
     if (source === undefined) continue;
     sources.set(file, source);
-    const parsed = await parseSource(source);
+    const parsed = await parseSource(source, request.parser);
     problems.push(...parsed.problems);
+    unreadable ||= !parsed.ok;
     tree = mergeTrees(tree, parsed.tree);
   }
   const { devMode } = request;
-  if (problems.some((problem) => problem.severity === "error"))
-    throw new LoadError(problems, render);
+  // Without all of the files, what is missing would be reported as mistakes too.
+  if (unreadable) throw new LoadError(problems, render);
   try {
     const { config, warnings } = parseConfig(mergeTrees(tree, request.flags), {
       devMode,
@@ -73,10 +88,11 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   }
 }
 
-async function parseSource(source: SourceText): Promise<ReturnType<typeof parseJson>> {
+async function parseSource(source: SourceText, parser: HclParser | undefined): Promise<Parsed> {
   if (looksLikeJson(source.text)) return parseJson(source);
   const { parseHcl } = await import("../config/hcl.ts");
-  return parseHcl(source);
+  const parse = parser ?? (await import("../config/hcl-parser.ts")).parseInProcess;
+  return parseHcl(source, parse);
 }
 
 function readSource(file: string, problems: Problem[]): SourceText | undefined {

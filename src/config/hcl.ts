@@ -1,20 +1,18 @@
 /**
- * HCL text to a tree, by hcl2-parser (HashiCorp's own HCL 2 library, compiled to JavaScript).
- *
- * The package is loaded only here and only when a file is read: it takes tens of milliseconds. It
- * hands its errors out as empty objects, so the text is caught as it is made: every Go string of
- * this build comes out of String.fromCharCode. The version is pinned, and a test checks that line
- * and column arrive.
+ * HCL text to a tree: hcl2-parser says what it means, hcl-scan.ts where it stands.
  *
  * @module
  */
+import type { HclParser } from "./hcl-parser.ts";
 import { type Found, type Scan, scanHcl, type Trap } from "./hcl-scan.ts";
 import type { Position, Problem } from "./problem.ts";
 import type { SourceText } from "./source-text.ts";
 import { isObject, type Tree, treeFromJson } from "./tree.ts";
 
-/** What a file came to; with errors the tree is empty. */
+/** What a file came to. */
 export interface Parsed {
+  /** False: it could not be read at all, and the tree is empty. */
+  readonly ok: boolean;
   readonly tree: Tree;
   readonly problems: readonly Problem[];
 }
@@ -22,21 +20,26 @@ export interface Parsed {
 const TEXT_BYTES_MAX = 1024 * 1024;
 const EMPTY: Tree = new Map();
 
-export function parseHcl(source: SourceText): Parsed {
+/** @param parse the parser itself: in this process, or in one of its own */
+export function parseHcl(source: SourceText, parse: HclParser): Parsed {
   if (source.text.length > TEXT_BYTES_MAX) {
     const message = `configuration of ${source.text.length} bytes is more than the 1 MiB we read`;
-    return { tree: EMPTY, problems: [{ severity: "error", message, at: source.whole() }] };
+    return {
+      ok: false,
+      tree: EMPTY,
+      problems: [{ severity: "error", message, at: source.whole() }],
+    };
   }
   const scan = scanHcl(source.text);
   const { text, notes } = acceptHcl1(source, scan);
-  const answer = callParser(text);
+  const answer = parse(text);
   if (answer.json === undefined) {
-    return { tree: EMPTY, problems: [...diagnostics(source, answer.error), ...notes] };
+    return { ok: false, tree: EMPTY, problems: [...diagnostics(source, answer.error), ...notes] };
   }
   const problems = [...clashes(source, scan), ...traps(source, scan), ...notes];
   const json: unknown = JSON.parse(answer.json);
-  if (!isObject(json)) return { tree: EMPTY, problems };
-  return { tree: treeFromJson(json, positions(source, scan)), problems };
+  if (!isObject(json)) return { ok: true, tree: EMPTY, problems };
+  return { ok: true, tree: treeFromJson(json, positions(source, scan)), problems };
 }
 
 /** Rewrites what HCL 1 allows and HCL 2 does not, without moving a line. */
@@ -61,60 +64,6 @@ function acceptHcl1(
     text = text.slice(0, edit.at) + edit.insert + text.slice(edit.at + edit.remove);
   }
   return { text, notes };
-}
-
-interface ParserAnswer {
-  readonly json: string | undefined;
-  readonly error: string;
-}
-
-const PREFIX = "parse config: ";
-
-function callParser(text: string): ParserAnswer {
-  const parseToString = loadParser();
-  const original = String.fromCharCode;
-  let error = "";
-  String.fromCharCode = (...codes: number[]): string => {
-    const made = original(...codes);
-    if (made.startsWith(PREFIX)) error = made.slice(PREFIX.length);
-    return made;
-  };
-  try {
-    const [json, problem] = parseToString(text);
-    return problem === null ? { json, error } : { json: undefined, error };
-  } catch (thrown) {
-    // A Go panic of the converter, e.g. one block with and one without a label.
-    const detail = thrown instanceof Error ? thrown.message : String(thrown);
-    return { json: undefined, error: error === "" ? detail : error };
-  } finally {
-    String.fromCharCode = original;
-  }
-}
-
-type ParseToString = (text: string) => readonly [json: string, error: unknown];
-
-let loaded: ParseToString | undefined;
-
-/** Loads the package and undoes what it does to the process. */
-function loadParser(): ParseToString {
-  if (loaded !== undefined) return loaded;
-  const limit = Error.stackTraceLimit;
-  const globals = new Set(Object.keys(globalThis));
-  const library: unknown = require("hcl2-parser");
-  Error.stackTraceLimit = limit;
-  for (const name of Object.keys(globalThis)) {
-    if (!globals.has(name)) Reflect.deleteProperty(globalThis, name);
-  }
-  if (!isObject(library)) throw new Error("hcl2-parser did not load");
-  const parse = library["parseToString"];
-  if (typeof parse !== "function") throw new Error("hcl2-parser has no parseToString");
-  loaded = (text) => {
-    const answer: unknown = parse(text);
-    if (!Array.isArray(answer)) throw new Error("hcl2-parser gave no answer");
-    const [json, error]: readonly unknown[] = answer;
-    return [typeof json === "string" ? json : "", error ?? null];
-  };
-  return loaded;
 }
 
 const DIAGNOSTIC = /:(\d+),(\d+)-(?:(\d+),)?(\d+): /g;

@@ -29,16 +29,16 @@ export function parseJson(source: SourceText): Parsed {
     const message = `invalid JSON: expected ${expected}, found ${what}`;
     const help = expected.startsWith("a key") ? "is there a comma too many above?" : undefined;
     const problem = { severity: "error", message, at: source.at(at), help } as const;
-    return { tree: new Map(), problems: [problem] };
+    return { ok: false, tree: new Map(), problems: [problem] };
   }
-  if (!isObject(json)) return { tree: new Map(), problems: [] };
+  if (!isObject(json)) return { ok: true, tree: new Map(), problems: [] };
   const positionOf = (path: readonly string[]): { key: Position; value: Position } => {
     const one = scanner.keys.get(path.join("\0"));
     if (one === undefined) return { key: source.whole(), value: source.whole() };
     const key = source.at(one.keyAt, (path.at(-1)?.length ?? 0) + 2);
     return { key, value: source.at(one.valueAt, one.valueLength) };
   };
-  return { tree: treeFromJson(json, positionOf), problems: [] };
+  return { ok: true, tree: treeFromJson(json, positionOf), problems: [] };
 }
 
 const DEPTH_MAX = 128;

@@ -32,8 +32,9 @@ async function openDatagrams(local: Address, handler: DatagramHandler): Promise<
       data(_socket, bytes, port, host) {
         handler.packet(bytes, { ip: remembered(known, host), port });
       },
-      error(_socket, error) {
-        handler.problem(error);
+      // An ICMP answer (nobody listens there) comes here, and without an error object.
+      error(...details: readonly unknown[]) {
+        handler.problem(details.find((one) => one instanceof Error) ?? new Error("unreachable"));
       },
     },
   });

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs server 1, 2 or 3 in this terminal, after setup.sh, from the same folder:
+#
+#   NOMAD=path/to/nomad ./run.sh 1
+set -eu
+NOMAD=${NOMAD:-nomad}
+here=$(cd "$(dirname "$0")" && pwd)
+exec "$NOMAD" agent \
+  -config="$here/server$1.hcl" -config=secrets/gossip.hcl -data-dir="$PWD/data/server$1"

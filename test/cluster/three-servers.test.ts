@@ -1,0 +1,141 @@
+/** The example of the README, run as a newcomer runs it, by the compiled binary. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Agent, binary, EXAMPLES, type Json, Lab, run, until } from "./agents.ts";
+
+const lab = new Lab();
+const servers: Agent[] = [];
+let env: Record<string, string> = {};
+
+async function members(): Promise<Record<string, string>> {
+  const { code, out, err } = await run(["server", "members", "-json"], { cwd: lab.directory, env });
+  if (code !== 0) throw new Error(err);
+  const list: Json[] = JSON.parse(out);
+  return Object.fromEntries(list.map((member) => [member.Name, member.Status]));
+}
+
+async function status(ip: string): Promise<Json> {
+  const secret = (name: string): string => join(lab.directory, "secrets", name);
+  const response = await fetch(`https://${ip}:4646/v1/status`, {
+    tls: {
+      ca: Bun.file(secret("nomad-agent-ca.pem")),
+      cert: Bun.file(secret("global-cli-nomad.pem")),
+      key: Bun.file(secret("global-cli-nomad-key.pem")),
+    },
+    signal: AbortSignal.timeout(5000),
+  });
+  return response.json();
+}
+
+beforeAll(async () => {
+  const nomad = { NOMAD: await binary() };
+  const setup = Bun.spawnSync([join(EXAMPLES, "three-servers/setup.sh")], {
+    cwd: lab.directory,
+    env: { PATH: process.env.PATH ?? "", ...nomad },
+  });
+  if (!setup.success) throw new Error(setup.stderr.toString());
+  for (const number of ["1", "2", "3"]) {
+    const command = [join(EXAMPLES, "three-servers/run.sh"), number];
+    const name = `server${number}`;
+    servers.push(lab.add(Agent.start(command, { directory: lab.directory, env: nomad, name })));
+  }
+  env = {
+    NOMAD_ADDR: "https://127.0.0.2:4646",
+    NOMAD_CACERT: "secrets/nomad-agent-ca.pem",
+    NOMAD_CLIENT_CERT: "secrets/global-cli-nomad.pem",
+    NOMAD_CLIENT_KEY: "secrets/global-cli-nomad-key.pem",
+  };
+});
+
+afterAll(() => lab[Symbol.asyncDispose]());
+
+describe("examples/three-servers", () => {
+  const all = { "server1.global": "alive", "server2.global": "alive", "server3.global": "alive" };
+
+  test("three servers see each other alive within 5 s", async () => {
+    await until("all alive", async () => Bun.deepEquals(await members(), all), 5000);
+    const { out } = await run(["server", "members"], { cwd: lab.directory, env });
+    const [header = "", first = ""] = out.split("\n");
+    expect(header.split(/ {2,}/)).toEqual([
+      "Name",
+      "Address",
+      "Port",
+      "Status",
+      "Leader",
+      "Raft Version",
+      "Build",
+      "Datacenter",
+      "Region",
+    ]);
+    expect(first).toMatch(/^server1\.global {2}127\.0\.0\.2 {2}4648 {2}alive /);
+  });
+
+  test("each says that everything is encrypted, with which key and certificate", async () => {
+    for (const ip of ["127.0.0.2", "127.0.0.3", "127.0.0.4"]) {
+      const report = await until("peers are checked", async () => {
+        const found = await status(ip);
+        return found.rpc.peers.filter((peer: Json) => peer.ok).length === 2 ? found : undefined;
+      });
+      expect(report).toMatchObject({ encrypted: true, in_clear: [], warnings: [] });
+      expect(report.gossip.keys).toEqual([
+        { fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/), bits: 256, primary: true },
+      ]);
+      expect(report.gossip.cipher).toBe("AES-256-GCM");
+      const { packets, streams } = report.gossip;
+      expect(packets).toMatchObject({ sent_in_clear: 0, received_in_clear: 0, refused: {} });
+      expect(packets.sealed).toBe(packets.sent);
+      expect(streams.opened).toBeGreaterThan(0);
+      expect(report.rpc.tls.certificate.dns_names).toContain("server.global.nomad");
+      expect(report.rpc.tls.certificate.days_left).toBe(364);
+      expect(report.rpc.plain_connections).toBe(0);
+      for (const peer of report.rpc.peers) {
+        expect(peer).toMatchObject({ encrypted: true, tls_version: "TLSv1.3", error: "" });
+      }
+    }
+  });
+
+  test("no secret is in a log or an answer, and every secret file is its owner's only", async () => {
+    const gossip = await Bun.file(lab.path("secrets/gossip.hcl")).text();
+    const key = /"([A-Za-z0-9+/=]{44})"/.exec(gossip)?.[1] ?? "no key";
+    expect(key).not.toBe("no key");
+    const answers = JSON.stringify(await status("127.0.0.2"));
+    for (const text of [answers, ...servers.map((server) => server.log)]) {
+      expect(text).not.toContain(key);
+    }
+    const files = [
+      ...readdirSync(lab.path("secrets"))
+        .filter((name) => name.endsWith("-key.pem") || name === "gossip.hcl")
+        .map((name) => lab.path(`secrets/${name}`)),
+      lab.path("data/server1/server/serf.keyring"),
+    ];
+    expect(files.length).toBe(5);
+    for (const file of files) expect([file, statSync(file).mode & 0o777]).toEqual([file, 0o600]);
+  });
+
+  test("HTTPS demands a client certificate", async () => {
+    const { NOMAD_ADDR = "", NOMAD_CACERT = "" } = env;
+    const { code, err } = await run(["server", "members"], {
+      cwd: lab.directory,
+      env: { NOMAD_ADDR, NOMAD_CACERT },
+    });
+    expect(code).toBe(1);
+    expect(err).toContain("-client-cert");
+    const report = await status("127.0.0.2");
+    expect(report.http.tls.handshakes.inbound.refused["no-certificate"]).toBeGreaterThan(0);
+  });
+
+  test("a graceful stop shows left", async () => {
+    servers[2]?.kill("SIGINT");
+    await until("server3 left", async () => (await members())["server3.global"] === "left");
+    expect(await servers[2]?.exited).toBe(0);
+  });
+
+  test("SIGKILL shows failed", async () => {
+    servers[1]?.kill("SIGKILL");
+    // Nomad's WAN timings: up to 10 s to the next probe, 5 s for it, 30 s of suspicion.
+    const failed = async (): Promise<boolean> => (await members())["server2.global"] === "failed";
+    await until("server2 failed", failed, 60_000);
+    expect(servers[0]?.log).toContain("Suspect server2.global has failed, no acks received");
+  }, 70_000);
+});
