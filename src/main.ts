@@ -1,7 +1,7 @@
 /** Arguments in, exit code out. The only place that ends the process. */
 
+import { PARSE_HCL } from "./cli/hcl-child-name.ts";
 import { KEY_BYTES_DEFAULT, makeKeyText } from "./cli/keygen.ts";
-import { PARSE_HCL } from "./host/hcl-child-name.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   // The one command that people time: nothing is loaded for it.

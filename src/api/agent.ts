@@ -43,10 +43,10 @@ export function agentHealth(context: ApiContext, type: string | undefined): Json
   const ok = { message: "ok", ok: true };
   const { server, client } = context.config;
   if (type !== "server" && (client.enabled || type === "client")) {
-    health["client"] = client.enabled ? ok : { message: "client not enabled", ok: false };
+    health["client"] = client.enabled ? ok : { ok: false, message: "client not enabled" };
   }
   if (type !== "client" && (server.enabled || type === "server")) {
-    health["server"] = server.enabled ? ok : { message: "server not enabled", ok: false };
+    health["server"] = server.enabled ? ok : { ok: false, message: "server not enabled" };
   }
   if (type !== undefined && type !== "client" && type !== "server") return {};
   const failing = Object.values(health).some((one) => one["ok"] === false);

@@ -1,11 +1,11 @@
 /** What the API needs to know and may do; the agent fills it in. Nothing here knows a transport. */
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
-import type { TlsMaterial } from "../host/tls-material.ts";
 import type { Keyring } from "../secret/keyring.ts";
 import type { GossipCounters } from "../service/gossip-counters.ts";
 import type { PeerReport } from "../service/peer-health.ts";
 import type { HandshakeCounters, RpcCounters } from "../service/rpc-counters.ts";
+import type { TlsMaterial } from "../tls/material.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 
 export interface ApiContext {

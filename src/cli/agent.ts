@@ -1,7 +1,6 @@
 /** `nomad agent`: configuration, banner, signals, and an orderly end. */
 import { type Agent, startAgent } from "../agent/agent.ts";
 import { mergeTrees } from "../config/tree.ts";
-import { parseInChild } from "../host/hcl-child.ts";
 import { formatAddress } from "../host/ip.ts";
 import { LogSink } from "../host/log.ts";
 import { VERSION } from "../version.ts";
@@ -9,6 +8,7 @@ import { banner } from "./banner.ts";
 import { type CheckedConfig, checkConfig } from "./check-config.ts";
 import { type DevTls, makeDevTls } from "./dev-tls.ts";
 import { type FlagValues, flagTree } from "./flag-tree.ts";
+import { parseInChild } from "./hcl-child.ts";
 import { LoadError, type LoadedConfig, loadConfig } from "./load-config.ts";
 import { CommandError, print, printError } from "./output.ts";
 
@@ -142,7 +142,8 @@ function printBanner(agent: Agent, checked: CheckedConfig, dev: DevTls | undefin
 function printDevHelp(agent: Agent, dev: DevTls): void {
   const { http } = agent.context.endpoints.advertise;
   const url = `https://${formatAddress(http)}`;
-  print(`==> Everything is encrypted. Certificates are in ${dev.directory} while this agent runs. Try:
+  const { directory } = dev;
+  print(`==> Everything is encrypted. Certificates are in ${directory} while this runs. Try:
 
     curl --cacert ${dev.caFile} '${url}/v1/status?pretty'
 

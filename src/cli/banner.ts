@@ -1,11 +1,11 @@
 /** What the agent prints before its log: Nomad's block, and one line on encryption. */
 import type { Config } from "../config/config.ts";
 import { describeEndpoints, type Endpoints } from "../config/endpoints.ts";
-import { daysLeft } from "../host/certificate.ts";
 import { formatAddress } from "../host/ip.ts";
-import type { TlsMaterial } from "../host/tls-material.ts";
 import { cipherName } from "../secret/key.ts";
 import type { Keyring } from "../secret/keyring.ts";
+import { daysLeft } from "../tls/certificate.ts";
+import type { TlsMaterial } from "../tls/material.ts";
 import { VERSION } from "../version.ts";
 
 export interface BannerFacts {

@@ -7,7 +7,7 @@
 import { type Endpoints, resolveEndpoints } from "../config/endpoints.ts";
 import { ConfigError, type Problem } from "../config/problem.ts";
 import { lookupHost, machineInterfaces } from "../host/machine.ts";
-import { loadTlsMaterial, type TlsMaterial } from "../host/tls-material.ts";
+import { loadTlsMaterial, type TlsMaterial } from "../tls/material.ts";
 import { LoadError, type LoadedConfig } from "./load-config.ts";
 
 export interface CheckedConfig {

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
-import type { MadeCertificate } from "../host/x509.ts";
+import type { MadeCertificate } from "../tls/make.ts";
 import type { FlagValues } from "./flag-tree.ts";
 import { makeKeyText } from "./keygen.ts";
 
@@ -24,7 +24,7 @@ export interface DevTls {
 }
 
 export async function makeDevTls(region: string): Promise<DevTls> {
-  const { makeAuthority, makeLeaf } = await import("../host/x509.ts");
+  const { makeAuthority, makeLeaf } = await import("../tls/make.ts");
   const directory = mkdtempSync(join(tmpdir(), "nomad-dev-"));
   const empty = { country: "", province: "", locality: "", streetAddress: "", postalCode: "" };
   const subject = {

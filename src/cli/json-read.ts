@@ -1,4 +1,4 @@
-/** Reading answers of an agent that may be another version: a missing field is empty, not a crash. */
+/** Reading answers of an agent of any version: a missing field is empty, not a crash. */
 import { isObject } from "../config/tree.ts";
 
 export function field(value: unknown, name: string): unknown {

@@ -1,4 +1,4 @@
-/** `nomad keygen`: random bytes from the system, base64. Loads nothing: it is over in milliseconds. */
+/** `nomad keygen`: random bytes from the system, base64. Loads nothing, so it takes no time. */
 
 /** AES-128 as Nomad's documentation has it; 32 for AES-256. */
 export const KEY_BYTES_DEFAULT = 16;

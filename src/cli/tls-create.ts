@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
 import { parseIp } from "../host/ip.ts";
 import { describeErrno } from "../host/network.ts";
-import type { MadeCertificate } from "../host/x509.ts";
+import type { MadeCertificate } from "../tls/make.ts";
 import { CommandError, print, printError } from "./output.ts";
 
 export interface CaFlags {
@@ -33,7 +33,7 @@ export async function createCa(flags: CaFlags): Promise<void> {
   const [certPath, keyPath] = [`${domain}-agent-ca.pem`, `${domain}-agent-ca-key.pem`];
   refuseExisting(certPath, `CA certificate file '${certPath}' already exists`);
   refuseExisting(keyPath, `CA key file '${keyPath}' already exists`);
-  const { makeAuthority } = await import("../host/x509.ts");
+  const { makeAuthority } = await import("../tls/make.ts");
   const permitted =
     flags.nameConstraint === true
       ? [...new Set([domain, "localhost", DOMAIN, ...(flags.additionalDomain ?? [])])]
@@ -133,7 +133,7 @@ async function makeCert(
     readonly flags: CertFlags;
   },
 ): Promise<MadeCertificate> {
-  const { makeLeaf } = await import("../host/x509.ts");
+  const { makeLeaf } = await import("../tls/make.ts");
   const name = `${role}.${how.region}.${how.domain}`;
   const names = [...(how.flags.additionalDnsname ?? []), name, "localhost"];
   try {

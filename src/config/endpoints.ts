@@ -12,10 +12,11 @@ import {
   parseIp,
   splitHostPort,
 } from "../host/ip.ts";
+import type { InterfaceAddress } from "../host/machine.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, type Problem } from "./problem.ts";
-import { type InterfaceAddress, resolveTemplate } from "./sockaddr.ts";
+import { resolveTemplate } from "./sockaddr.ts";
 
 export interface Endpoints {
   /** HTTP may have several. */

@@ -1,4 +1,4 @@
-/** Keys of Nomad's that mean nothing to an agent without a scheduler: accepted, with one warning. */
+/** Keys of Nomad's that mean nothing to an agent without a scheduler: accepted, with a warning. */
 
 export const IGNORED_TOP = [
   "acl",

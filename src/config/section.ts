@@ -74,7 +74,7 @@ export class Section {
   }
 
   durationMs(key: string): number | undefined {
-    const example = 'a duration such as "30s", "500ms" or "1h30m"';
+    const example = "a duration such as 30s, 500ms or 1h30m";
     return this.#scalar(key, example, (value) =>
       typeof value === "string" ? parseDurationMs(value) : undefined,
     );

@@ -6,14 +6,7 @@
  * @module
  */
 import { isLoopback, isPrivate, parseIp } from "../host/ip.ts";
-
-export interface InterfaceAddress {
-  readonly name: string;
-  readonly address: string;
-  /** Prefix length. */
-  readonly bits: number;
-  readonly up: boolean;
-}
+import type { InterfaceAddress } from "../host/machine.ts";
 
 /** Addresses that the text stands for, or why there are none. */
 export type Resolved =

@@ -1,4 +1,4 @@
-/** Keys and nonces from the operating system. WebCrypto: costs nothing to load, unlike node:crypto. */
+/** Keys and nonces from the operating system, by WebCrypto: unlike node:crypto it is there. */
 import type { Entropy } from "./host.ts";
 
 export const systemEntropy: Entropy = {

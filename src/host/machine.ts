@@ -1,8 +1,15 @@
 /** What the machine is: its name, addresses, DNS. */
 import { lookup } from "node:dns/promises";
 import { hostname, networkInterfaces } from "node:os";
-import type { InterfaceAddress } from "../config/sockaddr.ts";
 import { parseIp } from "./ip.ts";
+
+export interface InterfaceAddress {
+  readonly name: string;
+  readonly address: string;
+  /** Prefix length. */
+  readonly bits: number;
+  readonly up: boolean;
+}
 
 export function machineName(): string {
   return hostname();

@@ -71,7 +71,8 @@ export function listenSockets(
     server.once("error", reject);
     server.listen({ host: formatIp(local.ip), port: local.port }, () => {
       server.off("error", reject);
-      server.on("error", () => undefined); // accept() may fail under pressure; the next one will do.
+      // accept() may fail under pressure; the next one will do.
+      server.on("error", () => undefined);
       const bound = server.address();
       const port = typeof bound === "object" && bound !== null ? bound.port : local.port;
       resolve({

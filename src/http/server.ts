@@ -12,12 +12,12 @@ import { gzipSync } from "node:zlib";
 import type { Clock, Log, StreamServer } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
-import { acceptTls, TlsError, type TlsIdentity } from "../host/tls.ts";
 import type { Address } from "../protocol/ports.ts";
 import { ConnectionLimit } from "../service/connection-limit.ts";
 import { countRefusal } from "../service/gossip-counters.ts";
 import { RefusalLog } from "../service/refusal-log.ts";
 import type { HandshakeCounters } from "../service/rpc-counters.ts";
+import { acceptTls, TlsError, type TlsIdentity } from "../tls/handshake.ts";
 import type { Caller } from "./access.ts";
 import type { HttpApp } from "./app.ts";
 

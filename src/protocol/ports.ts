@@ -1,4 +1,4 @@
-/** What a machine needs from outside. Types only: production and simulation each bring their own. */
+/** What a machine needs from outside: types only, since production and simulation differ. */
 
 /** Milliseconds on a clock that never goes back; its zero means nothing. */
 export type Instant = number;

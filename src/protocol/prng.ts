@@ -1,4 +1,4 @@
-/** Chance for order and jitter, repeatable from one seed (sfc32, Chris Doty-Humphrey, PractRand). */
+/** Chance for order and jitter, repeatable from one seed (sfc32 of PractRand). */
 import type { Prng } from "./ports.ts";
 
 /** @param seed any 32-bit number; the same seed gives the same sequence on every machine. */

@@ -4,11 +4,12 @@
  *
  * @module
  */
-import type { CertificateInfo } from "../host/certificate.ts";
+
 import type { Clock, Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
-import { TlsError } from "../host/tls.ts";
 import type { Address, Instant } from "../protocol/ports.ts";
+import type { CertificateInfo } from "../tls/certificate.ts";
+import { TlsError } from "../tls/handshake.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
 import type { RpcClient } from "./rpc-client.ts";
 

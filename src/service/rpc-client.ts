@@ -5,12 +5,12 @@
  */
 
 import type { TlsVersion } from "../config/config.ts";
-import type { CertificateInfo } from "../host/certificate.ts";
 import type { Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
-import { dialTls, TlsError, type TlsIdentity } from "../host/tls.ts";
 import type { Address } from "../protocol/ports.ts";
+import type { CertificateInfo } from "../tls/certificate.ts";
+import { dialTls, TlsError, type TlsIdentity } from "../tls/handshake.ts";
 import { decodeResponse, encodeRequest } from "../wire/rpc-frame.ts";
 import { countRefusal } from "./gossip-counters.ts";
 import type { RpcCounters } from "./rpc-counters.ts";

@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { certificateNames } from "../host/certificate.ts";
+
 import type { Clock, Log, StreamServer } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
-import { acceptTls, type SecuredStream, TlsError, type TlsIdentity } from "../host/tls.ts";
+import { certificateNames } from "../tls/certificate.ts";
+import { acceptTls, type SecuredStream, TlsError, type TlsIdentity } from "../tls/handshake.ts";
 import { decodeRequest, encodeResponse, type RpcRequest } from "../wire/rpc-frame.ts";
 import { encodeEmpty } from "../wire/rpc-status.ts";
 import { ConnectionLimit } from "./connection-limit.ts";

@@ -6,9 +6,7 @@
  */
 import type {
   EventSlot,
-  Filter,
   JoinIntent,
-  KeyResponse,
   LeaveIntent,
   PushPullState,
   Query,
@@ -16,32 +14,23 @@ import type {
   Relay,
   SerfCodec,
   SerfMessage,
-  Tags,
   UserEvent,
 } from "../protocol/serf/message.ts";
+import { readList } from "./msgpack-list.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
-import { decodeText } from "./text.ts";
+import {
+  decodeFilter,
+  decodeKeyRequest,
+  decodeKeyResponse,
+  decodeTags,
+  encodeKeyRequest,
+  encodeKeyResponse,
+  encodeTags,
+  SerfType,
+} from "./serf-payload.ts";
 
-export const SerfType = {
-  leave: 0,
-  join: 1,
-  pushPull: 2,
-  userEvent: 3,
-  query: 4,
-  queryResponse: 5,
-  conflictResponse: 6,
-  keyRequest: 7,
-  keyResponse: 8,
-  relay: 9,
-} as const;
-
-const TAG_MAGIC = 0xff;
-const FILTER_NODES = 0;
-const FILTER_TAG = 1;
 const U32 = 0xffff_ffff;
-/** Elements kept of one list; the packet itself bounds what can be there. */
-const LIST_MAX = 1 << 20;
 
 const LEAVE_FIELDS = ["LTime", "Node", "Prune"];
 const EVENT_FIELDS = ["LTime", "Name", "Payload", "CC"];
@@ -69,7 +58,6 @@ const PUSH_PULL_FIELDS = [
 ];
 const RELAY_FIELDS = ["DestAddr", "DestName"];
 const ADDR_FIELDS = ["IP", "Port", "Zone"];
-const KEY_RESPONSE_FIELDS = ["Result", "Message", "Keys", "PrimaryKey"];
 
 export const serfCodec: SerfCodec = {
   encode,
@@ -80,8 +68,7 @@ export const serfCodec: SerfCodec = {
   decodeTags,
   decodeFilter,
   decodeKeyRequest,
-  encodeKeyRequest: (key) =>
-    new MsgpackWriter().byte(SerfType.keyRequest).map(1).key("Key").raw(key).take(),
+  encodeKeyRequest,
   encodeKeyResponse,
   decodeKeyResponse,
 };
@@ -252,18 +239,6 @@ function decodeRelay(bytes: Uint8Array, reader: MsgpackReader): Relay {
   return { kind: "relay", to: { ip, port }, name: destName, inner: bytes.slice(reader.at) };
 }
 
-/** nil stays null; an element that is nil is an empty one. */
-function readList<T>(reader: MsgpackReader, element: () => T | undefined): T[] | null {
-  const count = reader.array();
-  if (count < 0) return null;
-  const list: T[] = [];
-  for (let i = 0; i < count && i < LIST_MAX && reader.ok; i++) {
-    const one = element();
-    if (one !== undefined) list.push(one);
-  }
-  return list;
-}
-
 function encodePushPull(state: PushPullState): Uint8Array {
   const out = new MsgpackWriter(2048).byte(SerfType.pushPull).map(6);
   out.key("EventLTime").uint(state.eventLTime).key("Events").array(state.events.length);
@@ -329,78 +304,4 @@ function decodeSlotEvent(reader: MsgpackReader): { name: string; payload: Uint8A
     else payload = reader.raw()?.slice() ?? null;
   });
   return { name, payload };
-}
-
-function encodeTags(tags: Tags): Uint8Array {
-  const out = new MsgpackWriter().byte(TAG_MAGIC).map(tags.size);
-  for (const [key, value] of tags) out.text(key).text(value);
-  return out.take();
-}
-
-/** Without the magic byte the whole meta is the role: nodes before tags existed. */
-function decodeTags(meta: Uint8Array | null): Tags {
-  if (meta === null || meta[0] !== TAG_MAGIC) {
-    return new Map([["role", decodeText(meta ?? new Uint8Array(0))]]);
-  }
-  const reader = new MsgpackReader(meta, 1);
-  const tags = new Map<string, string>();
-  const count = reader.map();
-  for (let i = 0; i < count && reader.ok; i++) {
-    const key = reader.text();
-    const value = reader.text();
-    if (reader.ok) tags.set(key, value); // Cut short: what came before stays.
-  }
-  return tags;
-}
-
-function decodeFilter(bytes: Uint8Array): Filter | undefined {
-  const reader = new MsgpackReader(bytes, 1);
-  if (bytes[0] === FILTER_NODES) {
-    const names = readList(reader, () => reader.text()) ?? [];
-    return reader.ok ? { kind: "nodes", names } : undefined;
-  }
-  if (bytes[0] !== FILTER_TAG) return undefined;
-  let tag = "";
-  let expr = "";
-  reader.struct(["Tag", "Expr"], (name) => {
-    if (name === "Tag") tag = reader.text();
-    else expr = reader.text();
-  });
-  return reader.ok ? { kind: "tag", tag, expr } : undefined;
-}
-
-function decodeKeyRequest(payload: Uint8Array | null): Uint8Array | undefined {
-  if (payload === null || payload[0] !== SerfType.keyRequest) return undefined;
-  const reader = new MsgpackReader(payload, 1);
-  let key: Uint8Array = new Uint8Array(0);
-  reader.struct(["Key"], () => {
-    key = reader.raw()?.slice() ?? key;
-  });
-  return reader.ok ? key : undefined;
-}
-
-function encodeKeyResponse(response: KeyResponse): Uint8Array {
-  const out = new MsgpackWriter().byte(SerfType.keyResponse).map(4).key("Keys");
-  if (response.keys === null) out.nil();
-  else {
-    out.array(response.keys.length);
-    for (const key of response.keys) out.text(key);
-  }
-  out.key("Message").text(response.message).key("PrimaryKey").text(response.primaryKey);
-  return out.key("Result").bool(response.result).take();
-}
-
-function decodeKeyResponse(payload: Uint8Array | null): KeyResponse | undefined {
-  if (payload === null || payload[0] !== SerfType.keyResponse) return undefined;
-  const reader = new MsgpackReader(payload, 1);
-  let result = false;
-  let [message, primaryKey] = ["", ""];
-  let keys: string[] | null = null;
-  reader.struct(KEY_RESPONSE_FIELDS, (name) => {
-    if (name === "Result") result = reader.bool();
-    else if (name === "Message") message = reader.text();
-    else if (name === "Keys") keys = readList(reader, () => reader.text());
-    else primaryKey = reader.text();
-  });
-  return reader.ok ? { result, message, keys, primaryKey } : undefined;
 }

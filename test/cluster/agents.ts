@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build, BINARY } from "../../build/build.ts";
+import { BINARY, build } from "../../build/build.ts";
 
 export const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
 

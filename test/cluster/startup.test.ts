@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeLeaf } from "../../src/host/x509.ts";
+import { makeLeaf } from "../../src/tls/make.ts";
 import { binary, Lab, type Ran, run } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 

@@ -63,7 +63,7 @@ export class Wiretap implements AsyncDisposable {
 
   #pipe(from: Socket, to: Socket): void {
     this.#sockets.add(from);
-    from.on("data", (bytes) => {
+    from.on("data", (bytes: Uint8Array) => {
       this.tcpBytes += bytes.length;
       this.#chunks.push(new Uint8Array(bytes));
       to.write(bytes);

@@ -1,4 +1,4 @@
-/** Timings and limits of Serf; defaults are Serf's but where Nomad's differ (wire/gossip.md §10.12). */
+/** Timings and limits of Serf, as Nomad sets them (wire/gossip.md §10.12). */
 export interface SerfConfig {
   readonly reapIntervalMs: number;
   readonly reconnectIntervalMs: number;

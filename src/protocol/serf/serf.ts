@@ -10,26 +10,21 @@
  */
 import { Deadlines } from "../deadlines.ts";
 import type { Address, Instant, Prng } from "../ports.ts";
-import { type BroadcastHandle, Broadcasts } from "../swim/broadcasts.ts";
 import type { SwimConfig } from "../swim/config.ts";
 import { type Member, protocolMax } from "../swim/members.ts";
 import type { Refusal } from "../swim/membership.ts";
-import type { Alive, Message, PeerState, User } from "../swim/message.ts";
+import type { Message, PeerState } from "../swim/message.ts";
 import { Swim } from "../swim/swim.ts";
 import type { MemberEventKind, SerfAction, SerfMember } from "./action.ts";
+import { refuseAlive, refuseMerge } from "./admission.ts";
 import type { SerfConfig } from "./config.ts";
+import { Departure } from "./departure.ts";
+import { UserEvents } from "./events.ts";
 import type { KeyKeeper, KeyOperation } from "./key-queries.ts";
 import { LamportClock } from "./lamport.ts";
-import type {
-  LeaveIntent,
-  PushPullState,
-  SerfCodec,
-  SerfMessage,
-  Tags,
-  UserEvent,
-} from "./message.ts";
+import type { LeaveIntent, PushPullState, SerfCodec, SerfMessage, Tags } from "./message.ts";
 import { Queries } from "./queries.ts";
-import { RecentByTime } from "./recent.ts";
+import { Queues } from "./queues.ts";
 import { Roster } from "./roster.ts";
 
 /** memberlist speaks 2 of 1..5, Serf 4 of 2..5. */
@@ -53,29 +48,19 @@ export interface SerfInit {
   readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
 }
 
-type Phase = "running" | "intent" | "farewell" | "propagating" | "left";
-interface SeenEvent {
-  readonly name: string;
-  readonly payload: Uint8Array | null;
-}
-
 export class Serf {
   readonly #init: SerfInit;
   readonly swim: Swim;
   readonly #clock = new LamportClock();
-  readonly #eventClock = new LamportClock();
   readonly #queryClock = new LamportClock();
   readonly #roster: Roster;
   readonly #queries: Queries;
-  readonly #events: RecentByTime<SeenEvent>;
-  readonly #intentQueue: Broadcasts<Uint8Array>;
-  readonly #queryQueue: Broadcasts<Uint8Array>;
-  readonly #eventQueue: Broadcasts<Uint8Array>;
+  readonly #events: UserEvents;
+  readonly #queues: Queues;
+  readonly #departure: Departure;
   readonly #deadlines = new Deadlines();
   #tags: Tags;
   #actions: SerfAction[] = [];
-  #phase: Phase = "running";
-  #leaveIntent: BroadcastHandle | undefined;
   #now: Instant = 0;
 
   constructor(init: SerfInit) {
@@ -90,16 +75,8 @@ export class Serf {
       emit: (kind, member) => this.#emit(kind, member),
       pruneLater: (node, delayMs) => this.#deadlines.set(PRUNE_KEY + node, this.#now + delayMs),
     });
-    const queue = (): Broadcasts<Uint8Array> =>
-      new Broadcasts({
-        mult: init.swim.retransmitMult,
-        nodes: () => this.#roster.size,
-        sizeOf: (bytes) => bytes.length,
-      });
-    this.#intentQueue = queue();
-    this.#queryQueue = queue();
-    this.#eventQueue = queue();
-    this.#events = new RecentByTime(config.eventBuffer, sameEvent);
+    this.#queues = new Queues(init.swim.retransmitMult, () => this.#roster.size);
+    this.#events = new UserEvents({ config, codec, queue: this.#queues.events, act });
     this.#queries = new Queries({
       name,
       address,
@@ -110,11 +87,12 @@ export class Serf {
       codec,
       keys: init.keys,
       act,
-      broadcast: (query) => void this.#queryQueue.queue(codec.encode(query)),
+      broadcast: (query) => void this.#queues.queries.queue(codec.encode(query)),
       members: () => this.#roster.all(),
       setDeadline: (key, at) => this.#deadlines.set(key, at),
       relays: (count) => this.#relays(count),
     });
+    const admission = { self: name, codec, refuseMember: init.refuseMember };
     this.swim = new Swim({
       name,
       address,
@@ -125,8 +103,8 @@ export class Serf {
       sizeOf: init.sizeOf,
       overheadBytes: init.overheadBytes,
       delegate: {
-        refuseAlive: (alive) => this.#refuseAlive(alive),
-        refuseMerge: (states) => this.#refuseMerge(states),
+        refuseAlive: (alive) => refuseAlive(admission, alive),
+        refuseMerge: (states) => refuseMerge(admission, states),
         changed: (change, member, now) => {
           this.#now = now;
           if (change === "join") this.#roster.joined(member);
@@ -134,10 +112,17 @@ export class Serf {
           else this.#roster.updated(member);
         },
         userMessage: (body, _from, now) => this.#userMessage(body, now),
-        broadcasts: (overhead, limit) => this.#gossip(overhead, limit),
+        broadcasts: (overhead, limit) =>
+          this.#queues.take(overhead, limit).map((body) => ({ kind: "user", body })),
         ackPayload: () => null,
         pinged: () => undefined,
       },
+    });
+    this.#departure = new Departure({
+      config,
+      deadlines: this.#deadlines,
+      sayFarewell: (now) => this.swim.leave(now),
+      farewellSent: () => this.swim.farewellSent(),
     });
   }
 
@@ -160,21 +145,14 @@ export class Serf {
 
   /** Leaves: intent, farewell, a moment for both to spread; then the action `left`. */
   leave(now: Instant): void {
-    if (this.#phase !== "running") return;
+    if (!this.#departure.staying) return;
     this.#now = now;
-    this.#phase = "intent";
-    const intent: LeaveIntent = {
-      kind: "leave",
-      lTime: this.#clock.time(),
-      node: this.#init.name,
-      prune: false,
-    };
+    const lTime = this.#clock.time();
+    const intent: LeaveIntent = { kind: "leave", lTime, node: this.#init.name, prune: false };
     this.#clock.increment();
     this.#roster.leaveIntent(intent, now);
-    if (this.#othersAlive()) {
-      this.#leaveIntent = this.#intentQueue.queue(this.#init.codec.encode(intent));
-    }
-    this.#deadlines.set("leave:intent", now + this.#init.config.broadcastTimeoutMs);
+    const bytes = this.#othersAlive() ? this.#init.codec.encode(intent) : undefined;
+    this.#departure.start(bytes && this.#queues.intents.queue(bytes), now);
     this.#leaveProgress(now);
   }
 
@@ -185,7 +163,7 @@ export class Serf {
     this.#clock.increment();
     const intent: LeaveIntent = { kind: "leave", lTime, node, prune };
     this.#roster.leaveIntent(intent, now);
-    if (this.#othersAlive()) this.#intentQueue.queue(this.#init.codec.encode(intent));
+    if (this.#othersAlive()) this.#queues.intents.queue(this.#init.codec.encode(intent));
   }
 
   updateTags(tags: Tags, now: Instant): void {
@@ -197,15 +175,7 @@ export class Serf {
   /** @returns false if it is larger than every member accepts */
   userEvent(name: string, payload: Uint8Array, coalesce: boolean, now: Instant): boolean {
     this.#now = now;
-    const lTime = this.#eventClock.time();
-    const event: UserEvent = { kind: "userEvent", lTime, name, payload, coalesce };
-    const bytes = this.#init.codec.encode(event);
-    const { userEventSizeMax } = this.#init.config;
-    if (name.length + payload.length > userEventSizeMax || bytes.length > userEventSizeMax)
-      return false;
-    this.#eventClock.increment();
-    this.#takeEvent(event, bytes);
-    return true;
+    return this.#events.send(name, payload, coalesce);
   }
 
   /** See Queries.askKeys; the answer comes as a `key-result` action. */
@@ -292,15 +262,12 @@ export class Serf {
       statusLTimes.set(member.name, member.statusLTime);
       if (member.status === "left") leftMembers.push(member.name);
     }
-    const events = this.#events.slots().map((slot) => {
-      return slot === null ? null : { lTime: slot.lTime, events: slot.seen };
-    });
     return this.#init.codec.encodePushPull({
       lTime: this.#clock.time(),
       statusLTimes,
       leftMembers,
-      eventLTime: this.#eventClock.time(),
-      events,
+      eventLTime: this.#events.clock.time(),
+      events: this.#events.slots(),
       queryLTime: this.#queryClock.time(),
     });
   }
@@ -313,11 +280,11 @@ export class Serf {
       left: this.#roster.count("left"),
       health_score: this.swim.healthScore(),
       member_time: this.#clock.time(),
-      event_time: this.#eventClock.time(),
+      event_time: this.#events.clock.time(),
       query_time: this.#queryClock.time(),
-      intent_queue: this.#intentQueue.length,
-      event_queue: this.#eventQueue.length,
-      query_queue: this.#queryQueue.length,
+      intent_queue: this.#queues.intents.length,
+      event_queue: this.#queues.events.length,
+      query_queue: this.#queues.queries.length,
     };
   }
 
@@ -330,52 +297,16 @@ export class Serf {
       this.#roster.reap(now);
     } else if (key === "tick:reconnect") {
       this.#deadlines.set(key, now + config.reconnectIntervalMs);
-      const target = this.#phase === "running" ? this.#roster.reconnectTarget() : undefined;
+      const target = this.#departure.staying ? this.#roster.reconnectTarget() : undefined;
       if (target !== undefined) this.#actions.push({ kind: "reconnect", with: target });
     } else if (key === "tick:queues") {
       this.#deadlines.set(key, now + config.queueCheckIntervalMs);
-      for (const queue of [this.#intentQueue, this.#queryQueue, this.#eventQueue]) {
-        queue.prune(config.queueDepthMax);
-      }
+      this.#queues.prune(config.queueDepthMax);
     }
   }
 
-  /** Moves the leave on when its step is done or its time is up; the deadlines say which. */
   #leaveProgress(now: Instant): void {
-    const { broadcastTimeoutMs, leavePropagateDelayMs } = this.#init.config;
-    if (this.#phase === "intent") {
-      if (this.#leaveIntent?.finished === false && this.#deadlines.has("leave:intent")) return;
-      this.#deadlines.clear("leave:intent");
-      this.#phase = "farewell";
-      this.swim.leave(now);
-      this.#deadlines.set("leave:farewell", now + broadcastTimeoutMs);
-    }
-    if (this.#phase === "farewell") {
-      if (!this.swim.farewellSent() && this.#deadlines.has("leave:farewell")) return;
-      this.#deadlines.clear("leave:farewell");
-      this.#phase = "propagating";
-      this.#deadlines.set("leave:propagated", now + leavePropagateDelayMs);
-    }
-    if (this.#phase === "propagating" && !this.#deadlines.has("leave:propagated")) {
-      this.#phase = "left";
-      this.#actions.push({ kind: "left" });
-    }
-  }
-
-  #refuseAlive(alive: Alive): string | undefined {
-    if (alive.node === this.#init.name) return undefined;
-    if (alive.vsn === null || alive.vsn.length < 6) return "protocol versions are missing";
-    const tags = this.#init.codec.decodeTags(alive.meta);
-    return this.#init.refuseMember(alive.node, tags, alive.addr?.length ?? 0);
-  }
-
-  #refuseMerge(states: readonly PeerState[]): string | undefined {
-    for (const state of states) {
-      const tags = this.#init.codec.decodeTags(state.meta);
-      const refusal = this.#init.refuseMember(state.name, tags, state.addr?.length ?? 0);
-      if (refusal !== undefined) return refusal;
-    }
-    return undefined;
+    if (this.#departure.progress(now)) this.#actions.push({ kind: "left" });
   }
 
   #userMessage(body: Uint8Array, now: Instant): void {
@@ -387,13 +318,13 @@ export class Serf {
     switch (message.kind) {
       case "join":
         this.#clock.witness(message.lTime);
-        if (this.#roster.joinIntent(message, now)) this.#intentQueue.queue(bytes);
+        if (this.#roster.joinIntent(message, now)) this.#queues.intents.queue(bytes);
         return;
       case "leave":
-        if (this.#takeLeave(message, now)) this.#intentQueue.queue(bytes);
+        if (this.#takeLeave(message, now)) this.#queues.intents.queue(bytes);
         return;
       case "userEvent":
-        this.#takeEvent(message, bytes);
+        this.#events.take(message, bytes);
         return;
       case "query":
         this.#queries.receive(message);
@@ -410,26 +341,12 @@ export class Serf {
   /** True: news to pass on. A claim that we leave, while we do not, is answered by a join. */
   #takeLeave(intent: LeaveIntent, now: Instant): boolean {
     this.#clock.witness(intent.lTime);
-    const { name } = this.#init;
-    if (intent.node !== name || this.#phase !== "running") {
+    const self = this.#roster.get(this.#init.name);
+    if (intent.node !== this.#init.name || !this.#departure.staying) {
       return this.#roster.leaveIntent(intent, now);
     }
-    const self = this.#roster.get(name);
     if (self !== undefined && intent.lTime > self.statusLTime) this.#broadcastJoin();
     return false;
-  }
-
-  #takeEvent(event: UserEvent, bytes: Uint8Array | undefined): void {
-    const { lTime, name, coalesce } = event;
-    this.#eventClock.witness(lTime);
-    const payload = event.payload;
-    if (!this.#events.note(lTime, { name, payload }, this.#eventClock.time())) return;
-    const body = payload ?? new Uint8Array(0);
-    this.#actions.push({
-      kind: "event",
-      event: { kind: "user", lTime, name, payload: body, coalesce },
-    });
-    if (bytes !== undefined) this.#eventQueue.queue(bytes);
   }
 
   #mergeState(
@@ -438,7 +355,7 @@ export class Serf {
     now: Instant,
   ): void {
     if (state.lTime > 0n) this.#clock.witness(state.lTime - 1n);
-    if (state.eventLTime > 0n) this.#eventClock.witness(state.eventLTime - 1n);
+    if (state.eventLTime > 0n) this.#events.clock.witness(state.eventLTime - 1n);
     if (state.queryLTime > 0n) this.#queryClock.witness(state.queryLTime - 1n);
     const left = new Set(state.leftMembers);
     for (const node of left) {
@@ -450,31 +367,15 @@ export class Serf {
       this.#clock.witness(lTime);
       this.#roster.joinIntent({ kind: "join", lTime, node }, now);
     }
-    if (how.joining && how.ignoreOld) this.#events.raiseMinimum(state.eventLTime);
-    for (const slot of state.events) {
-      for (const { name, payload } of slot?.events ?? []) {
-        const lTime = slot?.lTime ?? 0n;
-        this.#takeEvent({ kind: "userEvent", lTime, name, payload, coalesce: false }, undefined);
-      }
-    }
+    if (how.joining && how.ignoreOld) this.#events.ignoreBefore(state.eventLTime);
+    this.#events.merge(state.events);
   }
 
   #broadcastJoin(): void {
     const intent = { kind: "join", lTime: this.#clock.time(), node: this.#init.name } as const;
     this.#clock.witness(intent.lTime);
     this.#roster.joinIntent(intent, this.#now);
-    this.#intentQueue.queue(this.#init.codec.encode(intent));
-  }
-
-  #gossip(overheadBytes: number, limitBytes: number): User[] {
-    const bodies: Uint8Array[] = [];
-    let free = limitBytes;
-    for (const queue of [this.#intentQueue, this.#queryQueue, this.#eventQueue]) {
-      const taken = queue.take(overheadBytes, free);
-      for (const body of taken) free -= body.length + overheadBytes;
-      bodies.push(...taken);
-    }
-    return bodies.map((body) => ({ kind: "user", body }));
+    this.#queues.intents.queue(this.#init.codec.encode(intent));
   }
 
   #emit(kind: MemberEventKind, member: SerfMember): void {
@@ -496,10 +397,4 @@ export class Serf {
       protocolMax(member) >= PROTOCOL_RELAY;
     return this.swim.randomMembers(count, wanted);
   }
-}
-
-function sameEvent(a: SeenEvent, b: SeenEvent): boolean {
-  if (a.name !== b.name) return false;
-  const [left, right] = [a.payload ?? [], b.payload ?? []];
-  return left.length === right.length && left.every((byte: number, i: number) => byte === right[i]);
 }

@@ -9,13 +9,13 @@ import { readFileSync } from "node:fs";
 import { suitesFor } from "../config/cipher-suites.ts";
 import type { TlsConfig } from "../config/config.ts";
 import type { Position, Problem } from "../config/problem.ts";
+import { describeErrno } from "../host/network.ts";
 import {
   type CertificateInfo,
   certificateNames,
   describeCertificate,
   parseCertificates,
 } from "./certificate.ts";
-import { describeErrno } from "./network.ts";
 
 export interface TlsMaterial {
   /** PEM texts, as the TLS library wants them. */

@@ -8,9 +8,9 @@ import { X509Certificate } from "node:crypto";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { librarySuites } from "../config/cipher-suites.ts";
 import type { TlsVersion } from "../config/config.ts";
+import { SocketStream } from "../host/network.ts";
 import { type CertificateInfo, describeCertificate } from "./certificate.ts";
-import { SocketStream } from "./network.ts";
-import type { TlsMaterial } from "./tls-material.ts";
+import type { TlsMaterial } from "./material.ts";
 
 /** Why a handshake came to nothing; the label of a counter. */
 export type TlsRefusal =

@@ -1,0 +1,37 @@
+/** Serf's three broadcast queues, and the order in which they fill a packet. */
+import { Broadcasts } from "../swim/broadcasts.ts";
+
+export class Queues {
+  readonly intents: Broadcasts<Uint8Array>;
+  readonly queries: Broadcasts<Uint8Array>;
+  readonly events: Broadcasts<Uint8Array>;
+
+  /** @param nodes members of any status: how often a broadcast is sent depends on it */
+  constructor(mult: number, nodes: () => number) {
+    const queue = (): Broadcasts<Uint8Array> =>
+      new Broadcasts({ mult, nodes, sizeOf: (bytes) => bytes.length });
+    this.intents = queue();
+    this.queries = queue();
+    this.events = queue();
+  }
+
+  /** What fits, each message costing `overheadBytes` more than its length. */
+  take(overheadBytes: number, limitBytes: number): Uint8Array[] {
+    const bodies: Uint8Array[] = [];
+    let free = limitBytes;
+    for (const queue of this.#all()) {
+      const taken = queue.take(overheadBytes, free);
+      for (const body of taken) free -= body.length + overheadBytes;
+      bodies.push(...taken);
+    }
+    return bodies;
+  }
+
+  prune(lengthMax: number): void {
+    for (const queue of this.#all()) queue.prune(lengthMax);
+  }
+
+  #all(): readonly Broadcasts<Uint8Array>[] {
+    return [this.intents, this.queries, this.events];
+  }
+}

@@ -1,0 +1,203 @@
+/** The command line of the compiled binary: output, exit codes, help. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Lab, run } from "./agents.ts";
+
+const lab = new Lab();
+afterAll(() => lab[Symbol.asyncDispose]());
+
+describe("keygen", () => {
+  test("prints 16 bytes, each time others", async () => {
+    const [one, other] = await Promise.all([run(["keygen"]), run(["keygen"])]);
+    expect([one.code, one.err]).toEqual([0, ""]);
+    expect(Buffer.from(one.out.trim(), "base64").length).toBe(16);
+    expect(one.out).not.toBe(other.out);
+  });
+  for (const [args, bytes] of [
+    [["keygen", "-bytes=32"], 32],
+    [["keygen", "--bytes", "24"], 24],
+    [["operator", "gossip", "keyring", "generate"], 32],
+  ] as const) {
+    test(`${args.join(" ")}: ${bytes} bytes`, async () => {
+      const { code, out } = await run(args);
+      expect(code).toBe(0);
+      expect(Buffer.from(out.trim(), "base64").length).toBe(bytes);
+    });
+  }
+  test("refuses a size that is no AES key", async () => {
+    const { code, out, err } = await run(["keygen", "-bytes=17"]);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toContain("must be 16, 24 or 32, found '17'");
+  });
+});
+
+describe("typing mistakes get two lines and a suggestion", () => {
+  const cases: readonly (readonly [readonly string[], number, string])[] = [
+    [["agnet"], 127, "Did you mean 'agent'?"],
+    [["server", "membrs"], 1, "Did you mean 'members'?"],
+    [["server", "members", "-jsn"], 1, "Did you mean -json?"],
+    [["agent", "-cofig=x"], 1, "Did you mean -config?"],
+    [["banana"], 127, "nomad -help"],
+  ];
+  for (const [args, code, text] of cases) {
+    test(args.join(" "), async () => {
+      const result = await run(args);
+      expect(result.code).toBe(code);
+      expect(result.err).toContain(text);
+      expect(result.err.trim().split("\n").length).toBeLessThanOrEqual(3);
+      expect(result.out).toBe("");
+    });
+  }
+});
+
+describe("help", () => {
+  test("no command: usage, 127", async () => {
+    const { code, out } = await run([]);
+    expect(code).toBe(127);
+    expect(out).toContain("Usage: nomad [-version] [-help] <command> [args]");
+  });
+  for (const flag of ["-h", "-help", "--help"]) {
+    test(`agent ${flag}`, async () => {
+      const { code, out } = await run(["agent", flag]);
+      expect(code).toBe(0);
+      expect(out).toMatch(/^ {2}-config <path>/m);
+      expect(out).not.toMatch(/^ *--/m);
+    });
+  }
+  test("a group alone prints its help and exits 1", async () => {
+    const { code, out } = await run(["tls", "cert"]);
+    expect(code).toBe(1);
+    expect(out).toContain("create");
+  });
+  test("version, three ways, begins as Nomad's", async () => {
+    for (const args of [["version"], ["-version"], ["--version"]]) {
+      const { code, out } = await run(args);
+      expect(code).toBe(0);
+      expect(out).toMatch(/^Nomad v\d+\.\d+\.\d+\n/);
+    }
+  });
+});
+
+describe("tls", () => {
+  const directory = join(lab.directory, "certs");
+  mkdirSync(directory);
+  const pem = (name: string): X509Certificate =>
+    new X509Certificate(readFileSync(join(directory, name)));
+
+  test("ca create makes Nomad's files and never overwrites", async () => {
+    const made = await run(["tls", "ca", "create"], { cwd: directory });
+    expect([made.code, made.out]).toEqual([
+      0,
+      "==> CA certificate saved to: nomad-agent-ca.pem\n" +
+        "==> CA certificate key saved to: nomad-agent-ca-key.pem\n",
+    ]);
+    expect(statSync(join(directory, "nomad-agent-ca-key.pem")).mode & 0o777).toBe(0o600);
+    expect(statSync(join(directory, "nomad-agent-ca.pem")).mode & 0o777).toBe(0o644);
+    const before = readFileSync(join(directory, "nomad-agent-ca.pem"), "utf8");
+    const again = await run(["tls", "ca", "create"], { cwd: directory });
+    expect([again.code, again.err.trim()]).toEqual([
+      1,
+      "CA certificate file 'nomad-agent-ca.pem' already exists",
+    ]);
+    expect(readFileSync(join(directory, "nomad-agent-ca.pem"), "utf8")).toBe(before);
+  });
+
+  const names = {
+    server: "DNS:server.eu.nomad, DNS:localhost, IP Address:10.0.0.5, IP Address:127.0.0.1",
+    client: "DNS:client.eu.nomad, DNS:localhost, IP Address:10.0.0.5, IP Address:127.0.0.1",
+    cli: "DNS:cli.eu.nomad, DNS:localhost, IP Address:10.0.0.5",
+  };
+  for (const [role, alternatives] of Object.entries(names)) {
+    test(`cert create -${role}`, async () => {
+      const args = ["tls", "cert", "create", `-${role}`, "-region=eu", "-days", "90"];
+      const made = await run([...args, "-additional-ipaddress=10.0.0.5"], { cwd: directory });
+      expect(made.code).toBe(0);
+      const certificate = pem(`eu-${role}-nomad.pem`);
+      const ca = pem("nomad-agent-ca.pem");
+      expect(certificate.subject).toBe(`CN=${role}.eu.nomad`);
+      expect(certificate.subjectAltName).toBe(alternatives);
+      expect(certificate.checkIssued(ca) && certificate.verify(ca.publicKey)).toBe(true);
+      expect(certificate.publicKey.asymmetricKeyDetails?.namedCurve).toBe("prime256v1");
+      const days = (Date.parse(certificate.validTo) - Date.now()) / 86_400_000;
+      expect(Math.round(days)).toBe(90);
+      const key = readFileSync(join(directory, `eu-${role}-nomad-key.pem`), "utf8");
+      expect(key).toStartWith("-----BEGIN EC PRIVATE KEY-----");
+      const again = await run(args, { cwd: directory });
+      expect([again.code, again.err]).toEqual([
+        1,
+        expect.stringContaining(`Certificate file 'eu-${role}-nomad.pem' already exists`),
+      ]);
+    });
+  }
+
+  test("openssl verifies the chain strictly", () => {
+    const files = ["server", "client", "cli"].map((role) => `eu-${role}-nomad.pem`);
+    const verify = Bun.spawnSync(
+      ["openssl", "verify", "-x509_strict", "-CAfile", "nomad-agent-ca.pem", ...files],
+      { cwd: directory, stderr: "pipe" },
+    );
+    expect(verify.stderr.toString()).toBe("");
+    expect(verify.stdout.toString()).toBe(files.map((file) => `${file}: OK\n`).join(""));
+  });
+
+  test("a constrained CA cannot sign for another domain", async () => {
+    const own = join(lab.directory, "constrained");
+    mkdirSync(own);
+    const flags = ["-domain=example", "-name-constraint"];
+    expect((await run(["tls", "ca", "create", ...flags], { cwd: own })).code).toBe(0);
+    await run(["tls", "cert", "create", "-server", "-domain=example"], { cwd: own });
+    const verify = (file: string): boolean =>
+      Bun.spawnSync(["openssl", "verify", "-CAfile", "example-agent-ca.pem", file], {
+        cwd: own,
+        stderr: "ignore",
+      }).success;
+    expect(verify("global-server-example.pem")).toBe(true);
+    const foreign = ["-additional-dnsname=evil.test", "-domain=example", "-region=r2"];
+    await run(["tls", "cert", "create", "-server", ...foreign], { cwd: own });
+    expect(verify("r2-server-example.pem")).toBe(false);
+  });
+
+  test("what is missing is said", async () => {
+    const none = await run(["tls", "cert", "create"], { cwd: directory });
+    expect([none.code, none.err.trim()]).toEqual([
+      1,
+      "Please provide either -server, -client, or -cli",
+    ]);
+    const noCa = await run(["tls", "cert", "create", "-cli", "-region=x"], { cwd: lab.directory });
+    expect(noCa.err).toContain("open nomad-agent-ca.pem: no such file or directory");
+  });
+});
+
+describe("asking an agent", () => {
+  test("nobody there: what to do, exit 1", async () => {
+    const { code, err } = await run(["server", "members", "-address=http://127.0.0.1:9"]);
+    expect(code).toBe(1);
+    expect(err).toContain("connect: connection refused");
+    expect(err).toContain("Is the agent running there?");
+  });
+
+  test("agent-info, server members -detailed and -json", async () => {
+    const ip = "127.0.61.1";
+    const agent = await lab.agent({
+      name: "n1",
+      ip,
+      encrypt: Buffer.alloc(16, 1).toString("base64"),
+    });
+    const env = { NOMAD_ADDR: `http://${ip}:4646` };
+    const ready = async (): Promise<boolean> => (await run(["agent-info"], { env })).code === 0;
+    for (let tries = 0; !(await ready()) && tries < 50; tries++) await Bun.sleep(40);
+    const info = await run(["agent-info"], { env });
+    expect(info.out).toMatch(/^serf\n(?: {2}.*\n)* {2}encrypted = true$/m);
+    const detailed = await run(["server", "members", "-detailed"], { env });
+    expect(detailed.out.split("\n")[0]).toMatch(/Leader {2}Protocol {2}Raft Version.*Tags$/);
+    expect(detailed.out).toContain("role=nomad");
+    const [member] = JSON.parse((await run(["server", "members", "-json"], { env })).out);
+    expect(member).toMatchObject({ Name: "n1.global", Status: "alive", Tags: { Leader: "false" } });
+    expect(agent.log).toContain("==> Nomad agent started! Log data will stream in below:");
+    expect(agent.log).toMatch(
+      / {12}Encryption: gossip AES-128-GCM \(key [0-9a-f]{16}\), RPC NOT ENC/,
+    );
+  });
+});

@@ -1,0 +1,297 @@
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import type { Config } from "../../src/config/config.ts";
+import { formatDurationMs, parseDurationMs } from "../../src/config/duration.ts";
+import { parseHcl } from "../../src/config/hcl.ts";
+import { parseInProcess } from "../../src/config/hcl-parser.ts";
+import { scanHcl } from "../../src/config/hcl-scan.ts";
+import { looksLikeJson, parseJson } from "../../src/config/json.ts";
+import { parseConfig } from "../../src/config/parse.ts";
+import { ConfigError, type Problem, renderProblem } from "../../src/config/problem.ts";
+import { resolveTemplate } from "../../src/config/sockaddr.ts";
+import { SourceText } from "../../src/config/source-text.ts";
+import { nearest } from "../../src/config/suggest.ts";
+import { mergeTrees, type Tree } from "../../src/config/tree.ts";
+
+const sha256 = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash("sha256").update(bytes).digest());
+
+interface Read {
+  readonly config: Config | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Texts as files a.hcl, b.hcl, ... in order. */
+function read(...texts: string[]): Read {
+  const problems: Problem[] = [];
+  let tree: Tree = new Map();
+  texts.forEach((text, i) => {
+    const source = new SourceText(`${String.fromCharCode(97 + i)}.hcl`, text);
+    const parsed = looksLikeJson(text) ? parseJson(source) : parseHcl(source, parseInProcess);
+    problems.push(...parsed.problems);
+    tree = mergeTrees(tree, parsed.tree);
+  });
+  const host = { hostname: "here", sha256 };
+  try {
+    const parsed = parseConfig(tree, { devMode: false, files: [], host, problems });
+    return { config: parsed.config, problems: parsed.warnings };
+  } catch (error) {
+    if (error instanceof ConfigError) return { config: undefined, problems: error.problems };
+    throw error;
+  }
+}
+
+const SERVER = 'data_dir = "/x"\nserver {\n  enabled = true\n}\n';
+
+/** `line:column message` of every error. */
+function errors(...texts: string[]): string[] {
+  return read(...texts)
+    .problems.filter((problem) => problem.severity === "error")
+    .map(({ at, message }) => (at?.line ? `${at.line}:${at.column} ${message}` : message));
+}
+
+describe("HCL", () => {
+  test("the file of Nomad's documentation", () => {
+    const { config, problems } = read(`
+      # Increase log verbosity
+      log_level = "DEBUG"
+      // Setup data dir
+      data_dir = "/tmp/server1"
+      /* Give the agent a unique name */
+      name = "server1"
+      server {
+        enabled = true
+        # Self-elect, should be 3 or 5 for production
+        bootstrap_expect = 1
+        encrypt = "cg8StVXbQJ0gPvMd9o7yrg=="
+      }
+      tls {
+        http = true
+        rpc  = true
+        ca_file   = "nomad-agent-ca.pem"
+        cert_file = "global-server-nomad.pem"
+        key_file  = "global-server-nomad-key.pem"
+        verify_server_hostname = true
+        verify_https_client    = true
+      }
+    `);
+    expect(problems).toEqual([]);
+    expect(config).toMatchObject({
+      logLevel: "DEBUG",
+      dataDir: "/tmp/server1",
+      name: "server1",
+      region: "global",
+      datacenter: "dc1",
+      ports: { http: 4646, rpc: 4647, serf: 4648 },
+      server: { enabled: true, bootstrapExpect: 1 },
+      tls: { http: true, rpc: true, verifyServerHostname: true, verifyHttpsClient: true },
+    });
+    expect(config?.server.encrypt?.bytes.length).toBe(16);
+  });
+
+  test("later files win, lists of addresses grow, maps merge", () => {
+    const { config } = read(
+      `${SERVER}region = "eu"\nclient {\n  meta {\n    a = "1"\n    b = "1"\n  }\n}`,
+      'region = "us"\nserver {\n  retry_join = ["a"]\n}\nclient {\n  meta {\n    b = "2"\n  }\n}',
+      'server {\n  enabled = true\n  retry_join = ["b"]\n}',
+      '{"leave_on_terminate": true, "server": {"retry_interval": "5s"}}',
+    );
+    expect(config?.region).toBe("us");
+    expect(config?.server.join.retryJoin).toEqual(["a", "b"]);
+    expect(config?.server.join.retryIntervalMs).toBe(5000);
+    expect(config?.client.meta).toEqual({ a: "1", b: "2" });
+    expect(config?.leaveOnTerminate).toBe(true);
+  });
+
+  test("a later false wins over an earlier true", () => {
+    expect(
+      read(SERVER, "leave_on_terminate = true", "leave_on_terminate = false").config,
+    ).toMatchObject({ leaveOnTerminate: false });
+  });
+
+  test("keys of Nomad's without a meaning here are one warning", () => {
+    const { config, problems } = read(
+      `${SERVER}vault {\n  enabled = true\n}\nplugin "raw_exec" {\n}`,
+    );
+    expect(config).toBeDefined();
+    expect(problems.map((problem) => [problem.severity, problem.message])).toEqual([
+      ["warning", "these keys of Nomad's have no effect in this agent: plugin, vault"],
+    ]);
+  });
+
+  test("quoted keys as HCL 1 has them are read, with a warning", () => {
+    const { config, problems } = read(`${SERVER}client {\n  meta {\n    "a.b" = "c"\n  }\n}`);
+    expect(config?.client.meta).toEqual({ "a.b": "c" });
+    expect(problems[0]).toMatchObject({ severity: "warning", at: { line: 6 } });
+  });
+});
+
+describe("mistakes have a line and a column", () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["no value", "server {\n  enabled = \n}", "2:13 Invalid expression"],
+    ["an open block", "server {\n  enabled = true\n", "3:1 Argument or block definition required"],
+    ["set twice", 'region = "a"\nregion = "b"', "2:1 Attribute redefined"],
+    ["two on a line", "server { enabled = true region = 1 }", "1:25 Invalid single-argument block"],
+    ["single quotes", "region = 'x'", "1:10 Invalid character"],
+    ["unknown key", `${SERVER}regoin = "x"`, '5:1 unknown key "regoin"'],
+    [
+      "unknown in a block",
+      "server {\n  enabld = true\n}",
+      '2:3 unknown key "enabld" in block "server"',
+    ],
+    [
+      "wrong type",
+      'server {\n  bootstrap_expect = "x"\n}',
+      "2:22 server.bootstrap_expect: must be a whole",
+    ],
+    [
+      "duration",
+      'limits {\n  rpc_handshake_timeout = "5 x"\n}',
+      "2:27 limits.rpc_handshake_timeout: must be a duration",
+    ],
+    ["log level", 'log_level = "LOUD"', "1:13 log_level: must be one of TRACE"],
+    ["octal", "ports {\n  http = 0123\n}", "2:10 the number 0123 starts with a zero"],
+    ["bare word", "region = eu", "1:10 eu is not quoted"],
+    ["interpolation", 'region = "${env.X}"', "1:11 ${env.X} is not evaluated"],
+    [
+      "argument and block",
+      "server = {}\nserver {\n}",
+      '2:1 "server" is set as an argument and as a block',
+    ],
+    ["relative data_dir", 'data_dir = "x"', '1:12 data_dir: must be an absolute path, found "x"'],
+    ["port twice", "ports {\n  http = 1\n  rpc = 1\n}", "3:9 ports.rpc: port 1 is also ports.http"],
+    [
+      "cipher",
+      'tls {\n  tls_cipher_suites = "TLS_X"\n}',
+      '2:23 tls.tls_cipher_suites: unsupported TLS cipher "TLS_X"',
+    ],
+    [
+      "both joins",
+      "server {\n  retry_join = []\n  server_join {\n  }\n}",
+      "2:16 server_join and retry_join cannot both be defined",
+    ],
+    ["JSON comma", '{"server": {},}', "1:15 invalid JSON: expected a key in double quotes"],
+    ["JSON key", '{"regoin": "x"}', '1:2 unknown key "regoin"'],
+  ];
+  for (const [name, text, expected] of cases) {
+    test(name, () => {
+      const found = errors(text);
+      expect(found.find((error) => error.startsWith(expected))).toBeDefined();
+    });
+  }
+
+  test("all at once, not one per run", () => {
+    const found = errors(
+      'regoin = "x"\nlog_level = "LOUD"\nserver {\n  enabld = true\n  retry_max = -1\n}',
+    );
+    expect(found.length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("the nearest known key is named", () => {
+    expect(nearest("enabld", ["enabled", "encrypt"])).toBe("enabled");
+    expect(nearest("regoin", ["region", "name"])).toBe("region");
+    expect(nearest("banana", ["region", "name"])).toBeUndefined();
+  });
+
+  test("the offending line is shown, a secret in it is not", () => {
+    const text = 'server {\n  encrypt = "c2VjcmV0"\n}\n';
+    const problem = read(text).problems.find((one) => one.message.startsWith("server.encrypt"));
+    if (problem === undefined) throw new Error("no problem found");
+    const shown = renderProblem(problem, () => text.split("\n"));
+    expect(shown).toContain('2 |   encrypt = "********"');
+    expect(shown).toContain("a.hcl:2:13");
+    expect(shown).not.toContain("c2VjcmV0");
+  });
+});
+
+describe("the gossip key", () => {
+  const keyError = (key: string): string | undefined =>
+    errors(`server {\n  encrypt = "${key}"\n}`).find((error) => error.includes("server.encrypt"));
+  for (const bytes of [16, 24, 32]) {
+    test(`${bytes} bytes are fine`, () => {
+      expect(keyError(Buffer.alloc(bytes, 7).toString("base64"))).toBeUndefined();
+    });
+  }
+  test("anything else says what was found", () => {
+    expect(keyError(Buffer.alloc(15).toString("base64"))).toContain("found base64 of 15 bytes");
+    expect(keyError(Buffer.alloc(1).toString("base64"))).toContain("found base64 of 1 byte");
+    expect(keyError("not base64!")).toContain("found 11 characters that are not base64");
+  });
+});
+
+describe("go-sockaddr templates", () => {
+  const at = (name: string, address: string) => ({ name, address, bits: 24, up: true });
+  const interfaces = [
+    at("lo", "127.0.0.1"),
+    at("eth0", "fe80::1"),
+    at("eth0", "10.1.2.3"),
+    at("eth1", "203.0.113.9"),
+    at("eth1", "192.168.7.7"),
+  ];
+  const cases: readonly (readonly [string, readonly string[] | string])[] = [
+    ["10.0.0.1", ["10.0.0.1"]],
+    ["{{ GetPrivateIP }}", ["10.1.2.3"]],
+    ["{{GetPublicIP}}", ["203.0.113.9"]],
+    ['{{ GetInterfaceIP "eth0" }}', ["10.1.2.3"]],
+    ['{{ GetInterfaceIP \\"eth1\\" }}', ["203.0.113.9"]],
+    [
+      '{{ GetAllInterfaces | include "network" "192.168.0.0/16" | attr "address" }}',
+      ["192.168.7.7"],
+    ],
+    [
+      '{{ GetPrivateInterfaces | include "type" "ipv4" | join "address" " " }}',
+      ["10.1.2.3", "192.168.7.7"],
+    ],
+    ["{{ GetPrivateIP }} 127.0.0.1", ["10.1.2.3", "127.0.0.1"]],
+    ['{{ GetInterfaceIP "eth9" }}', "matches no address of this machine"],
+    ["{{ Bogus }}", "unable to parse address template"],
+    ["{{ GetPrivateIP", "no closing }}"],
+  ];
+  for (const [text, expected] of cases) {
+    test(text, () => {
+      const resolved = resolveTemplate(text, interfaces);
+      if (resolved.kind === "addresses") expect(resolved.addresses).toEqual([...expected]);
+      else expect(resolved.reason).toContain(String(expected));
+    });
+  }
+});
+
+test("durations both ways", () => {
+  expect(["1h30m", "500ms", "1.5s", "0", "2m"].map(parseDurationMs)).toEqual([
+    5_400_000, 500, 1500, 0, 120_000,
+  ]);
+  expect(["", "5", "5 s", "x", "1h 2m"].map(parseDurationMs)).toEqual(Array(5).fill(undefined));
+  expect([0, 500, 90_000, 3_600_000].map(formatDurationMs)).toEqual([
+    "0s",
+    "500ms",
+    "1m30s",
+    "1h0m0s",
+  ]);
+});
+
+test("the scanner never fails and never hangs, whatever the text", () => {
+  const piece = fc.constantFrom(
+    '"',
+    "{",
+    "}",
+    "=",
+    "[",
+    "]",
+    "\n",
+    "a",
+    "<<EOF",
+    "#",
+    "/*",
+    "${",
+    "\\",
+    ",",
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 80 }), (pieces) => {
+      const text = pieces.join("");
+      const { found } = scanHcl(text);
+      for (const one of found) expect(one.valueEnd).toBeGreaterThanOrEqual(one.keyAt);
+    }),
+  );
+});

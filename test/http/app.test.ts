@@ -1,0 +1,241 @@
+/** The HTTP API without a socket: requests in, responses out. */
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import type { ApiContext, GossipView } from "../../src/api/context.ts";
+import type { Config } from "../../src/config/config.ts";
+import { parseConfig } from "../../src/config/parse.ts";
+import type { Log } from "../../src/host/host.ts";
+import { type Caller, refuseChange } from "../../src/http/access.ts";
+import { createHttpApp, type HttpApp } from "../../src/http/app.ts";
+import { isKeyFault, makeKey } from "../../src/secret/key.ts";
+import { Keyring } from "../../src/secret/keyring.ts";
+import { createGossipCounters } from "../../src/service/gossip-counters.ts";
+import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc-counters.ts";
+
+const silent: Log = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  named: () => silent,
+};
+const sha256 = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash("sha256").update(bytes).digest());
+const KEY = makeKey(new Uint8Array(16).fill(5), sha256);
+const LOCAL: Caller = { ip: Uint8Array.of(127, 0, 0, 1), verified: false };
+const REMOTE: Caller = { ip: Uint8Array.of(10, 0, 0, 9), verified: false };
+const PROVEN: Caller = { ip: Uint8Array.of(10, 0, 0, 9), verified: true };
+
+interface Bench {
+  readonly app: HttpApp;
+  readonly joins: (readonly string[])[];
+  readonly leaves: (readonly [string, boolean])[];
+}
+
+function bench(caller: Caller | undefined, encrypted = true): Bench {
+  const host = { hostname: "n1", sha256 };
+  const { config } = parseConfig(new Map(), { devMode: true, files: [], host, problems: [] });
+  const joins: (readonly string[])[] = [];
+  const leaves: (readonly [string, boolean])[] = [];
+  const gossip: GossipView = {
+    keyring: new Keyring(encrypted && !isKeyFault(KEY) ? [KEY] : []),
+    keyringPath: undefined,
+    counters: createGossipCounters(),
+    stats: () => ({ members: 1, health_score: 0 }),
+    joinState: () => ({ phase: "none", targets: [], attempts: 0, joined: 0, lastErrors: [] }),
+    join: async (addresses) => {
+      joins.push(addresses);
+      return { joined: addresses.length - 1, errors: ["failed to join x: refused"] };
+    },
+    forceLeave: (node, prune) => void leaves.push([node, prune]),
+  };
+  const context = createContext(config, gossip);
+  const app = createHttpApp({
+    context,
+    log: silent,
+    callerOf: () => caller,
+    ownNames: () => ["n1"],
+  });
+  return { app, joins, leaves };
+}
+
+function createContext(config: Config, gossip: GossipView): ApiContext {
+  const address = { ip: Uint8Array.of(127, 0, 0, 1), port: 4648 };
+  const member = {
+    name: "n1.global",
+    addr: address.ip,
+    port: 4648,
+    tags: new Map([
+      ["role", "nomad"],
+      ["region", "global"],
+    ]),
+    status: "alive",
+    versions: Uint8Array.of(1, 5, 2, 2, 5, 4),
+  };
+  return {
+    config,
+    endpoints: {
+      bind: { http: [address], rpc: address, serf: address },
+      advertise: { http: address, rpc: address, serf: address },
+    },
+    version: { nomad: "2.0.5", agent: "0", revision: "", buildDate: "" },
+    nodeId: "id",
+    startedAtMs: 1000,
+    nowMs: () => 62_000,
+    gossip,
+    rpc: createRpcCounters(),
+    http: createHandshakeCounters(),
+    tls: () => undefined,
+    peers: () => [],
+    warnings: [],
+    members: async () => ({
+      serverName: "n1",
+      serverRegion: "global",
+      serverDc: "dc1",
+      members: [member],
+    }),
+  };
+}
+
+async function ask(
+  app: HttpApp,
+  method: string,
+  path: string,
+  headers: Record<string, string> = { host: "127.0.0.1:4646" },
+): Promise<{ status: number; body: string; type: string | null }> {
+  const response = await app.handle(new Request(`http://localhost${path}`, { method, headers }));
+  const type = response.headers.get("content-type");
+  return { status: response.status, body: await response.text(), type };
+}
+
+describe("reading", () => {
+  test("GET /v1/agent/members has Nomad's names in Nomad's order", async () => {
+    const { status, body, type } = await ask(bench(REMOTE).app, "GET", "/v1/agent/members");
+    expect([status, type]).toEqual([200, "application/json"]);
+    expect(body).toBe(
+      '{"Members":[{"Addr":"127.0.0.1","DelegateCur":4,"DelegateMax":5,"DelegateMin":2,' +
+        '"Name":"n1.global","Port":4648,"ProtocolCur":2,"ProtocolMax":5,"ProtocolMin":1,' +
+        '"Status":"alive","Tags":{"role":"nomad","region":"global"}}],' +
+        '"ServerDC":"dc1","ServerName":"n1","ServerRegion":"global"}',
+    );
+  });
+
+  test("GET /v1/agent/self has config, member and stats, and no secret", async () => {
+    const { body } = await ask(bench(REMOTE).app, "GET", "/v1/agent/self");
+    const self = JSON.parse(body);
+    expect(Object.keys(self)).toEqual(["config", "member", "stats"]);
+    expect(self.stats.serf.encrypted).toBe("true");
+    expect(self.config.TLSConfig.EnableRPC).toBe(false);
+    if (!isKeyFault(KEY)) expect(body).not.toContain(KEY.base64);
+  });
+
+  test("GET /v1/agent/health", async () => {
+    const { app } = bench(REMOTE);
+    const health = await ask(app, "GET", "/v1/agent/health");
+    expect(health.body).toBe('{"server":{"message":"ok","ok":true}}');
+    const client = await ask(app, "GET", "/v1/agent/health?type=client");
+    expect([client.status, client.body]).toEqual([
+      500,
+      '{"client":{"ok":false,"message":"client not enabled"}}',
+    ]);
+    expect((await ask(app, "GET", "/v1/agent/health?type=foo")).body).toBe("{}");
+  });
+
+  test("GET /v1/status says what is in clear, key fingerprints and never keys", async () => {
+    const { body } = await ask(bench(REMOTE).app, "GET", "/v1/status");
+    const status = JSON.parse(body);
+    expect(status.encrypted).toBe(false);
+    expect(status.in_clear.map((one: { what: string }) => one.what)).toEqual(["rpc", "http"]);
+    expect(status.node.uptime_seconds).toBe(61);
+    if (isKeyFault(KEY)) throw new Error("bad test key");
+    const { fingerprint } = KEY;
+    expect(status.gossip.keys).toEqual([{ fingerprint, bits: 128, primary: true }]);
+    expect(body).not.toContain(KEY.base64);
+    const clear = JSON.parse((await ask(bench(REMOTE, false).app, "GET", "/v1/status")).body);
+    expect(clear.gossip).toMatchObject({ encrypted: false, cipher: "none", keys: [] });
+  });
+
+  test("?pretty indents by four and ends the line", async () => {
+    const { body } = await ask(bench(REMOTE).app, "GET", "/v1/regions?pretty");
+    expect(body).toBe('[\n    "global"\n]\n');
+  });
+
+  test("an unknown path is 404 with an empty body, a wrong method 405", async () => {
+    const { app } = bench(LOCAL);
+    expect(await ask(app, "GET", "/v1/nope")).toMatchObject({ status: 404, body: "" });
+    for (const path of ["/v1/agent/self", "/v1/status"]) {
+      expect(await ask(app, "PUT", path)).toMatchObject({ status: 405, body: "Invalid method" });
+    }
+    expect(await ask(app, "GET", "/v1/agent/join")).toMatchObject({ status: 405 });
+  });
+});
+
+describe("changing", () => {
+  test("PUT /v1/agent/join answers 200 and says how it went", async () => {
+    const { app, joins } = bench(LOCAL);
+    const two = await ask(app, "PUT", "/v1/agent/join?address=10.0.0.1&address=10.0.0.2");
+    expect(two).toMatchObject({ status: 200, body: '{"error":"","num_joined":1,"warning":""}' });
+    const one = JSON.parse((await ask(app, "POST", "/v1/agent/join?address=10.0.0.1")).body);
+    expect(one).toEqual({
+      error: "1 error occurred:\n\t* failed to join x: refused\n\n",
+      num_joined: 0,
+      warning: "",
+    });
+    expect(joins).toEqual([["10.0.0.1", "10.0.0.2"], ["10.0.0.1"]]);
+    const none = await ask(app, "PUT", "/v1/agent/join");
+    expect(none).toMatchObject({ status: 400, body: "missing address to join" });
+  });
+
+  test("PUT /v1/agent/force-leave", async () => {
+    const { app, leaves } = bench(LOCAL);
+    const done = await ask(app, "PUT", "/v1/agent/force-leave?node=a.global&prune=true");
+    expect(done).toMatchObject({ status: 200, body: "" });
+    await ask(app, "PUT", "/v1/agent/force-leave?node=b.global");
+    expect(leaves).toEqual([
+      ["a.global", true],
+      ["b.global", false],
+    ]);
+    for (const [query, text] of [
+      ["", "missing node to force leave"],
+      ["?node=a&prune=maybe", "invalid prune value"],
+    ]) {
+      const refused = await ask(app, "PUT", `/v1/agent/force-leave${query}`);
+      expect(refused).toMatchObject({ status: 400, body: text ?? "" });
+    }
+  });
+
+  const strangers: readonly (readonly [string, Caller | undefined, Record<string, string>])[] = [
+    ["from another machine", REMOTE, { host: "10.0.0.1:4646" }],
+    ["from nobody we know", undefined, { host: "127.0.0.1:4646" }],
+    ["from a web page", LOCAL, { host: "127.0.0.1:4646", origin: "http://evil.example" }],
+    ["from a sandboxed page", LOCAL, { host: "127.0.0.1:4646", origin: "null" }],
+    ["by a name that is not ours", LOCAL, { host: "evil.example:4646" }],
+    ["a page of that name", LOCAL, { host: "evil.example", origin: "http://evil.example" }],
+  ];
+  for (const [who, caller, headers] of strangers) {
+    test(`${who}: 403 and nothing changes`, async () => {
+      const { app, joins, leaves } = bench(caller);
+      for (const path of ["/v1/agent/join?address=1.2.3.4", "/v1/agent/force-leave?node=a"]) {
+        for (const method of ["PUT", "POST"]) {
+          const refused = await ask(app, method, path, headers);
+          expect(refused.status).toBe(403);
+          expect(refused.body).toStartWith("Permission denied");
+        }
+      }
+      expect([joins, leaves]).toEqual([[], []]);
+    });
+  }
+
+  test("a proven caller may, from anywhere", async () => {
+    const { app, joins } = bench(PROVEN);
+    await ask(app, "PUT", "/v1/agent/join?address=1.2.3.4", { host: "server.example:4646" });
+    expect(joins).toEqual([["1.2.3.4"]]);
+  });
+
+  test("the host's own names count as ours", () => {
+    const request = { method: "PUT", host: "n1:4646", origin: undefined };
+    expect(refuseChange(request, LOCAL, ["n1"])).toBeUndefined();
+    expect(refuseChange(request, LOCAL, [])).toContain("Host header");
+  });
+});

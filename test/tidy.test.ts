@@ -1,0 +1,182 @@
+/** Code about code: who may import whom, what a pure layer may not name, and how long things get. */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+
+const SRC = new URL("../src/", import.meta.url).pathname;
+
+/** What each folder of src may import from the others; type-only imports count. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  protocol: [],
+  secret: [],
+  wire: ["protocol"],
+  host: ["protocol"],
+  config: ["host", "protocol", "secret"],
+  tls: ["config", "host", "protocol"],
+  service: ["config", "host", "protocol", "secret", "tls", "wire"],
+  api: ["config", "host", "secret", "service", "tls", "wire"],
+  http: ["api", "host", "protocol", "service", "tls"],
+  agent: ["api", "config", "host", "http", "protocol", "secret", "service", "tls", "wire"],
+  cli: ["agent", "config", "host", "secret", "tls"],
+};
+/** Files beside the folders: anybody may ask for the version; main may start anything. */
+const EVERYBODY = ["version.ts"];
+const MAIN = "main.ts";
+
+const PURE = ["protocol", "wire"];
+const IMPURE_WORDS =
+  /\b(Bun|process|Date|performance|set(Timeout|Interval)|console|async|await|Promise|crypto)\b|Math\.random/;
+const FUNCTION_LINES_MAX = 70;
+const FILE_LINES_MAX = 400;
+const LINE_LENGTH_MAX = 100;
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+const sources: readonly Source[] = readdirSync(SRC, { recursive: true })
+  .map(String)
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => ({ path, text: readFileSync(join(SRC, path), "utf8") }));
+
+const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : path);
+
+function importsOf(source: Source): string[] {
+  const found = source.text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g);
+  return [...found].map((match) => normalize(join(dirname(source.path), match[1] ?? "")));
+}
+
+/** Comments and strings gone, lines kept. */
+function codeOnly(text: string): string {
+  const pattern = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g;
+  return text.replaceAll(pattern, (found) => found.replaceAll(/[^\n]/g, " "));
+}
+
+function badImports(source: Source): string[] {
+  const from = folderOf(source.path);
+  if (source.path === MAIN) return [];
+  return importsOf(source).filter((target) => {
+    const to = folderOf(target);
+    return to !== from && !EVERYBODY.includes(to) && !(MAY_IMPORT[from] ?? []).includes(to);
+  });
+}
+
+function impureWords(source: Source): string[] {
+  if (!PURE.includes(folderOf(source.path))) return [];
+  const imports = [...source.text.matchAll(/from "(?:node|bun):|import "(?:node|bun):/g)];
+  const lines = codeOnly(source.text).split("\n");
+  return [...imports.map(([found]) => found), ...lines.filter((line) => IMPURE_WORDS.test(line))];
+}
+
+/** Functions and methods by braces: from a line that opens one to its closing line. */
+function longFunctions(source: Source): string[] {
+  const lines = codeOnly(source.text).split("\n");
+  const opens = /^(\s*)(?:export )?(?:async )?(?:function|static|get|#?\w+)\b.*\)(?::[^=]*)? \{$/;
+  return lines.flatMap((line, start) => {
+    const indent = opens.exec(line)?.[1];
+    if (indent === undefined || /^\s*(if|for|while|switch|catch|else|return)\b/.test(line))
+      return [];
+    const length = lines.slice(start).findIndex((end) => end.startsWith(`${indent}}`)) + 1;
+    return length > FUNCTION_LINES_MAX ? [`${start + 1}: ${length} lines`] : [];
+  });
+}
+
+/** What an operator reads is one string however long: only what is around it counts. */
+function longLines(source: Source): string[] {
+  return source.text.split("\n").filter((line) => {
+    const around = line.replaceAll(/"[^"]*"|'[^']*'|`[^`]*`/g, '""');
+    return around.length > LINE_LENGTH_MAX;
+  });
+}
+
+function casts(source: Source): string[] {
+  const code = codeOnly(source.text);
+  return code.split("\n").filter((line) => {
+    return (
+      / as (?!const\b)/.test(line) &&
+      !/^\s*(import|export|\*|type |}? ?from|\w+ as \w+,)/.test(line)
+    );
+  });
+}
+
+function check(rule: (source: Source) => string[]): string[] {
+  return sources.flatMap((source) =>
+    rule(source).map((found) => `${source.path}: ${found.trim()}`),
+  );
+}
+
+describe("every source file", () => {
+  test("imports only what its layer may", () => expect(check(badImports)).toEqual([]));
+  test("in a pure layer names no clock, I/O or host", () => expect(check(impureWords)).toEqual([]));
+  test("has no long function", () => expect(check(longFunctions)).toEqual([]));
+  test("has no long line", () => expect(check(longLines)).toEqual([]));
+  test("has no type assertion", () => expect(check(casts)).toEqual([]));
+  test("is not too long", () => {
+    const rule = ({ text }: Source): string[] => {
+      const lines = text.split("\n").length - 1;
+      return lines > FILE_LINES_MAX ? [`${lines} lines`] : [];
+    };
+    expect(check(rule)).toEqual([]);
+  });
+  test("explains itself at the top", () => {
+    expect(check(({ text }) => (text.startsWith("/**") ? [] : ["no comment"]))).toEqual([]);
+  });
+  test("exports by name", () => {
+    expect(check(({ text }) => (/^export default/m.test(text) ? ["default export"] : []))).toEqual(
+      [],
+    );
+  });
+  test("is used", () => {
+    const used = new Set(sources.flatMap(importsOf));
+    const unused = sources.filter(({ path }) => path !== MAIN && !used.has(path));
+    expect(unused.map(({ path }) => path)).toEqual([]);
+  });
+  test("names no host or machine of ours, and imports no test or build", () => {
+    const rule = ({ text }: Source): string[] => {
+      const wrong =
+        /https?:\/\/(?!127\.0\.0\.1|localhost|\$|host:|")[\w.-]+|\.\.\/(?:test|build)\//;
+      const found = wrong.exec(codeOnlyComments(text));
+      return found === null ? [] : [found[0]];
+    };
+    expect(check(rule)).toEqual([]);
+  });
+  test("belongs to a folder with rules", () => {
+    const folders = new Set(sources.map(({ path }) => folderOf(path)));
+    const known = new Set([...Object.keys(MAY_IMPORT), ...EVERYBODY, MAIN]);
+    expect([...folders].filter((folder) => !known.has(folder))).toEqual([]);
+  });
+});
+
+/** Comments gone, strings kept. */
+function codeOnlyComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\//g, "");
+}
+
+describe("the rules notice", () => {
+  const sample = (path: string, text: string): Source => ({ path, text });
+  test("a forbidden import", () => {
+    expect(badImports(sample("wire/x.ts", 'import { a } from "../host/ip.ts";'))).toHaveLength(1);
+    expect(badImports(sample("wire/x.ts", 'import type { a } from "../protocol/b.ts";'))).toEqual(
+      [],
+    );
+  });
+  test("a clock in a pure layer, but not in a comment or a string", () => {
+    expect(impureWords(sample("protocol/x.ts", "const t = Date.now();"))).toHaveLength(1);
+    expect(impureWords(sample("protocol/x.ts", 'import "node:fs";'))).toHaveLength(1);
+    expect(impureWords(sample("protocol/x.ts", '// Date\nconst s = "Promise";'))).toEqual([]);
+    expect(impureWords(sample("host/x.ts", "const t = Date.now();"))).toEqual([]);
+  });
+  test("a long function", () => {
+    const body = "  work();\n".repeat(FUNCTION_LINES_MAX);
+    expect(longFunctions(sample("x.ts", `function f(): void {\n${body}}\n`))).toHaveLength(1);
+    expect(longFunctions(sample("x.ts", "function f(): void {\n  work();\n}\n"))).toEqual([]);
+  });
+  test("a type assertion, but not a constant one", () => {
+    expect(casts(sample("x.ts", "const a = b as C;"))).toHaveLength(1);
+    expect(casts(sample("x.ts", "const a = [1] as const;"))).toEqual([]);
+  });
+  test("a long line", () => {
+    expect(longLines(sample("x.ts", "x".repeat(LINE_LENGTH_MAX + 1)))).toHaveLength(1);
+  });
+});

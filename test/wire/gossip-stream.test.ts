@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { isKeyFault, makeKey } from "../../src/secret/key.ts";
+import { Keyring } from "../../src/secret/keyring.ts";
+import { nativeAead } from "../../src/secret/native-aead.ts";
+import { openPayload } from "../../src/secret/seal.ts";
+import {
+  encodeStreamBody,
+  type StreamDecoding,
+  StreamParser,
+  type StreamProgress,
+} from "../../src/wire/gossip-stream.ts";
+import { bytesOf, hex, type Json, vectors } from "../vectors.ts";
+
+const file = vectors("gossip/pushpull-stream.json");
+const sha256 = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash("sha256").update(bytes).digest());
+
+function decoding(keyHex: Json, label: string, expectLabelHeader: boolean): StreamDecoding {
+  const key = keyHex === null ? undefined : makeKey(bytesOf(keyHex) ?? new Uint8Array(), sha256);
+  const ring = new Keyring(key === undefined || isKeyFault(key) ? [] : [key]);
+  const open =
+    keyHex === null
+      ? undefined
+      : (payload: Uint8Array, aad: Uint8Array): Uint8Array | undefined => {
+          const opened = openPayload(nativeAead, ring, payload, aad);
+          return typeof opened === "string" ? undefined : opened;
+        };
+  return { label: new TextEncoder().encode(label), expectLabelHeader, open, verifyIncoming: true };
+}
+
+/** Fed whole, and in pieces of every small size: the outcome must be the same. */
+function parse(how: StreamDecoding, bytes: Uint8Array): StreamProgress {
+  const whole = new StreamParser(how).push(bytes);
+  for (const size of [1, 2, 7, 100]) {
+    const parser = new StreamParser(how);
+    let progress: StreamProgress = { kind: "more" };
+    for (let at = 0; at < bytes.length && progress.kind === "more"; at += size) {
+      progress = parser.push(bytes.subarray(at, at + size));
+    }
+    expect(progress).toEqual(whole);
+  }
+  return whole;
+}
+
+const of = (stream: Json[], dir: string): Uint8Array =>
+  hex(
+    stream
+      .filter((one) => one.dir === dir)
+      .map((one) => one.hex)
+      .join(""),
+  );
+
+describe("whole joins between real nodes", () => {
+  for (const join of file.joins) {
+    for (const dir of ["dialer", "acceptor"] as const) {
+      test(`${join.name}: what the ${dir} wrote`, () => {
+        const how = decoding(join.key, join.label, dir === "dialer");
+        const read = parse(how, of(join.stream, dir));
+        if (read.kind !== "message" || read.message.kind !== "pushPull") {
+          throw new Error(JSON.stringify(read));
+        }
+        const wanted = join[dir];
+        expect(read.sealed).toBe(join.key !== null);
+        expect(read.message.join).toBe(wanted.header.Join);
+        expect(read.message.userState.length).toBe(wanted.header.UserStateLen);
+        expect(read.message.states.map((state) => state.name)).toEqual(
+          wanted.nodes.map((node: Json) => node.Name),
+        );
+        // Our own encoder writes the same bytes below the layers.
+        expect(encodeStreamBody(read.message).toHex()).toBe(join[`${dir}Inner`]);
+      });
+    }
+  }
+});
+
+describe("user messages", () => {
+  for (const one of file.userMessages) {
+    test(one.name, () => {
+      const read = parse(decoding(one.key, one.label, true), of(one.stream, "dialer"));
+      if (read.kind !== "message" || read.message.kind !== "user") throw new Error(read.kind);
+      expect(read.message.body).toEqual(bytesOf(one.dialer.body) ?? new Uint8Array());
+      expect(encodeStreamBody(read.message).toHex()).toBe(one.dialerInner);
+    });
+  }
+});
+
+describe("what is refused, and why", () => {
+  const reasons: Record<string, string> = {
+    "dialer-plain-acceptor-encrypted": "plaintext",
+    "dialer-encrypted-acceptor-plain": "unexpected-encryption",
+    "different-keys": "no-key-opens",
+    "different-labels": "label",
+    "same-key-labels-differ-in-presence": "label",
+    "upshift-dialer-plain-out": "plaintext",
+  };
+  for (const one of file.errors) {
+    if (one.joined || one.acceptorVerifyIncoming === false) continue;
+    test(one.name, () => {
+      const how = decoding(one.acceptorKey, one.acceptorLabel, true);
+      const read = parse(how, of(one.stream, "dialer"));
+      expect(read).toEqual({ kind: "refused", reason: reasons[one.name] ?? "unlisted" } as never);
+    });
+  }
+});
+
+describe("a scripted dialler", () => {
+  for (const one of file.raw) {
+    test(`${one.name}: ${one.note}`, () => {
+      const read = parse(decoding(null, "", true), hex(one.dialer));
+      const message = read.kind === "message" ? read.message.kind : read.kind;
+      const answered = one.acceptorDecoded?.type;
+      if (answered === "ack") expect(message).toBe("ping");
+      if (answered === "pushPull") expect(message).toBe("pushPull");
+      if (one.name.startsWith("compressed-g") || one.name.startsWith("compressed-e")) {
+        expect(message).toBe("refused");
+      }
+      if (/unknown-type|negative|encrypted-unconf|crc-not|label-unexp/.test(one.name)) {
+        expect(message).toBe("refused");
+      }
+      if (/^user/.test(one.name)) expect(message).toBe("user");
+    });
+  }
+});
+
+test("lengths that lie are refused before anything is allocated", () => {
+  const how = decoding(null, "", true);
+  const push = (text: string): StreamProgress => new StreamParser(how).push(hex(text));
+  // 2^31 nodes; 2^31 bytes of user state; a frame of 4 GiB.
+  const header = (nodes: string, user: string): string =>
+    `0683a44a6f696ec2a54e6f646573${nodes}ac5573657253746174654c656e${user}`;
+  expect(push(header("d27fffffff", "00"))).toEqual({ kind: "refused", reason: "too-much" });
+  expect(push(header("00", "d27fffffff"))).toEqual({ kind: "refused", reason: "too-much" });
+  const sealed = new StreamParser(decoding({ hex: "00".repeat(16) }, "", true));
+  expect(sealed.push(hex("0affffffff"))).toEqual({ kind: "refused", reason: "too-much" });
+});
