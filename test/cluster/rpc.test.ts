@@ -1,0 +1,272 @@
+/** The RPC port of the compiled binary: first bytes, TLS, net-rpc, byte by byte. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { connect as netConnect, type Socket } from "node:net";
+import { join } from "node:path";
+import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
+import { decodeResponse, encodeRequest } from "../../src/wire/rpc-frame.ts";
+import { decodeServerMembers, encodeQueryOptions } from "../../src/wire/rpc-status.ts";
+import { hex, type Json, vectors } from "../vectors.ts";
+import { getJson, Lab, run, until } from "./agents.ts";
+import { makeCa, serverTls, type TestCa } from "./certificates.ts";
+
+const PLAIN = "127.0.62.1";
+const SECURE = "127.0.62.2";
+const UPGRADING = "127.0.62.3";
+const OTHER_REGION = "127.0.62.4";
+
+const lab = new Lab();
+let ca: TestCa;
+
+beforeAll(async () => {
+  ca = await makeCa(lab.directory, "ca");
+  const tls = await serverTls(ca);
+  await Promise.all(
+    ["-client", "-cli"].map((role) => run(["tls", "cert", "create", role], { cwd: ca.directory })),
+  );
+  await lab.agent({ name: "plain", ip: PLAIN });
+  await lab.agent({ name: "secure", ip: SECURE, tls });
+  await lab.agent({ name: "upgrading", ip: UPGRADING, tls: { ...tls, rpc_upgrade_mode: true } });
+  const other = await serverTls(ca, "eu");
+  await lab.agent({ name: "far", ip: OTHER_REGION, region: "eu", tls: other });
+  for (const ip of [PLAIN, SECURE, UPGRADING, OTHER_REGION]) {
+    await until(`${ip} is up`, () => getJson(ip, "/v1/status"));
+  }
+});
+
+afterAll(() => lab[Symbol.asyncDispose]());
+
+/** Everything that the server says until it closes or `bytes` have come. */
+function conversation(
+  socket: Socket,
+  say: Uint8Array,
+  bytes: number,
+): Promise<Uint8Array | "closed"> {
+  return new Promise((resolve) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    socket.on("data", (chunk: Uint8Array) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length >= bytes) resolve(Buffer.concat(chunks));
+    });
+    socket.on("error", () => resolve("closed"));
+    socket.on("close", () => resolve(length === 0 ? "closed" : Buffer.concat(chunks)));
+    socket.write(say);
+  });
+}
+
+function dial(ip: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = netConnect(4647, ip, () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+const file = (name: string): string => readFileSync(join(ca.directory, name), "utf8");
+
+/** `04`, then TLS with the certificate of `who`; undefined: none. */
+async function secured(
+  ip: string,
+  who: string | undefined,
+  more: ConnectionOptions = {},
+): Promise<Socket | "refused"> {
+  const plain = await dial(ip);
+  plain.write(Uint8Array.of(4));
+  const identity =
+    who === undefined ? {} : { cert: file(`${who}-nomad.pem`), key: file(`${who}-nomad-key.pem`) };
+  return new Promise((resolve) => {
+    const options = { socket: plain, ca: file("nomad-agent-ca.pem"), ...identity, ...more };
+    const socket = tlsConnect({ ...options, checkServerIdentity: () => undefined }, () => {
+      resolve(socket);
+    });
+    socket.on("error", () => resolve("refused"));
+    socket.on("close", () => resolve("refused"));
+  });
+}
+
+const options = encodeQueryOptions({ region: "", allowStale: true });
+
+function request(method: string, seq = 7n): Uint8Array {
+  return Buffer.concat([Uint8Array.of(1), encodeRequest({ seq, method, body: options })]);
+}
+
+describe("net-rpc in the clear (mode 01)", () => {
+  test("Status.Ping answers an empty struct, byte for byte as net/rpc does", async () => {
+    const socket = await dial(PLAIN);
+    const answer = await conversation(socket, request("Status.Ping"), 40);
+    expect(Buffer.from(answer as Uint8Array).toString("hex")).toBe(
+      "83a54572726f72a0a353657107ad536572766963654d6574686f64ab5374617475732e50696e6780",
+    );
+    socket.destroy();
+  });
+
+  test("a real server's own Status.Peers request is understood; no Raft, no peers", async () => {
+    const recorded = vectors("rpc/rpc-calls.json").find((one: Json) =>
+      one.name.startsWith("Status.Peers/conn0"),
+    );
+    const socket = await dial(PLAIN);
+    const say = Buffer.concat([Uint8Array.of(1), hex(recorded.hex)]);
+    const answer = await conversation(socket, say, 40);
+    const read = decodeResponse(answer as Uint8Array);
+    if (read.kind !== "frame") throw new Error(read.kind);
+    expect(read.frame).toMatchObject({ method: "Status.Peers", error: "" });
+    expect(read.frame.body.toHex()).toBe("c0");
+    socket.destroy();
+  });
+
+  test("Status.Members tells the truth", async () => {
+    const socket = await dial(PLAIN);
+    const answer = await conversation(socket, request("Status.Members"), 200);
+    const read = decodeResponse(answer as Uint8Array);
+    if (read.kind !== "frame") throw new Error(read.kind);
+    const members = decodeServerMembers(read.frame.body);
+    expect(members).toMatchObject({ serverName: "plain", serverRegion: "global", serverDc: "dc1" });
+    const [own] = members?.members ?? [];
+    expect(own).toMatchObject({ name: "plain.global", status: "alive", port: 4648 });
+    expect(own?.tags.get("build")).toBe("2.0.5");
+    socket.destroy();
+  });
+
+  test("several requests on one connection are answered in order", async () => {
+    const socket = await dial(PLAIN);
+    const more = [2n, 3n].map((seq) =>
+      encodeRequest({ seq, method: "Status.Ping", body: options }),
+    );
+    const say = Buffer.concat([request("Status.Ping", 1n), ...more]);
+    const answer = (await conversation(socket, say, 120)) as Uint8Array;
+    let rest = answer;
+    for (const seq of [1n, 2n, 3n]) {
+      const read = decodeResponse(rest);
+      if (read.kind !== "frame") throw new Error(read.kind);
+      expect(read.frame.seq).toBe(seq);
+      rest = rest.subarray(read.bytes);
+    }
+    socket.destroy();
+  });
+
+  const unknown = [
+    ["Status.Version", "rpc: can't find method Status.Version"],
+    ["Nothing.Here", "rpc: can't find service Nothing.Here"],
+    ["nonsense", "rpc: service/method request ill-formed: nonsense"],
+  ] as const;
+  for (const [method, error] of unknown) {
+    test(`${method}: the error, then the end of the connection`, async () => {
+      const socket = await dial(PLAIN);
+      const answer = (await conversation(socket, request(method), 1e6)) as Uint8Array;
+      const read = decodeResponse(answer);
+      if (read.kind !== "frame") throw new Error(read.kind);
+      expect(read.frame.error).toBe(error);
+      expect(read.frame.body.toHex()).toBe("80");
+    });
+  }
+});
+
+describe("first bytes", () => {
+  const refusedBytes = [
+    [0x00, "unknown-byte"],
+    [0x07, "unknown-byte"],
+    [0x47, "unknown-byte"],
+    [0x02, "not-served-raft"],
+    [0x03, "not-served-multiplex"],
+    [0x05, "not-served-streaming"],
+    [0x06, "not-served-multiplexV2"],
+    [0x04, "tls-not-configured"],
+  ] as const;
+  for (const [byte, reason] of refusedBytes) {
+    test(`0x${byte.toString(16).padStart(2, "0")}: closed without a word, counted`, async () => {
+      const before = (await getJson(PLAIN, "/v1/status")).rpc.refused[reason] ?? 0;
+      const socket = await dial(PLAIN);
+      expect(await conversation(socket, Uint8Array.of(byte), 1)).toBe("closed");
+      expect((await getJson(PLAIN, "/v1/status")).rpc.refused[reason]).toBe(before + 1);
+    });
+  }
+
+  test("with TLS a ClientHello without Nomad's byte is refused", async () => {
+    const socket = await dial(SECURE);
+    expect(await conversation(socket, hex("1603010200010001fc0303"), 1)).toBe("closed");
+  });
+});
+
+describe("TLS (mode 04)", () => {
+  const callers: readonly (readonly [string | undefined, boolean])[] = [
+    ["global-server", true],
+    ["global-client", true],
+    ["eu-server", true],
+    ["global-cli", false],
+    [undefined, false],
+  ];
+  for (const [who, welcome] of callers) {
+    test(`${who ?? "no certificate"}: ${welcome ? "served" : "refused"}`, async () => {
+      const socket = await secured(SECURE, who);
+      const answer =
+        socket === "refused" ? "closed" : await conversation(socket, request("Status.Ping"), 40);
+      expect(answer !== "closed").toBe(welcome);
+    });
+  }
+
+  test("a client of another region is refused, its server is not", async () => {
+    await run(["tls", "cert", "create", "-client", "-region=us"], { cwd: ca.directory });
+    const socket = await secured(SECURE, "us-client");
+    const answer =
+      socket === "refused" ? "closed" : await conversation(socket, request("Status.Ping"), 40);
+    expect(answer).toBe("closed");
+    const { rpc } = await getJson(SECURE, "/v1/status");
+    expect(rpc.tls.handshakes.inbound.refused["wrong-role"]).toBeGreaterThan(0);
+  });
+
+  test("TLS 1.2 is spoken, 1.1 is not", async () => {
+    const twelve = await secured(SECURE, "global-server", { maxVersion: "TLSv1.2" });
+    if (twelve === "refused") throw new Error("TLS 1.2 was refused");
+    expect(await conversation(twelve, request("Status.Ping"), 40)).not.toBe("closed");
+    const eleven = { minVersion: "TLSv1", maxVersion: "TLSv1.1" } as const;
+    expect(await secured(SECURE, "global-server", eleven)).toBe("refused");
+  });
+
+  test("no second TLS inside", async () => {
+    const socket = await secured(SECURE, "global-server");
+    if (socket === "refused") throw new Error("refused");
+    expect(await conversation(socket, Uint8Array.of(4), 1)).toBe("closed");
+    expect((await getJson(SECURE, "/v1/status")).rpc.refused["inner-tls"]).toBe(1);
+  });
+});
+
+describe("rpc_upgrade_mode", () => {
+  test("takes both, and says that it does", async () => {
+    const plain = await dial(UPGRADING);
+    expect(await conversation(plain, request("Status.Ping"), 40)).not.toBe("closed");
+    plain.destroy();
+    const socket = await secured(UPGRADING, "global-server");
+    if (socket === "refused") throw new Error("refused");
+    expect(await conversation(socket, request("Status.Ping"), 40)).not.toBe("closed");
+    socket.destroy();
+    const { encrypted, in_clear, rpc } = await getJson(UPGRADING, "/v1/status");
+    expect(encrypted).toBe(false);
+    expect(in_clear.map((one: Json) => one.why)).toContain(
+      "rpc_upgrade_mode still accepts plain connections",
+    );
+    expect(rpc.plain_connections).toBe(1);
+  });
+});
+
+test("SIGHUP takes a renewed certificate for new connections and keeps the old one if it is bad", async () => {
+  const ip = "127.0.62.5";
+  const own = await makeCa(lab.directory, "reload-ca");
+  const tls = await serverTls(own);
+  const agent = await lab.agent({ name: "renewing", ip, tls });
+  const serial = async (): Promise<string> =>
+    (await getJson(ip, "/v1/status")).rpc.tls.certificate.serial;
+  const before = await until("it is up", serial);
+  const [cert, key] = ["global-server-nomad.pem", "global-server-nomad-key.pem"];
+
+  Bun.spawnSync(["sh", "-c", `echo nonsense > ${cert}`], { cwd: own.directory });
+  agent.kill("SIGHUP");
+  await until("it says so", () => agent.log.includes("Failed to reload configs"));
+  expect(await serial()).toBe(before);
+
+  Bun.spawnSync(["rm", cert, key], { cwd: own.directory });
+  await serverTls(own);
+  agent.kill("SIGHUP");
+  await until("the new certificate is in use", async () => (await serial()) !== before);
+  expect(agent.log).toContain("new connections use the new certificate");
+});
