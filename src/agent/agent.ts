@@ -55,11 +55,7 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
   if (difference !== undefined) {
     throw new Error(`the runtime's AES-GCM is broken: ${difference}; refusing to start`);
   }
-  const dataDir = config.dataDir === "" ? undefined : config.dataDir;
-  const serverDir =
-    dataDir === undefined ? undefined : (config.server.dataDir ?? join(dataDir, "server"));
-  if (serverDir !== undefined && config.server.enabled) makeDirectory(serverDir);
-  const nodeId = loadNodeId(serverDir === undefined ? undefined : join(serverDir, "node-id"));
+  const nodeId = loadNodeId(nodeIdPath(config));
   const parts = new Parts(init, nodeId);
   try {
     await parts.start();
@@ -199,6 +195,17 @@ class Parts {
 function certFields(info: CertificateInfo | undefined): LogFields {
   if (info === undefined) return {};
   return { subject: info.subject, not_after: new Date(info.notAfterMs).toISOString() };
+}
+
+/** The server's `node-id`, the client's `client-id`; nowhere in dev mode. */
+function nodeIdPath(config: Config): string | undefined {
+  if (config.dataDir === "") return undefined;
+  const { server } = config;
+  const directory = server.enabled
+    ? (server.dataDir ?? join(config.dataDir, "server"))
+    : join(config.dataDir, "client");
+  makeDirectory(directory);
+  return join(directory, server.enabled ? "node-id" : "client-id");
 }
 
 /** Always below data_dir, also when server.data_dir is set; nowhere in dev mode. */

@@ -3,7 +3,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Lab, run } from "./agents.ts";
+import { Lab, run, until } from "./agents.ts";
+import { makeCa, serverTls } from "./certificates.ts";
 
 const lab = new Lab();
 afterAll(() => lab[Symbol.asyncDispose]());
@@ -178,6 +179,23 @@ describe("asking an agent", () => {
     expect(err).toContain("Is the agent running there?");
   });
 
+  test("a client asks its servers, over TLS where they want it", async () => {
+    const tls = await serverTls(await makeCa(lab.directory, "client-ca"));
+    const [server, client] = ["127.0.61.2", "127.0.61.3"];
+    await lab.agent({ name: "asked", ip: server, tls });
+    const extra = { server: {}, client: { enabled: true, servers: [server] } };
+    await lab.agent({ name: "asking", ip: client, tls, extra });
+    const env = { NOMAD_ADDR: `http://${client}:4646` };
+    const listed = await until("the client knows the server", async () => {
+      const { code, out } = await run(["server", "members"], { env });
+      return code === 0 ? out : undefined;
+    });
+    expect(listed).toContain("asked.global");
+    expect(listed).not.toContain("asking");
+    const joined = await fetch(`http://${client}:4646/v1/agent/join?address=x`, { method: "PUT" });
+    expect([joined.status, await joined.text()]).toEqual([501, "Invalid method"]);
+  });
+
   test("agent-info, server members -detailed and -json", async () => {
     const ip = "127.0.61.1";
     const agent = await lab.agent({
@@ -186,9 +204,10 @@ describe("asking an agent", () => {
       encrypt: Buffer.alloc(16, 1).toString("base64"),
     });
     const env = { NOMAD_ADDR: `http://${ip}:4646` };
-    const ready = async (): Promise<boolean> => (await run(["agent-info"], { env })).code === 0;
-    for (let tries = 0; !(await ready()) && tries < 50; tries++) await Bun.sleep(40);
-    const info = await run(["agent-info"], { env });
+    const info = await until("the agent answers", async () => {
+      const result = await run(["agent-info"], { env });
+      return result.code === 0 ? result : undefined;
+    });
     expect(info.out).toMatch(/^serf\n(?: {2}.*\n)* {2}encrypted = true$/m);
     const detailed = await run(["server", "members", "-detailed"], { env });
     expect(detailed.out.split("\n")[0]).toMatch(/Leader {2}Protocol {2}Raft Version.*Tags$/);
