@@ -93,7 +93,6 @@ class Parts {
     const client = new RpcClient({
       identity: rpcIdentity,
       verifyServerHostname: tls.verifyServerHostname,
-      minVersion: tls.minVersion,
       counters: rpc,
       log: sink.logger("nomad.rpc"),
       dial: dialSocket,

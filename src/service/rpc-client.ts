@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { TlsVersion } from "../config/config.ts";
 import type { Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
@@ -22,7 +21,6 @@ const REPLY_BYTES_MAX = 16 * 1024 * 1024;
 export interface RpcClientInit {
   readonly identity: () => TlsIdentity | undefined;
   readonly verifyServerHostname: boolean;
-  readonly minVersion: TlsVersion;
   readonly counters: RpcCounters;
   readonly log: Log;
   readonly dial: (to: Address, timeoutMs: number) => Promise<SocketStream>;
@@ -86,13 +84,12 @@ export class RpcClient {
     region: string,
     timeoutMs: number,
   ): ReturnType<typeof dialTls> {
-    const { verifyServerHostname, minVersion, counters, log } = this.#init;
+    const { verifyServerHostname, counters, log } = this.#init;
     plain.write(Uint8Array.of(RpcMode.tls));
     const expected = verifyServerHostname ? serverName(region) : undefined;
     try {
       const secured = await dialTls(plain, identity, {
         serverName: expected,
-        minVersion,
         timeoutMs,
       });
       counters.outbound.accepted += 1;

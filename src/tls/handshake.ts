@@ -38,6 +38,9 @@ export class TlsError extends Error {
 export interface TlsIdentity {
   readonly context: SecureContext;
   readonly material: TlsMaterial;
+  /** As the TLS library names them. */
+  readonly minVersion: (typeof VERSIONS)[TlsVersion];
+  readonly ciphers: string;
 }
 
 /** A certificate and its key, ready for either side. */
@@ -47,12 +50,8 @@ export function createIdentity(
   cipherSuites: readonly string[],
 ): TlsIdentity {
   const { ca, cert, key } = material;
-  const version = VERSIONS[minVersion];
-  const ciphers = librarySuites(cipherSuites);
-  return {
-    context: createSecureContext({ ca, cert, key, minVersion: version, ciphers }),
-    material,
-  };
+  const strength = { minVersion: VERSIONS[minVersion], ciphers: librarySuites(cipherSuites) };
+  return { context: createSecureContext({ ca, cert, key, ...strength }), material, ...strength };
 }
 
 const VERSIONS = { tls10: "TLSv1", tls11: "TLSv1.1", tls12: "TLSv1.2", tls13: "TLSv1.3" } as const;
@@ -91,7 +90,6 @@ export function acceptTls(
 export interface DialTls {
   /** The name that the peer has to prove; undefined: any certificate of our CA. */
   readonly serverName: string | undefined;
-  readonly minVersion: TlsVersion;
   readonly timeoutMs: number;
 }
 
@@ -109,7 +107,8 @@ export async function dialTls(
     ca,
     cert,
     key,
-    minVersion: VERSIONS[how.minVersion],
+    minVersion: identity.minVersion,
+    ciphers: identity.ciphers,
     servername: serverName ?? "",
     rejectUnauthorized: true,
     checkServerIdentity: (_host, peer) => {
