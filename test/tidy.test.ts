@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: ["host", "protocol", "secret"],
   tls: ["config", "host", "protocol"],
   service: ["config", "host", "protocol", "secret", "tls", "wire"],
-  api: ["config", "host", "secret", "service", "tls", "wire"],
+  api: ["config", "host", "protocol", "secret", "service", "tls", "wire"],
   http: ["api", "host", "protocol", "service", "tls"],
   agent: ["api", "config", "host", "http", "protocol", "secret", "service", "tls", "wire"],
   cli: ["agent", "config", "host", "secret", "tls"],

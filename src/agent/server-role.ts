@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { GossipView } from "../api/context.ts";
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
@@ -28,6 +29,7 @@ import type { RpcCounters } from "../service/rpc-counters.ts";
 import { RpcMethods } from "../service/rpc-methods.ts";
 import { RpcServer } from "../service/rpc-server.ts";
 import { Sealer } from "../service/sealer.ts";
+import { SnapshotFile } from "../service/snapshot-file.ts";
 import type { TlsIdentity } from "../tls/handshake.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
@@ -101,6 +103,7 @@ export class ServerRole {
 
   /** start_join must work, retry_join goes on in the background. */
   async joinOthers(): Promise<void> {
+    void this.#rejoin();
     const { startJoin, retryJoin, retryIntervalMs, retryMax } = this.#init.config.server.join;
     if (startJoin.length > 0) {
       this.#log.info("Joining cluster...", { servers: startJoin });
@@ -111,6 +114,12 @@ export class ServerRole {
     if (retryJoin.length > 0) {
       this.#joiner.retry(retryJoin, retryIntervalMs, retryMax, this.#init.onFatal);
     }
+  }
+
+  /** Back to where a snapshot says we were; nothing is lost if nobody is there any more. */
+  async #rejoin(): Promise<void> {
+    const found = await this.#gossip.rejoin();
+    if (found !== undefined) this.#log.info(`serf: Re-joined to previously known node: ${found}`);
   }
 
   async leave(): Promise<void> {
@@ -158,6 +167,7 @@ export class ServerRole {
       joinState: () => this.#joiner.state,
       join: (addresses) => this.#joiner.join(addresses),
       forceLeave: (node, prune) => this.#gossip.forceLeave(node, prune),
+      askKeys: (operation, key) => this.#gossip.askKeys(operation, key),
     };
   }
 
@@ -179,8 +189,17 @@ export class ServerRole {
       network: systemNetwork,
       log: sink.logger("nomad"),
       refuseMember,
+      snapshot: this.#openSnapshot(),
       onEvent: (event) => this.#event(event),
     });
+  }
+
+  #openSnapshot(): SnapshotFile | undefined {
+    const { config } = this.#init;
+    if (config.dataDir === "") return undefined;
+    const directory = config.server.dataDir ?? join(config.dataDir, "server");
+    const path = join(directory, "serf", "snapshot");
+    return new SnapshotFile(path, config.server.rejoinAfterLeave, this.#log);
   }
 
   #createRpc(): RpcServer {

@@ -147,7 +147,7 @@ function agentStats(context: ApiContext, members: readonly ServerMember[]): Json
     };
     const numbers = Object.entries(gossip.stats()).map(([name, value]) => [name, String(value)]);
     const encrypted = String(gossip.keyring.primary !== undefined);
-    stats["serf"] = { ...Object.fromEntries(numbers), coordinate_resets: "0", encrypted };
+    stats["serf"] = { ...Object.fromEntries(numbers), encrypted };
   }
   if (config.client.enabled) {
     stats["client"] = { known_servers: config.client.servers.join(","), node_id: context.nodeId };

@@ -1,6 +1,8 @@
 /** What the API needs to know and may do; the agent fills it in. Nothing here knows a transport. */
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
+import type { KeyQueryResult } from "../protocol/serf/action.ts";
+import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import type { Keyring } from "../secret/keyring.ts";
 import type { GossipCounters } from "../service/gossip-counters.ts";
 import type { PeerReport } from "../service/peer-health.ts";
@@ -53,4 +55,9 @@ export interface GossipView {
     readonly errors: readonly string[];
   }>;
   readonly forceLeave: (node: string, prune: boolean) => void;
+  /** Undefined: too many such queries run already. */
+  readonly askKeys: (
+    operation: KeyOperation,
+    key: Uint8Array,
+  ) => Promise<KeyQueryResult> | undefined;
 }

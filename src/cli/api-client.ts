@@ -62,12 +62,13 @@ export class ApiClient {
     }
   }
 
-  async send(method: string, path: string): Promise<ApiResponse> {
+  async send(method: string, path: string, body?: string): Promise<ApiResponse> {
     const url = new URL(path, this.address);
     const region = this.#setting(this.#flags.region, "NOMAD_REGION");
     if (region !== undefined) url.searchParams.set("region", region);
     try {
-      return await perform(url, method, this.#headers(), this.#tlsOptions());
+      const request = { method, headers: this.#headers(), ...this.#tlsOptions() };
+      return await perform(url, request, body);
     } catch (error) {
       if (error instanceof CommandError) throw error;
       throw this.#unreachable(method, url, error);
@@ -165,25 +166,23 @@ function helpFor(code: string, reason: string): string | undefined {
 
 function perform(
   url: URL,
-  method: string,
-  headers: Readonly<Record<string, string>>,
-  tls: RequestOptions,
+  request: RequestOptions,
+  body: string | undefined,
 ): Promise<ApiResponse> {
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
-    const options = { ...tls, method, headers, timeout: TIMEOUT_MS, agent: false };
-    const request = send(url, options, (response) => {
+    const outgoing = send(url, { ...request, timeout: TIMEOUT_MS, agent: false }, (response) => {
       const chunks: Uint8Array[] = [];
       response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
       response.on("error", reject);
       response.on("end", () => {
-        const body = Buffer.concat(chunks).toString("utf8");
-        resolve({ status: response.statusCode ?? 0, body });
+        const text = Buffer.concat(chunks).toString("utf8");
+        resolve({ status: response.statusCode ?? 0, body: text });
       });
     });
-    request.on("timeout", () => request.destroy(new Error("i/o timeout")));
-    request.on("error", reject);
-    request.end();
+    outgoing.on("timeout", () => outgoing.destroy(new Error("i/o timeout")));
+    outgoing.on("error", reject);
+    outgoing.end(body);
   });
 }
 

@@ -19,6 +19,7 @@ const BOOLEANS: ReadonlySet<string> = new Set([
   "no-color",
   "rejoin",
   "server",
+  "show-keys",
   "tls-skip-verify",
   "verbose",
 ]);

@@ -126,6 +126,26 @@ function addKeygen(program: Command): void {
     .command("generate")
     .description("Print a new gossip encryption key of 32 bytes")
     .action(async () => keygen("32"));
+  apiCommand(keyring.command("list"))
+    .description("List the keys of all members, by fingerprint")
+    .option("--json", "output as JSON")
+    .option("--show-keys", "the keys themselves: secrets")
+    .action(async (flags) => (await import("./keyring.ts")).listKeys(flags));
+  const about = {
+    install: "Install a key on all members, for receiving",
+    use: "Make an installed key the one that members send with",
+    remove: "Remove a key from all members",
+  } as const;
+  for (const operation of ["install", "use", "remove"] as const) {
+    apiCommand(keyring.command(operation).argument("<key>"))
+      .description(about[operation])
+      .action(async (key, flags) =>
+        (await import("./keyring.ts")).changeKey(operation, key, flags),
+      );
+  }
+  apiCommand(keyring.command("rotate"))
+    .description("Replace all keys by a new one, checked step by step, without downtime")
+    .action(async (flags) => (await import("./keyring.ts")).rotateKeys(flags));
 }
 
 async function keygen(bytes: string): Promise<void> {

@@ -15,6 +15,7 @@ import {
 } from "../api/agent.ts";
 import type { ApiContext } from "../api/context.ts";
 import { ApiError } from "../api/errors.ts";
+import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
 import { statusReport } from "../api/status.ts";
 import type { Log } from "../host/host.ts";
 import { type Caller, refuseChange } from "./access.ts";
@@ -32,9 +33,11 @@ export interface HttpApp {
   handle(request: Request): Promise<Response>;
 }
 
+const KEYRING = "/v1/agent/keyring/";
+
 const STRANGER: Caller = { ip: new Uint8Array(4), verified: false };
 
-type Reader = (url: URL) => unknown;
+type Reader = (url: URL, body: string) => unknown;
 
 /** Reading endpoints: GET only. */
 function readers(context: ApiContext): Readonly<Record<string, Reader>> {
@@ -47,7 +50,15 @@ function readers(context: ApiContext): Readonly<Record<string, Reader>> {
   };
 }
 
-/** Changing endpoints: PUT or POST. */
+/** The gossip keys of all members: secrets, unless fingerprints are asked for. */
+function keyList(context: ApiContext): Reader {
+  return (url) => {
+    const safe = url.searchParams.get("fingerprints") === "true";
+    return safe ? listFingerprints(context) : listKeys(context);
+  };
+}
+
+/** Endpoints for operators: PUT or POST, by a caller who may change things. */
 function changers(context: ApiContext): Readonly<Record<string, Reader>> {
   return {
     "/v1/agent/force-leave": (url) => {
@@ -55,6 +66,10 @@ function changers(context: ApiContext): Readonly<Record<string, Reader>> {
       const prune = searchParams.get("prune") ?? undefined;
       agentForceLeave(context, searchParams.get("node") ?? undefined, prune);
     },
+    "/v1/agent/keyring/list": keyList(context),
+    "/v1/agent/keyring/install": (_url, body) => changeKeys(context, "install", body),
+    "/v1/agent/keyring/remove": (_url, body) => changeKeys(context, "remove", body),
+    "/v1/agent/keyring/use": (_url, body) => changeKeys(context, "use", body),
     "/v1/agent/join": (url) => agentJoin(context, url.searchParams.getAll("address")),
   };
 }
@@ -72,7 +87,7 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     return plain(status, text);
   });
   for (const [path, read] of Object.entries(readers(context))) {
-    app.get(path, async ({ request }) => answer(request, await read(new URL(request.url))));
+    app.get(path, async ({ request }) => answer(request, await read(new URL(request.url), "")));
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
   }
   for (const [path, change] of Object.entries(changers(context))) {
@@ -83,10 +98,13 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
       const caller = callerOf(request) ?? STRANGER;
       const refusal = refuseChange({ method, host, origin }, caller, ownNames());
       if (refusal !== undefined) throw new ApiError(403, refusal);
-      return answer(request, await change(new URL(request.url)));
+      return answer(request, await change(new URL(request.url), await request.text()));
     };
     app.put(path, handler).post(path, handler);
-    for (const method of ["GET", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
+    // Nomad's keyring endpoints take any method, and its own client uses DELETE to remove.
+    const others = path.startsWith(KEYRING) ? [] : ["GET", "DELETE", "PATCH"];
+    if (path.startsWith(KEYRING)) app.delete(path, handler).get(path, handler);
+    for (const method of others) app.route(method, path, invalidMethod);
   }
   return { handle: async (request) => app.handle(request) };
 }

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Clock, DatagramSocket, Entropy, Log, Network, StreamServer } from "../host/host.ts";
-import { formatAddress, formatIp, isUnspecified } from "../host/ip.ts";
-import type { Address } from "../protocol/ports.ts";
-import { createPrng } from "../protocol/prng.ts";
+import { formatAddress, parseIp, splitHostPort } from "../host/ip.ts";
+import type { Address, Prng } from "../protocol/ports.ts";
+import { createPrng, shuffle } from "../protocol/prng.ts";
 import type { KeyQueryResult, SerfAction, SerfEvent, SerfMember } from "../protocol/serf/action.ts";
 import type { SerfConfig } from "../protocol/serf/config.ts";
 import type { KeyKeeper, KeyOperation } from "../protocol/serf/key-queries.ts";
@@ -23,9 +23,11 @@ import { serfCodec } from "../wire/serf-message.ts";
 import { printable } from "../wire/text.ts";
 import { Driver } from "./drive.ts";
 import { countRefusal, createGossipCounters, type GossipCounters } from "./gossip-counters.ts";
+import { describeNote } from "./gossip-notes.ts";
 import { dialProblem, receiveProblem } from "./gossip-problems.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import type { Sealer } from "./sealer.ts";
+import type { SnapshotFile } from "./snapshot-file.ts";
 import { type ExchangeResult, StreamSync } from "./stream-sync.ts";
 
 export interface GossipInit {
@@ -47,6 +49,8 @@ export interface GossipInit {
   readonly log: Log;
   readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
   readonly onEvent: (event: SerfEvent) => void;
+  /** Where to remember the members; undefined: nowhere (dev mode). */
+  readonly snapshot: SnapshotFile | undefined;
 }
 
 /** Where to join: the node's name if the caller knows it, for peers that check it. */
@@ -59,6 +63,9 @@ export interface JoinResult {
   readonly errors: readonly string[];
 }
 
+/** How often the member clock is written down while nothing else happens. */
+const CLOCK_MS = 500;
+
 export class Gossip {
   readonly #init: GossipInit;
   readonly #serf: Serf;
@@ -70,7 +77,9 @@ export class Gossip {
   readonly #keyResults = new Map<number, (result: KeyQueryResult) => void>();
   #datagrams: DatagramSocket | undefined;
   #server: StreamServer | undefined;
+  readonly #prng: Prng;
   #onLeft: (() => void) | undefined;
+  #stopClock: (() => void) | undefined;
 
   constructor(init: GossipInit) {
     this.#init = init;
@@ -78,13 +87,14 @@ export class Gossip {
     this.#memberlist = log;
     this.#refusals = new RefusalLog(clock, log);
     const seed = new DataView(init.entropy.bytes(4).buffer).getUint32(0);
+    this.#prng = createPrng(seed);
     this.#serf = new Serf({
       name: init.name,
       address: advertise,
       tags: init.tags,
       swim: init.swim,
       config: init.serf,
-      prng: createPrng(seed),
+      prng: this.#prng,
       codec: serfCodec,
       keys: init.keys,
       sizeOf: (message) => encodeMessage(message).length,
@@ -117,7 +127,10 @@ export class Gossip {
       await this.#server.close();
       throw error;
     }
+    const { snapshot } = this.#init;
+    if (snapshot !== undefined) this.#serf.restore(snapshot.restored);
     this.#driver.tell((now) => this.#serf.start(now));
+    this.#rememberClock();
   }
 
   /** Push/pull with every target; successful if one worked. Never rejects. */
@@ -133,10 +146,29 @@ export class Gossip {
     return { joined, errors };
   }
 
+  /**
+   * One after another, those whom the snapshot remembers, until one answers. No join intent: we
+   * were never gone on purpose.
+   *
+   * @returns who answered, or undefined
+   */
+  async rejoin(): Promise<string | undefined> {
+    const remembered = [...(this.#init.snapshot?.restored.alive ?? [])];
+    for (const [name, address] of shuffle(remembered, this.#prng)) {
+      const { host, port } = splitHostPort(address);
+      const ip = parseIp(host);
+      if (name === this.#init.name || ip === undefined || port === undefined) continue;
+      const problem = await this.#sync({ ip, port }, true, true);
+      if (problem === undefined) return name;
+    }
+    return undefined;
+  }
+
   /** Says goodbye and waits until it has spread, or its timeouts ran out. */
   leave(): Promise<void> {
     return new Promise((resolve) => {
       this.#onLeft = resolve;
+      this.#init.snapshot?.leave();
       this.#driver.tell((now) => this.#serf.leave(now));
     });
   }
@@ -166,8 +198,17 @@ export class Gossip {
 
   async close(): Promise<void> {
     this.#driver.stop();
+    this.#stopClock?.();
+    this.#init.snapshot?.close();
     this.#datagrams?.close();
     await this.#server?.close();
+  }
+
+  #rememberClock(): void {
+    const { snapshot, clock } = this.#init;
+    if (snapshot === undefined) return;
+    snapshot.clock(this.#serf.clock());
+    this.#stopClock = clock.schedule(clock.now() + CLOCK_MS, () => this.#rememberClock());
   }
 
   #perform(action: SerfAction): void {
@@ -189,6 +230,7 @@ export class Gossip {
         void this.#background(action.with, "reconnect");
         return;
       case "event":
+        this.#init.snapshot?.event(action.event, this.#serf.clock());
         this.#init.onEvent(action.event);
         return;
       case "key-result":
@@ -344,41 +386,9 @@ export class Gossip {
   }
 
   #note(note: SwimNote): void {
-    const log = this.#memberlist;
-    switch (note.what) {
-      case "suspecting":
-        log.info(`memberlist: Suspect ${printable(note.node)} has failed, no acks received`);
-        return;
-      case "failed":
-        log.info(
-          `memberlist: Marking ${printable(note.node)} as failed, suspect timeout reached ` +
-            `(${note.confirmations} peer confirmations)`,
-        );
-        return;
-      case "refuting":
-        log.debug(`memberlist: Refuting a ${note.accusation} message`, {
-          from: printable(note.from),
-        });
-        return;
-      case "conflict":
-        this.#refusals.note("conflict", "memberlist: Conflicting address for a node", () => ({
-          node: printable(note.node),
-          mine: formatAddress(note.known),
-          theirs: isUnspecified(note.claimed.ip) ? "none" : formatIp(note.claimed.ip),
-        }));
-        return;
-      case "no-udp":
-        log.warn(
-          `memberlist: Was able to connect to ${printable(note.node)} over TCP but UDP probes ` +
-            "failed, network may be misconfigured",
-        );
-        return;
-      case "not-allowed":
-        this.#refusals.note("not-allowed", "memberlist: ignoring a node", () => ({
-          node: printable(note.node),
-          reason: printable(note.reason),
-        }));
-        return;
-    }
+    const { level, text, fields, oftenAs } = describeNote(note);
+    // What a stranger can cause goes through the summary, what happens to us does not.
+    if (oftenAs !== undefined) this.#refusals.note(oftenAs, text, () => fields);
+    else this.#memberlist[level](text, fields);
   }
 }

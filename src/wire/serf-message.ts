@@ -20,15 +20,19 @@ import { readList } from "./msgpack-list.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 import {
+  decodeCoordinate,
   decodeFilter,
   decodeKeyRequest,
   decodeKeyResponse,
   decodeTags,
+  encodeConflict,
+  encodeCoordinate,
   encodeKeyRequest,
   encodeKeyResponse,
   encodeTags,
   SerfType,
 } from "./serf-payload.ts";
+import { decodeText } from "./text.ts";
 
 const U32 = 0xffff_ffff;
 
@@ -71,6 +75,10 @@ export const serfCodec: SerfCodec = {
   encodeKeyRequest,
   encodeKeyResponse,
   decodeKeyResponse,
+  decodeText,
+  encodeConflict,
+  encodeCoordinate,
+  decodeCoordinate,
 };
 
 function encode(message: SerfMessage): Uint8Array {

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { SerfMember } from "../protocol/serf/action.ts";
+import type { Coordinate } from "../protocol/serf/coordinate.ts";
 import type { Filter, KeyResponse, Tags } from "../protocol/serf/message.ts";
 import { readList } from "./msgpack-list.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
@@ -26,6 +28,11 @@ export const SerfType = {
 const TAG_MAGIC = 0xff;
 const FILTER_NODES = 0;
 const FILTER_TAG = 1;
+const COORDINATE_VERSION = 1;
+const COORDINATE_FIELDS = ["Vec", "Error", "Adjustment", "Height"];
+/** Wire numbers of Serf's member status. */
+const STATUS = ["none", "alive", "leaving", "left", "failed"] as const;
+
 const KEY_RESPONSE_FIELDS = ["Result", "Message", "Keys", "PrimaryKey"];
 
 export function encodeTags(tags: Tags): Uint8Array {
@@ -104,4 +111,39 @@ export function decodeKeyResponse(payload: Uint8Array | null): KeyResponse | und
     else primaryKey = reader.text();
   });
   return reader.ok ? { result, message, keys, primaryKey } : undefined;
+}
+
+export function encodeConflict(member: SerfMember | undefined): Uint8Array {
+  const out = new MsgpackWriter().byte(SerfType.conflictResponse);
+  if (member === undefined) return out.nil().take();
+  const [pmin = 0, pmax = 0, pcur = 0, dmin = 0, dmax = 0, dcur = 0] = member.versions;
+  out.map(11).key("Addr").raw(member.ip).key("DelegateCur").uint(dcur);
+  out.key("DelegateMax").uint(dmax).key("DelegateMin").uint(dmin);
+  out.key("Name").text(member.name).key("Port").uint(member.port);
+  out.key("ProtocolCur").uint(pcur).key("ProtocolMax").uint(pmax).key("ProtocolMin").uint(pmin);
+  out.key("Status").int(STATUS.indexOf(member.status)).key("Tags").map(member.tags.size);
+  for (const [key, value] of member.tags) out.text(key).text(value);
+  return out.take();
+}
+
+export function encodeCoordinate(own: Coordinate): Uint8Array {
+  const out = new MsgpackWriter(160).byte(COORDINATE_VERSION).map(4);
+  out.key("Adjustment").float64(own.adjustment).key("Error").float64(own.error);
+  out.key("Height").float64(own.height).key("Vec").array(own.vec.length);
+  for (const value of own.vec) out.float64(value);
+  return out.take();
+}
+
+export function decodeCoordinate(payload: Uint8Array | null): Coordinate | undefined {
+  if (payload === null || payload[0] !== COORDINATE_VERSION) return undefined;
+  const reader = new MsgpackReader(payload, 1);
+  let vec: number[] = [];
+  let [error, adjustment, height] = [0, 0, 0];
+  reader.struct(COORDINATE_FIELDS, (name) => {
+    if (name === "Vec") vec = readList(reader, () => reader.float64()) ?? [];
+    else if (name === "Error") error = reader.float64();
+    else if (name === "Adjustment") adjustment = reader.float64();
+    else height = reader.float64();
+  });
+  return reader.ok ? { vec, error, adjustment, height } : undefined;
 }

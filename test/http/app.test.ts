@@ -23,6 +23,7 @@ const silent: Log = {
 const sha256 = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
 const KEY = makeKey(new Uint8Array(16).fill(5), sha256);
+const KEY_TEXT = isKeyFault(KEY) ? "" : KEY.base64;
 const LOCAL: Caller = { ip: Uint8Array.of(127, 0, 0, 1), verified: false };
 const REMOTE: Caller = { ip: Uint8Array.of(10, 0, 0, 9), verified: false };
 const PROVEN: Caller = { ip: Uint8Array.of(10, 0, 0, 9), verified: true };
@@ -31,6 +32,7 @@ interface Bench {
   readonly app: HttpApp;
   readonly joins: (readonly string[])[];
   readonly leaves: (readonly [string, boolean])[];
+  readonly asked: (readonly [string, string])[];
 }
 
 function bench(caller: Caller | undefined, encrypted = true): Bench {
@@ -38,6 +40,7 @@ function bench(caller: Caller | undefined, encrypted = true): Bench {
   const { config } = parseConfig(new Map(), { devMode: true, files: [], host, problems: [] });
   const joins: (readonly string[])[] = [];
   const leaves: (readonly [string, boolean])[] = [];
+  const asked: (readonly [string, string])[] = [];
   const gossip: GossipView = {
     keyring: new Keyring(encrypted && !isKeyFault(KEY) ? [KEY] : []),
     keyringPath: undefined,
@@ -49,6 +52,11 @@ function bench(caller: Caller | undefined, encrypted = true): Bench {
       return { joined: addresses.length - 1, errors: ["failed to join x: refused"] };
     },
     forceLeave: (node, prune) => void leaves.push([node, prune]),
+    askKeys: async (operation, key) => {
+      asked.push([operation, key.toHex()]);
+      const answer = { result: true, message: "", keys: [KEY_TEXT], primaryKey: KEY_TEXT };
+      return { answers: new Map([["n1.global", answer]]), expected: 1 };
+    },
   };
   const context = createContext(config, gossip);
   const app = createHttpApp({
@@ -57,7 +65,7 @@ function bench(caller: Caller | undefined, encrypted = true): Bench {
     callerOf: () => caller,
     ownNames: () => ["n1"],
   });
-  return { app, joins, leaves };
+  return { app, joins, leaves, asked };
 }
 
 function createContext(config: Config, gossip: GossipView): ApiContext {
@@ -215,17 +223,49 @@ describe("changing", () => {
   ];
   for (const [who, caller, headers] of strangers) {
     test(`${who}: 403 and nothing changes`, async () => {
-      const { app, joins, leaves } = bench(caller);
-      for (const path of ["/v1/agent/join?address=1.2.3.4", "/v1/agent/force-leave?node=a"]) {
+      const { app, joins, leaves, asked } = bench(caller);
+      const list = await ask(app, "GET", "/v1/agent/keyring/list", headers);
+      expect(list.status).toBe(403);
+      const paths = [
+        "/v1/agent/join?address=1.2.3.4",
+        "/v1/agent/force-leave?node=a",
+        "/v1/agent/keyring/install",
+        "/v1/agent/keyring/remove",
+      ];
+      for (const path of paths) {
         for (const method of ["PUT", "POST"]) {
           const refused = await ask(app, method, path, headers);
           expect(refused.status).toBe(403);
           expect(refused.body).toStartWith("Permission denied");
         }
       }
-      expect([joins, leaves]).toEqual([[], []]);
+      expect([joins, leaves, asked]).toEqual([[], [], []]);
     });
   }
+
+  test("the keyring: keys for whoever may, fingerprints on request, bad keys refused", async () => {
+    const { app, asked } = bench(LOCAL);
+    const list = await ask(app, "GET", "/v1/agent/keyring/list");
+    expect(JSON.parse(list.body)).toEqual({ Keys: { [KEY_TEXT]: 1 }, Messages: {}, NumNodes: 1 });
+    const safe = await ask(app, "GET", "/v1/agent/keyring/list?fingerprints=true");
+    expect(safe.body).not.toContain(KEY_TEXT);
+    expect(JSON.parse(safe.body).Keys).toEqual([
+      { Fingerprint: expect.any(String), Bits: 128, Nodes: 1, PrimaryOn: 1 },
+    ]);
+    const change = async (body: string): Promise<[number, string]> => {
+      const init = { method: "PUT", headers: { host: "localhost" }, body };
+      const url = "http://localhost/v1/agent/keyring/install";
+      const response = await app.handle(new Request(url, init));
+      return [response.status, await response.text()];
+    };
+    expect(await change(JSON.stringify({ Key: KEY_TEXT }))).toEqual([
+      200,
+      '{"Keys":{},"Messages":{},"NumNodes":1}',
+    ]);
+    expect(asked.at(-1)).toEqual(["install", "05".repeat(16)]);
+    expect(await change("")).toEqual([400, "Request body is empty"]);
+    expect((await change('{"Key":"AAAA"}'))[1]).toContain("16, 24 or 32 bytes, found 3 bytes");
+  });
 
   test("a proven caller may, from anywhere", async () => {
     const { app, joins } = bench(PROVEN);

@@ -4,6 +4,8 @@
  * @module
  */
 import type { Address } from "../ports.ts";
+import type { SerfMember } from "./action.ts";
+import type { Coordinate } from "./coordinate.ts";
 
 export type LTime = bigint;
 
@@ -116,4 +118,12 @@ export interface SerfCodec {
   encodeKeyRequest(key: Uint8Array): Uint8Array;
   encodeKeyResponse(response: KeyResponse): Uint8Array;
   decodeKeyResponse(payload: Uint8Array | null): KeyResponse | undefined;
+  /** A name that comes as plain bytes. */
+  decodeText(bytes: Uint8Array): string;
+  /** Answer to a conflict query: who we think has that name. */
+  encodeConflict(member: SerfMember | undefined): Uint8Array;
+  /** The payload of an ack. */
+  encodeCoordinate(own: Coordinate): Uint8Array;
+  /** undefined: none, another version, or unreadable. */
+  decodeCoordinate(payload: Uint8Array | null): Coordinate | undefined;
 }

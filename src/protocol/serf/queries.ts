@@ -13,6 +13,7 @@ import { answerKeyQuery, isKeyQuery, type KeyOperation, keyQueryName } from "./k
 import type { LamportClock } from "./lamport.ts";
 import {
   type KeyResponse,
+  type LTime,
   QUERY_ACK,
   QUERY_NO_BROADCAST,
   type Query,
@@ -27,6 +28,8 @@ import { RecentByTime } from "./recent.ts";
 const INTERNAL_PREFIX = "_serf_";
 const PING = "_serf_ping";
 const CONFLICT = "_serf_conflict";
+/** Queries of others that wait for the application. */
+const ANSWERABLE_MAX = 4096;
 /** Our own key queries in flight. */
 const OWN_MAX = 64;
 const ID_BITS = 0x8000_0000;
@@ -50,6 +53,8 @@ export interface QueriesInit {
   readonly act: (action: SerfAction) => void;
   readonly broadcast: (query: Query) => void;
   readonly members: () => Iterable<SerfMember>;
+  readonly member: (name: string) => SerfMember | undefined;
+  readonly textOf: (bytes: Uint8Array) => string;
   readonly setDeadline: (key: string, at: Instant) => void;
   /** Up to `count` members to relay through. */
   readonly relays: (count: number) => readonly Address[];
@@ -59,6 +64,8 @@ export class Queries {
   readonly #init: QueriesInit;
   readonly #recent: RecentByTime<number>;
   readonly #asked = new Map<number, Asked>();
+  /** Queries that the application may still answer. */
+  readonly #answerable = new Map<number, { readonly query: Query; readonly endsAt: Instant }>();
 
   constructor(init: QueriesInit) {
     this.#init = init;
@@ -66,7 +73,7 @@ export class Queries {
   }
 
   /** @returns true if it was news */
-  receive(query: Query): boolean {
+  receive(query: Query, now: Instant): boolean {
     const { clock, name, codec, tags } = this.#init;
     clock.witness(query.lTime);
     if (!this.#recent.note(query.lTime, query.id, clock.time())) return false;
@@ -75,7 +82,7 @@ export class Queries {
     if (!allMatch(filters, name, tags())) return true;
     if ((query.flags & QUERY_ACK) !== 0) this.#respond(query, RESPONSE_ACK, null);
     if (query.name.startsWith(INTERNAL_PREFIX)) this.#internal(query);
-    else this.#toApplication(query);
+    else this.#toApplication(query, now);
     return true;
   }
 
@@ -112,7 +119,7 @@ export class Queries {
     const endsAt = now + timeoutMs;
     this.#asked.set(id, { query, expected, endsAt, answers: new Map() });
     this.#init.setDeadline(`query:${id}`, endsAt);
-    this.receive(query);
+    this.receive(query, now);
     return id;
   }
 
@@ -137,6 +144,30 @@ export class Queries {
     this.#init.act({ kind: "key-result", id, result });
   }
 
+  /** Queries before this time are old news. */
+  ignoreBefore(lTime: LTime): void {
+    this.#recent.raiseMinimum(lTime);
+  }
+
+  /** The application's answer, once and in time. @returns why not, or undefined */
+  answer(lTime: LTime, id: number, payload: Uint8Array, now: Instant): string | undefined {
+    for (const [known, { endsAt }] of this.#answerable) {
+      if (endsAt < now) this.#answerable.delete(known);
+    }
+    const found = this.#answerable.get(id);
+    if (found === undefined || found.query.lTime !== lTime) {
+      return "response is past the deadline, or was sent already";
+    }
+    const { codec, config } = this.#init;
+    const bytes = codec.encode(this.#responseTo(found.query, 0, payload)).length;
+    if (bytes > config.queryResponseSizeMax) {
+      return `response of ${bytes} bytes exceeds limit of ${config.queryResponseSizeMax} bytes`;
+    }
+    this.#answerable.delete(id);
+    this.#respond(found.query, 0, payload);
+    return undefined;
+  }
+
   /** Somebody else's answer, to be passed on unchanged. */
   relay(relay: Relay): void {
     this.#sendUser(relay.to, relay.inner);
@@ -145,15 +176,24 @@ export class Queries {
   #internal(query: Query): void {
     const { keys, codec, config } = this.#init;
     if (query.name === PING) return; // The ack is the answer.
-    if (query.name === CONFLICT) return; // Conflict resolution is off, as in Nomad.
+    if (query.name === CONFLICT) return this.#conflict(query);
     if (!isKeyQuery(query.name)) return;
     const fits = (payload: Uint8Array): boolean =>
       codec.encode(this.#responseTo(query, 0, payload)).length <= config.queryResponseSizeMax;
     this.#respond(query, 0, answerKeyQuery(query, keys, codec, fits));
   }
 
-  #toApplication(query: Query): void {
+  /** Who we know under a name that two nodes claim; about ourselves others have to answer. */
+  #conflict(query: Query): void {
+    const { codec, name, textOf, member } = this.#init;
+    const wanted = textOf(query.payload ?? new Uint8Array(0));
+    if (wanted !== name) this.#respond(query, 0, codec.encodeConflict(member(wanted)));
+  }
+
+  #toApplication(query: Query, now: Instant): void {
     const { lTime, id, name, sourceNode } = query;
+    const endsAt = now + Number(query.timeoutNs) / 1e6;
+    if (this.#answerable.size < ANSWERABLE_MAX) this.#answerable.set(id, { query, endsAt });
     const payload = query.payload ?? new Uint8Array(0);
     this.#init.act({
       kind: "event",

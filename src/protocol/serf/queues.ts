@@ -31,6 +31,14 @@ export class Queues {
     for (const queue of this.#all()) queue.prune(lengthMax);
   }
 
+  lengths(): Readonly<Record<"intent_queue" | "event_queue" | "query_queue", number>> {
+    return {
+      intent_queue: this.intents.length,
+      event_queue: this.events.length,
+      query_queue: this.queries.length,
+    };
+  }
+
   #all(): readonly Broadcasts<Uint8Array>[] {
     return [this.intents, this.queries, this.events];
   }

@@ -62,6 +62,17 @@ export class Roster {
     return count;
   }
 
+  counts(): { readonly members: number; readonly failed: number; readonly left: number } {
+    return { members: this.size, failed: this.count("failed"), left: this.count("left") };
+  }
+
+  othersAlive(self: string): boolean {
+    for (const row of this.#rows.values()) {
+      if (row.name !== self && row.status === "alive") return true;
+    }
+    return false;
+  }
+
   // What memberlist saw
 
   joined(member: Member): void {

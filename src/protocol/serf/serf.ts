@@ -9,23 +9,25 @@
  * @module
  */
 import { Deadlines } from "../deadlines.ts";
-import type { Address, Instant, Prng } from "../ports.ts";
-import type { SwimConfig } from "../swim/config.ts";
+import type { Address, Instant } from "../ports.ts";
 import { type Member, protocolMax } from "../swim/members.ts";
 import type { Refusal } from "../swim/membership.ts";
 import type { Message, PeerState } from "../swim/message.ts";
 import { Swim } from "../swim/swim.ts";
 import type { MemberEventKind, SerfAction, SerfMember } from "./action.ts";
 import { refuseAlive, refuseMerge } from "./admission.ts";
-import type { SerfConfig } from "./config.ts";
+import { Coordinates } from "./coordinate.ts";
 import { Departure } from "./departure.ts";
 import { UserEvents } from "./events.ts";
-import type { KeyKeeper, KeyOperation } from "./key-queries.ts";
+import { exchangedState } from "./exchange.ts";
+import type { SerfInit } from "./init.ts";
+import type { KeyOperation } from "./key-queries.ts";
 import { LamportClock } from "./lamport.ts";
-import type { LeaveIntent, PushPullState, SerfCodec, SerfMessage, Tags } from "./message.ts";
+import type { LeaveIntent, LTime, PushPullState, SerfMessage, Tags } from "./message.ts";
 import { Queries } from "./queries.ts";
 import { Queues } from "./queues.ts";
 import { Roster } from "./roster.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** memberlist speaks 2 of 1..5, Serf 4 of 2..5. */
 export const VERSIONS = Uint8Array.of(1, 5, 2, 2, 5, 4);
@@ -33,20 +35,7 @@ const PROTOCOL_RELAY = 5;
 const PRUNE_KEY = "prune:";
 const QUERY_KEY = "query:";
 
-export interface SerfInit {
-  readonly name: string;
-  readonly address: Address;
-  readonly tags: Tags;
-  readonly swim: SwimConfig;
-  readonly config: SerfConfig;
-  readonly prng: Prng;
-  readonly codec: SerfCodec;
-  readonly keys: KeyKeeper;
-  readonly sizeOf: (message: Message) => number;
-  readonly overheadBytes: () => number;
-  /** Why a node may not be a member (Nomad: not a server), or undefined. */
-  readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
-}
+export type SerfStats = Readonly<Record<string, number | bigint>>;
 
 export class Serf {
   readonly #init: SerfInit;
@@ -58,6 +47,7 @@ export class Serf {
   readonly #events: UserEvents;
   readonly #queues: Queues;
   readonly #departure: Departure;
+  readonly #coordinates: Coordinates;
   readonly #deadlines = new Deadlines();
   #tags: Tags;
   #actions: SerfAction[] = [];
@@ -75,6 +65,7 @@ export class Serf {
       emit: (kind, member) => this.#emit(kind, member),
       pruneLater: (node, delayMs) => this.#deadlines.set(PRUNE_KEY + node, this.#now + delayMs),
     });
+    this.#coordinates = new Coordinates(prng);
     this.#queues = new Queues(init.swim.retransmitMult, () => this.#roster.size);
     this.#events = new UserEvents({ config, codec, queue: this.#queues.events, act });
     this.#queries = new Queries({
@@ -89,6 +80,8 @@ export class Serf {
       act,
       broadcast: (query) => void this.#queues.queries.queue(codec.encode(query)),
       members: () => this.#roster.all(),
+      member: (wanted) => this.#roster.get(wanted),
+      textOf: codec.decodeText,
       setDeadline: (key, at) => this.#deadlines.set(key, at),
       relays: (count) => this.#relays(count),
     });
@@ -114,8 +107,8 @@ export class Serf {
         userMessage: (body, _from, now) => this.#userMessage(body, now),
         broadcasts: (overhead, limit) =>
           this.#queues.take(overhead, limit).map((body) => ({ kind: "user", body })),
-        ackPayload: () => null,
-        pinged: () => undefined,
+        ackPayload: () => codec.encodeCoordinate(this.#coordinates.own),
+        pinged: (member, rttMs, payload) => this.#pinged(member.name, rttMs, payload),
       },
     });
     this.#departure = new Departure({
@@ -151,9 +144,31 @@ export class Serf {
     const intent: LeaveIntent = { kind: "leave", lTime, node: this.#init.name, prune: false };
     this.#clock.increment();
     this.#roster.leaveIntent(intent, now);
-    const bytes = this.#othersAlive() ? this.#init.codec.encode(intent) : undefined;
+    const bytes = this.#roster.othersAlive(this.#init.name)
+      ? this.#init.codec.encode(intent)
+      : undefined;
     this.#departure.start(bytes && this.#queues.intents.queue(bytes), now);
     this.#leaveProgress(now);
+  }
+
+  /** Before `start`: what a snapshot remembers. Older events and queries are not for us. */
+  restore(snapshot: Pick<Snapshot, "clock" | "eventClock" | "queryClock">): void {
+    this.#clock.witness(snapshot.clock);
+    this.#events.clock.witness(snapshot.eventClock);
+    this.#queryClock.witness(snapshot.queryClock);
+    this.#events.ignoreBefore(snapshot.eventClock + 1n);
+    this.#queries.ignoreBefore(snapshot.queryClock + 1n);
+  }
+
+  /** Answers a query that came as an event. @returns why not, or undefined */
+  respond(lTime: LTime, id: number, payload: Uint8Array, now: Instant): string | undefined {
+    this.#now = now;
+    return this.#queries.answer(lTime, id, payload, now);
+  }
+
+  /** The member clock, for the snapshot. */
+  clock(): LTime {
+    return this.#clock.time();
   }
 
   /** Declares a failed member as left, or removes it altogether (`prune`). */
@@ -163,7 +178,8 @@ export class Serf {
     this.#clock.increment();
     const intent: LeaveIntent = { kind: "leave", lTime, node, prune };
     this.#roster.leaveIntent(intent, now);
-    if (this.#othersAlive()) this.#queues.intents.queue(this.#init.codec.encode(intent));
+    if (this.#roster.othersAlive(this.#init.name))
+      this.#queues.intents.queue(this.#init.codec.encode(intent));
   }
 
   updateTags(tags: Tags, now: Instant): void {
@@ -256,35 +272,21 @@ export class Serf {
 
   /** Serf's half of a push/pull. */
   pushPullState(): Uint8Array {
-    const statusLTimes = new Map<string, bigint>();
-    const leftMembers: string[] = [];
-    for (const member of this.#roster.all()) {
-      statusLTimes.set(member.name, member.statusLTime);
-      if (member.status === "left") leftMembers.push(member.name);
-    }
-    return this.#init.codec.encodePushPull({
-      lTime: this.#clock.time(),
-      statusLTimes,
-      leftMembers,
-      eventLTime: this.#events.clock.time(),
-      events: this.#events.slots(),
-      queryLTime: this.#queryClock.time(),
-    });
+    const clocks = { clock: this.#clock, queryClock: this.#queryClock };
+    const state = exchangedState({ ...clocks, roster: this.#roster, events: this.#events });
+    return this.#init.codec.encodePushPull(state);
   }
 
   /** The numbers of `serf info`. */
-  stats(): Readonly<Record<string, number | bigint>> {
+  stats(): SerfStats {
     return {
-      members: this.#roster.size,
-      failed: this.#roster.count("failed"),
-      left: this.#roster.count("left"),
+      ...this.#roster.counts(),
+      ...this.#queues.lengths(),
       health_score: this.swim.healthScore(),
       member_time: this.#clock.time(),
       event_time: this.#events.clock.time(),
       query_time: this.#queryClock.time(),
-      intent_queue: this.#queues.intents.length,
-      event_queue: this.#queues.events.length,
-      query_queue: this.#queues.queries.length,
+      coordinate_resets: this.#coordinates.resets,
     };
   }
 
@@ -327,7 +329,7 @@ export class Serf {
         this.#events.take(message, bytes);
         return;
       case "query":
-        this.#queries.receive(message);
+        this.#queries.receive(message, now);
         return;
       case "queryResponse":
         this.#queries.response(message);
@@ -378,15 +380,13 @@ export class Serf {
     this.#queues.intents.queue(this.#init.codec.encode(intent));
   }
 
-  #emit(kind: MemberEventKind, member: SerfMember): void {
-    this.#actions.push({ kind: "event", event: { kind, member } });
+  #pinged(node: string, rttMs: number, payload: Uint8Array | null): void {
+    const other = this.#init.codec.decodeCoordinate(payload);
+    if (other !== undefined) this.#coordinates.update(node, other, rttMs / 1000);
   }
 
-  #othersAlive(): boolean {
-    for (const member of this.#roster.all()) {
-      if (member.name !== this.#init.name && member.status === "alive") return true;
-    }
-    return false;
+  #emit(kind: MemberEventKind, member: SerfMember): void {
+    this.#actions.push({ kind: "event", event: { kind, member } });
   }
 
   #relays(count: number): readonly Address[] {

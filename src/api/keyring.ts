@@ -1,0 +1,112 @@
+/**
+ * /v1/agent/keyring: the gossip keys of the whole pool, through Serf's key queries. Nomad's answers,
+ * and beside them what operators ask for: which key is primary where, and why a node refused.
+ *
+ * @module
+ */
+import { sha256 } from "../host/digest.ts";
+import type { KeyQueryResult } from "../protocol/serf/action.ts";
+import type { KeyOperation } from "../protocol/serf/key-queries.ts";
+import { isKeyFault, parseKey } from "../secret/key.ts";
+import { printable } from "../wire/text.ts";
+import type { ApiContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+const NO_KEY = new Uint8Array(0);
+
+/** Nomad's form: the keys themselves and on how many members each is. For operators only. */
+export async function listKeys(context: ApiContext): Promise<JsonObject> {
+  const result = await ask(context, "list", NO_KEY);
+  return { Keys: Object.fromEntries(count(result).keys), ...outcome(result) };
+}
+
+/** Ours: fingerprints instead of keys, and where each is the primary. */
+export async function listFingerprints(context: ApiContext): Promise<JsonObject> {
+  const result = await ask(context, "list", NO_KEY);
+  const { keys, primaries } = count(result);
+  const list = [...keys].map(([text, nodes]) => {
+    const key = parseKey(text, sha256);
+    const fault = isKeyFault(key);
+    return {
+      Fingerprint: fault ? "unreadable" : key.fingerprint,
+      Bits: fault ? 0 : key.bytes.length * 8,
+      Nodes: nodes,
+      PrimaryOn: primaries.get(text) ?? 0,
+    };
+  });
+  return { Keys: list, ...outcome(result) };
+}
+
+/** @param body the request's JSON: `{"Key": "<base64>"}` */
+export async function changeKeys(
+  context: ApiContext,
+  operation: Exclude<KeyOperation, "list">,
+  body: string,
+): Promise<JsonObject> {
+  const key = parseKey(keyOf(body), sha256);
+  if (isKeyFault(key)) {
+    const found = key.kind === "bad-length" ? `${key.bytes} bytes` : "text that is not base64";
+    throw new ApiError(500, `the gossip key must be base64 of 16, 24 or 32 bytes, found ${found}`);
+  }
+  const result = await ask(context, operation, key.bytes);
+  return { Keys: {}, ...outcome(result) };
+}
+
+function keyOf(body: string): string {
+  if (body === "") throw new ApiError(400, "Request body is empty");
+  try {
+    const json: unknown = JSON.parse(body);
+    if (typeof json === "object" && json !== null && "Key" in json) return String(json.Key);
+  } catch {
+    // Said below.
+  }
+  throw new ApiError(400, 'Request body must be JSON: {"Key": "<base64>"}');
+}
+
+async function ask(
+  context: ApiContext,
+  operation: KeyOperation,
+  key: Uint8Array,
+): Promise<KeyQueryResult> {
+  if (context.gossip === undefined) throw new ApiError(501, "Invalid method");
+  const asked = context.gossip.askKeys(operation, key);
+  if (asked === undefined) throw new ApiError(500, "too many key operations are running");
+  const result = await asked;
+  const failures = [...result.answers].filter(([, answer]) => !answer.result);
+  if (failures.length > 0) {
+    const why = failures.map(([node, { message }]) => `${printable(node)}: ${message}`).join("; ");
+    throw new ApiError(500, `${failures.length}/${result.expected} nodes reported failure: ${why}`);
+  }
+  if (result.answers.size < result.expected) {
+    const { size } = result.answers;
+    throw new ApiError(
+      500,
+      `${size}/${result.expected} nodes reported success: the others did not answer in time; ` +
+        "those that did have done it already, so repeat it when all are back",
+    );
+  }
+  return result;
+}
+
+function count(result: KeyQueryResult): {
+  readonly keys: ReadonlyMap<string, number>;
+  readonly primaries: ReadonlyMap<string, number>;
+} {
+  const keys = new Map<string, number>();
+  const primaries = new Map<string, number>();
+  for (const answer of result.answers.values()) {
+    for (const key of answer.keys ?? []) keys.set(key, (keys.get(key) ?? 0) + 1);
+    const { primaryKey } = answer;
+    primaries.set(primaryKey, (primaries.get(primaryKey) ?? 0) + 1);
+  }
+  return { keys, primaries };
+}
+
+function outcome(result: KeyQueryResult): JsonObject {
+  const messages = [...result.answers]
+    .filter(([, { message }]) => message !== "")
+    .map(([node, { message }]) => [printable(node), message]);
+  return { Messages: Object.fromEntries(messages), NumNodes: result.expected };
+}
