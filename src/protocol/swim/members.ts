@@ -1,35 +1,45 @@
 /**
  * The member table. Everybody keeps a row for everybody, so a simulation of n nodes holds n² rows:
- * only this file knows how a row is stored.
+ * rows are columns of numbers, and what seldom changes (address, meta, versions) is shared between
+ * the tables of one process. Only this file knows that; elsewhere a row is a `MemberRow`.
  *
  * @module
  */
 import type { Instant, Prng } from "../ports.ts";
 import { randomInt, shuffle } from "../prng.ts";
-import type { NodeState, Peer } from "./message.ts";
+import type { NodeState, Peer, PeerState } from "./message.ts";
 
 /** Protocol versions `pmin pmax pcur dmin dmax dcur`. */
 export type Versions = Uint8Array;
 
-export interface Member extends Peer {
+/** What a node says about itself; replaced as a whole. */
+export interface Identity {
+  readonly ip: Uint8Array;
+  readonly port: number;
   readonly meta: Uint8Array | null;
-  readonly incarnation: number;
-  readonly state: NodeState;
-  readonly stateChangedAt: Instant;
   readonly versions: Versions;
 }
 
+export interface Member extends Peer, Identity {
+  readonly incarnation: number;
+  readonly state: NodeState;
+  readonly stateChangedAt: Instant;
+}
+
+/** A view of one row: valid until the row is dropped, and it changes with it. */
 export interface MemberRow extends Member {
-  ip: Uint8Array;
-  port: number;
-  meta: Uint8Array | null;
   incarnation: number;
   state: NodeState;
   stateChangedAt: Instant;
-  versions: Versions;
+  identify(identity: Identity): void;
 }
 
 export const NO_VERSIONS: Versions = new Uint8Array(6);
+const NO_BYTES = new Uint8Array(0);
+const STATES: readonly NodeState[] = ["alive", "suspect", "dead", "left"];
+const NO_IDENTITY: Identity = { ip: NO_BYTES, port: 0, meta: null, versions: NO_VERSIONS };
+const ROWS_INITIAL = 16;
+const GROWTH = 1.3;
 
 /** Dead and left members are no target and no witness. */
 export function isGone(member: Member): boolean {
@@ -41,15 +51,57 @@ export function protocolMax(member: Member): number {
   return member.versions[1] ?? 0;
 }
 
+/** Numbers for names, and the latest identity of each: one for all tables of a simulation. */
+export class NameTable {
+  readonly #ids = new Map<string, number>();
+  readonly #names: string[] = [];
+  readonly #identities: Identity[] = [];
+
+  id(name: string): number {
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
+    const id = this.#names.length;
+    this.#ids.set(name, id);
+    this.#names.push(name);
+    this.#identities.push(NO_IDENTITY);
+    return id;
+  }
+
+  find(name: string): number | undefined {
+    return this.#ids.get(name);
+  }
+
+  name(id: number): string {
+    return this.#names[id] ?? "";
+  }
+
+  /** The same identity as an object that others may hold already. */
+  share(id: number, identity: Identity): Identity {
+    const last = this.#identities[id] ?? NO_IDENTITY;
+    if (sameIdentity(last, identity)) return last;
+    this.#identities[id] = identity;
+    return identity;
+  }
+}
+
 export class Members {
-  readonly #byName = new Map<string, MemberRow>();
-  /** Probing order; also what random choices draw from. */
-  readonly #order: MemberRow[] = [];
+  readonly #names: NameTable;
   readonly #prng: Prng;
+  /** Row by name id, or -1. */
+  #rowOf = new Int32Array(ROWS_INITIAL).fill(-1);
+  #nameIds = new Uint32Array(ROWS_INITIAL);
+  #incarnations = new Uint32Array(ROWS_INITIAL);
+  #states = new Uint8Array(ROWS_INITIAL);
+  #changedAt = new Float64Array(ROWS_INITIAL);
+  #identities: Identity[] = [];
+  /** Rows in probing order; also what random choices draw from. */
+  #order: number[] = [];
+  #free: number[] = [];
   #cursor = 0;
 
-  constructor(prng: Prng) {
+  constructor(prng: Prng, names = new NameTable()) {
     this.#prng = prng;
+    this.#names = names;
   }
 
   get size(): number {
@@ -57,24 +109,39 @@ export class Members {
   }
 
   get(name: string): MemberRow | undefined {
-    return this.#byName.get(name);
+    const id = this.#names.find(name);
+    const row = id === undefined ? -1 : (this.#rowOf[id] ?? -1);
+    return row < 0 ? undefined : this.#view(row);
   }
 
-  all(): readonly Member[] {
-    return this.#order;
+  *all(): IterableIterator<Member> {
+    for (const row of this.#order) yield this.#view(row);
   }
 
-  /** Inserts at a random place of the probing order (SWIM §4.3). */
-  insert(row: MemberRow): void {
-    this.#byName.set(row.name, row);
+  /** A new row at a random place of the probing order (SWIM §4.3): dead, at incarnation 0. */
+  insert(name: string, identity: Identity, now: Instant): MemberRow {
+    const row = this.#add(name, identity, now);
     const at = randomInt(this.#prng, this.#order.length + 1);
     const displaced = this.#order[at];
-    if (displaced === undefined) {
-      this.#order.push(row);
-      return;
+    if (displaced === undefined) this.#order.push(row);
+    else {
+      this.#order[at] = row;
+      this.#order.push(displaced);
     }
-    this.#order[at] = row;
-    this.#order.push(displaced);
+    return this.#view(row);
+  }
+
+  /** Members known from before, all at once, in random order. */
+  restore(known: readonly PeerState[], now: Instant): void {
+    for (const { name, addr, port, meta, vsn, incarnation, state } of known) {
+      if (state === "unknown" || this.get(name) !== undefined) continue;
+      const identity = { ip: addr ?? NO_BYTES, port, meta, versions: vsn ?? NO_VERSIONS };
+      const row = this.#add(name, identity, now);
+      this.#incarnations[row] = incarnation;
+      this.#states[row] = STATES.indexOf(state);
+      this.#order.push(row);
+    }
+    shuffle(this.#order, this.#prng);
   }
 
   /** Next member of the probing round that `wanted` accepts; a new round shuffles. */
@@ -85,9 +152,11 @@ export class Members {
         shuffle(this.#order, this.#prng);
         this.#cursor = 0;
       }
-      const member = this.#order[this.#cursor];
+      const row = this.#order[this.#cursor];
       this.#cursor += 1;
-      if (member !== undefined && wanted(member)) return member;
+      if (row === undefined) continue;
+      const member = this.#view(row);
+      if (wanted(member)) return member;
     }
     return undefined;
   }
@@ -96,8 +165,12 @@ export class Members {
   drop(useless: (member: Member) => boolean): void {
     let kept = 0;
     for (const row of this.#order) {
-      if (useless(row)) this.#byName.delete(row.name);
-      else this.#order[kept++] = row;
+      if (useless(this.#view(row))) {
+        this.#rowOf[this.#nameIds[row] ?? 0] = -1;
+        this.#free.push(row);
+      } else {
+        this.#order[kept++] = row;
+      }
     }
     this.#order.length = kept;
   }
@@ -106,13 +179,144 @@ export class Members {
   random(count: number, wanted: (member: Member) => boolean): Member[] {
     const size = this.#order.length;
     if (size < 3 * count) {
-      return shuffle(this.#order.filter(wanted), this.#prng).slice(0, count);
+      const fitting = this.#order.map((row) => this.#view(row)).filter(wanted);
+      return shuffle(fitting, this.#prng).slice(0, count);
     }
     const chosen: Member[] = [];
+    const rows: number[] = [];
     for (let draws = 0; draws < 3 * size && chosen.length < count; draws++) {
-      const member = this.#order[randomInt(this.#prng, size)];
-      if (member !== undefined && wanted(member) && !chosen.includes(member)) chosen.push(member);
+      const row = this.#order[randomInt(this.#prng, size)] ?? 0;
+      if (rows.includes(row)) continue;
+      const member = this.#view(row);
+      if (!wanted(member)) continue;
+      rows.push(row);
+      chosen.push(member);
     }
     return chosen;
   }
+
+  #add(name: string, identity: Identity, now: Instant): number {
+    const id = this.#names.id(name);
+    const row = this.#free.pop() ?? this.#order.length;
+    this.#grow(row, id);
+    this.#rowOf[id] = row;
+    this.#nameIds[row] = id;
+    this.#incarnations[row] = 0;
+    this.#states[row] = STATES.indexOf("dead");
+    this.#changedAt[row] = now;
+    this.#identities[row] = this.#names.share(id, identity);
+    return row;
+  }
+
+  #grow(row: number, id: number): void {
+    if (id >= this.#rowOf.length) {
+      const grown = new Int32Array(Math.ceil((id + 1) * GROWTH)).fill(-1);
+      grown.set(this.#rowOf);
+      this.#rowOf = grown;
+    }
+    if (row < this.#states.length) return;
+    const length = Math.ceil((row + 1) * GROWTH);
+    this.#nameIds = longer(this.#nameIds, new Uint32Array(length));
+    this.#incarnations = longer(this.#incarnations, new Uint32Array(length));
+    this.#states = longer(this.#states, new Uint8Array(length));
+    this.#changedAt = longer(this.#changedAt, new Float64Array(length));
+  }
+
+  #view(row: number): MemberRow {
+    return new Row(this, row);
+  }
+
+  // What a Row reads and writes
+
+  nameAt(row: number): string {
+    return this.#names.name(this.#nameIds[row] ?? 0);
+  }
+
+  identityAt(row: number): Identity {
+    return this.#identities[row] ?? NO_IDENTITY;
+  }
+
+  identifyAt(row: number, identity: Identity): void {
+    this.#identities[row] = this.#names.share(this.#nameIds[row] ?? 0, identity);
+  }
+
+  incarnationAt(row: number, set?: number): number {
+    if (set !== undefined) this.#incarnations[row] = set;
+    return this.#incarnations[row] ?? 0;
+  }
+
+  stateAt(row: number, set?: NodeState): NodeState {
+    if (set !== undefined) this.#states[row] = STATES.indexOf(set);
+    return STATES[this.#states[row] ?? 2] ?? "dead";
+  }
+
+  changedAt(row: number, set?: Instant): Instant {
+    if (set !== undefined) this.#changedAt[row] = set;
+    return this.#changedAt[row] ?? 0;
+  }
+}
+
+class Row implements MemberRow {
+  readonly #table: Members;
+  readonly #row: number;
+
+  constructor(table: Members, row: number) {
+    this.#table = table;
+    this.#row = row;
+  }
+
+  get name(): string {
+    return this.#table.nameAt(this.#row);
+  }
+  get ip(): Uint8Array {
+    return this.#table.identityAt(this.#row).ip;
+  }
+  get port(): number {
+    return this.#table.identityAt(this.#row).port;
+  }
+  get meta(): Uint8Array | null {
+    return this.#table.identityAt(this.#row).meta;
+  }
+  get versions(): Versions {
+    return this.#table.identityAt(this.#row).versions;
+  }
+  get incarnation(): number {
+    return this.#table.incarnationAt(this.#row);
+  }
+  set incarnation(value: number) {
+    this.#table.incarnationAt(this.#row, value);
+  }
+  get state(): NodeState {
+    return this.#table.stateAt(this.#row);
+  }
+  set state(value: NodeState) {
+    this.#table.stateAt(this.#row, value);
+  }
+  get stateChangedAt(): Instant {
+    return this.#table.changedAt(this.#row);
+  }
+  set stateChangedAt(value: Instant) {
+    this.#table.changedAt(this.#row, value);
+  }
+  identify(identity: Identity): void {
+    this.#table.identifyAt(this.#row, identity);
+  }
+}
+
+function longer<T extends Uint8Array | Uint32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
+function sameIdentity(a: Identity, b: Identity): boolean {
+  if (a.port !== b.port || (a.meta === null) !== (b.meta === null)) return false;
+  const sameMeta = a.meta === b.meta || sameArray(a.meta ?? NO_BYTES, b.meta ?? NO_BYTES);
+  return sameMeta && sameArray(a.ip, b.ip) && sameArray(a.versions, b.versions);
+}
+
+function sameArray(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -184,18 +184,11 @@ export class Membership {
   #insert(alive: Alive, now: Instant): MemberRow | undefined {
     const { members, config } = this.#init;
     if (members.size >= config.membersMax) return undefined;
-    const row: MemberRow = {
-      name: alive.node,
-      ip: alive.addr ?? new Uint8Array(0),
-      port: alive.port,
-      meta: alive.meta,
-      incarnation: 0,
-      state: "dead",
-      stateChangedAt: now,
-      versions: alive.vsn !== null && alive.vsn.length > 5 ? alive.vsn.slice(0, 6) : NO_VERSIONS,
-    };
-    members.insert(row);
-    return row;
+    const { vsn } = alive;
+    const versions = vsn !== null && vsn.length > 5 ? vsn.subarray(0, 6) : NO_VERSIONS;
+    const ip = alive.addr ?? new Uint8Array(0);
+    const { port, meta } = alive;
+    return members.insert(alive.node, { ip, port, meta, versions }, now);
   }
 
   #mayMove(row: MemberRow, now: Instant): boolean {
@@ -217,13 +210,12 @@ export class Membership {
   #accept(alive: Alive, row: MemberRow, now: Instant): void {
     const { broadcasts, listener } = this.#init;
     broadcasts.queue(alive, alive.node);
-    if (alive.vsn !== null && alive.vsn.length > 5) row.versions = alive.vsn.slice(0, 6);
+    const { vsn, meta, port } = alive;
+    const versions = vsn !== null && vsn.length > 5 ? vsn.subarray(0, 6) : row.versions;
     const wasGone = isGone(row);
-    const metaChanged = !sameBytes(row.meta, alive.meta);
+    const metaChanged = !sameBytes(row.meta, meta);
     row.incarnation = alive.incarnation;
-    row.meta = alive.meta;
-    row.ip = alive.addr ?? new Uint8Array(0);
-    row.port = alive.port;
+    row.identify({ ip: alive.addr ?? new Uint8Array(0), port, meta, versions });
     if (row.state !== "alive") {
       row.state = "alive";
       row.stateChangedAt = now;

@@ -140,7 +140,8 @@ export class Probe {
     if (!config.tcpPings || protocolMax(target) < PROTOCOL_TCP_PING) return;
     const ping: Ping = { kind: "ping", seqNo, node: target.name, ...this.#source() };
     const timeoutMs = Math.max(0, probe.endsAt - now);
-    this.#init.act({ kind: "stream-ping", to: target, ping, timeoutMs });
+    const { name: node, ip, port } = target;
+    this.#init.act({ kind: "stream-ping", to: { name: node, ip, port }, ping, timeoutMs });
   }
 
   #end(now: Instant): void {

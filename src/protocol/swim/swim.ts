@@ -18,7 +18,7 @@ import { Awareness } from "./awareness.ts";
 import { Broadcasts } from "./broadcasts.ts";
 import type { SwimConfig } from "./config.ts";
 import { pushPullWaitMs } from "./formulas.ts";
-import { isGone, type Member, Members, protocolMax } from "./members.ts";
+import { isGone, type Member, Members, type NameTable, protocolMax } from "./members.ts";
 import { Membership, type MembershipListener, type Refusal } from "./membership.ts";
 import { anyOtherAlive, impliedMessage, peerStates, versionConflict } from "./merge.ts";
 import type { Message, PeerState, Ping, User } from "./message.ts";
@@ -55,6 +55,10 @@ export interface SwimInit {
   /** What label and encryption cost a packet now; the keyring may change while we run. */
   readonly overheadBytes: () => number;
   readonly delegate: SwimDelegate;
+  /** Shared by all nodes of a simulation; a node alone needs none. */
+  readonly names?: NameTable;
+  /** Members that it starts with, as if it had always known them. */
+  readonly known?: { readonly states: readonly PeerState[]; readonly now: Instant };
 }
 
 export class Swim {
@@ -72,7 +76,8 @@ export class Swim {
     this.#init = init;
     const { name, config, prng, delegate } = init;
     this.#meta = init.meta;
-    const members = new Members(prng);
+    const members = new Members(prng, init.names);
+    if (init.known !== undefined) members.restore(init.known.states, init.known.now);
     this.#members = members;
     const nodes = (): number => members.size;
     this.#broadcasts = new Broadcasts({ mult: config.retransmitMult, nodes, sizeOf: init.sizeOf });
@@ -199,7 +204,7 @@ export class Swim {
 
   // Queries
 
-  members(): readonly Member[] {
+  members(): Iterable<Member> {
     return this.#members.all();
   }
 
@@ -299,7 +304,9 @@ export class Swim {
   #sync(): void {
     const { name } = this.#init;
     const [peer] = this.#members.random(1, (one) => one.name !== name && one.state === "alive");
-    if (peer !== undefined) this.#actions.push({ kind: "sync", with: peer });
+    if (peer === undefined) return;
+    const { name: node, ip, port } = peer;
+    this.#actions.push({ kind: "sync", with: { name: node, ip, port } });
   }
 
   #answer(from: Address, ping: Ping): Refusal | undefined {
