@@ -202,4 +202,50 @@ describe("scenarios recorded from a real Serf node", () => {
     node.sleep(20_000);
     expect(node.left).toBe(true);
   });
+
+  const alive = (incarnation: number): Message => ({
+    kind: "alive",
+    node: "x",
+    incarnation,
+    addr: hex("0a000002"),
+    port: 7946,
+    meta: hex("ff80"),
+    vsn: hex("010502020504"),
+  });
+  const intent = (kind: "join" | "leave", lTime: bigint): Message => {
+    const body = { lTime, node: "x" };
+    const message =
+      kind === "join" ? ({ kind, ...body } as const) : { kind, ...body, prune: false };
+    return { kind: "user", body: serfCodec.encode(message) };
+  };
+
+  test("a member that says it leaves and stays is alive again after a minute", () => {
+    const node = new Node();
+    for (const message of [alive(1), intent("leave", 5n), intent("join", 5n)]) {
+      node.serf.receive(RAW, message, node.now);
+    }
+    expect(node.serf.member("x")?.status).toBe("leaving");
+    node.sleep(50_000);
+    expect(node.serf.member("x")?.status).toBe("leaving");
+    node.sleep(40_000);
+    expect(node.serf.member("x")?.status).toBe("alive");
+  });
+
+  test("a newer intent about us that we never gave is answered by a join", () => {
+    const node = new Node();
+    const state = (lTime: bigint): Uint8Array =>
+      serfCodec.encodePushPull({
+        lTime: 1n,
+        statusLTimes: new Map([["me", lTime]]),
+        leftMembers: [],
+        eventLTime: 1n,
+        events: [],
+        queryLTime: 1n,
+      });
+    const how = { joining: false, ignoreOld: false };
+    node.serf.merge([], state(9n), how, node.now);
+    expect(node.take().said.map(saidAsRecorded)).toEqual(["serf.join 10"]);
+    node.serf.merge([], state(9n), how, node.now);
+    expect(node.take().said).toEqual([]);
+  });
 });

@@ -18,6 +18,8 @@ export interface SerfConfig {
   readonly queryTimeoutMult: number;
   readonly queueDepthMax: number;
   readonly queueCheckIntervalMs: number;
+  /** A member that says it leaves and is still there after it has changed its mind. */
+  readonly leavingTimeoutMs: number;
   /** Intents about nodes that we do not know yet. */
   readonly intentsMax: number;
 }
@@ -38,5 +40,6 @@ export const NOMAD_SERF: SerfConfig = {
   queryTimeoutMult: 16,
   queueDepthMax: 4096,
   queueCheckIntervalMs: 30_000,
+  leavingTimeoutMs: 60_000,
   intentsMax: 8192,
 };

@@ -20,3 +20,6 @@ export interface SerfInit {
   /** Why a node may not be a member (Nomad: not a server), or undefined. */
   readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
 }
+
+/** The numbers of `serf info`, by their names there. */
+export type SerfStats = Readonly<Record<string, number | bigint>>;

@@ -18,6 +18,8 @@ interface Row extends SerfMember {
   statusLTime: LTime;
   versions: Uint8Array;
   goneAt: Instant | undefined;
+  /** Since when it says that it leaves. */
+  leavingAt: Instant;
 }
 
 interface Intent {
@@ -94,6 +96,7 @@ export class Roster {
       statusLTime: intent?.lTime ?? 0n,
       versions: member.versions,
       goneAt: undefined,
+      leavingAt: intent?.at ?? 0,
     };
     this.#copy(member, row);
     this.#rows.set(member.name, row);
@@ -138,7 +141,10 @@ export class Roster {
     if (row === undefined) return this.#remember(intent, now);
     if (intent.lTime <= row.statusLTime) return false;
     row.statusLTime = intent.lTime;
-    if (row.status === "alive") row.status = "leaving";
+    if (row.status === "alive") {
+      row.status = "leaving";
+      row.leavingAt = now;
+    }
     if (row.status === "failed") {
       // Force-leave: it keeps the time it failed, so that it is forgotten when it should be.
       row.status = "left";
@@ -163,8 +169,13 @@ export class Roster {
 
   /** Forgets who has been gone for long, and intents that nobody came for. */
   reap(now: Instant): void {
-    const { reconnectTimeoutMs, tombstoneTimeoutMs, recentIntentTimeoutMs } = this.#init.config;
+    const { config } = this.#init;
+    const { reconnectTimeoutMs, tombstoneTimeoutMs, recentIntentTimeoutMs } = config;
     for (const row of [...this.#rows.values()]) {
+      // A leave takes seconds. An intent of the same time as the join after a restart cannot be
+      // outdone by it, and real Serf shows the member as leaving for ever.
+      const overdue = row.status === "leaving" && now - row.leavingAt > config.leavingTimeoutMs;
+      if (overdue) row.status = "alive";
       if (row.goneAt === undefined) continue;
       const timeoutMs = row.status === "failed" ? reconnectTimeoutMs : tombstoneTimeoutMs;
       if (now - row.goneAt > timeoutMs) this.erase(row.name);

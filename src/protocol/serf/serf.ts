@@ -20,7 +20,7 @@ import { Coordinates } from "./coordinate.ts";
 import { Departure } from "./departure.ts";
 import { UserEvents } from "./events.ts";
 import { exchangedState } from "./exchange.ts";
-import type { SerfInit } from "./init.ts";
+import type { SerfInit, SerfStats } from "./init.ts";
 import type { KeyOperation } from "./key-queries.ts";
 import { LamportClock } from "./lamport.ts";
 import type { LeaveIntent, LTime, PushPullState, SerfMessage, Tags } from "./message.ts";
@@ -34,8 +34,6 @@ export const VERSIONS = Uint8Array.of(1, 5, 2, 2, 5, 4);
 const PROTOCOL_RELAY = 5;
 const PRUNE_KEY = "prune:";
 const QUERY_KEY = "query:";
-
-export type SerfStats = Readonly<Record<string, number | bigint>>;
 
 export class Serf {
   readonly #init: SerfInit;
@@ -166,11 +164,6 @@ export class Serf {
     return this.#queries.answer(lTime, id, payload, now);
   }
 
-  /** The member clock, for the snapshot. */
-  clock(): LTime {
-    return this.#clock.time();
-  }
-
   /** Declares a failed member as left, or removes it altogether (`prune`). */
   forceLeave(node: string, prune: boolean, now: Instant): void {
     this.#now = now;
@@ -261,6 +254,9 @@ export class Serf {
   }
 
   // Queries
+
+  /** The member clock, for the snapshot. */
+  clock = (): LTime => this.#clock.time();
 
   members(): Iterable<SerfMember> {
     return this.#roster.all();
@@ -364,11 +360,15 @@ export class Serf {
       const lTime = (state.statusLTimes.get(node) ?? 0n) + 1n;
       this.#takeLeave({ kind: "leave", lTime, node, prune: false }, now);
     }
+    let stale = false;
     for (const [node, lTime] of state.statusLTimes) {
       if (left.has(node)) continue;
       this.#clock.witness(lTime);
+      // A newer intent about us than we gave, such as a leave from before a restart: say join.
+      if (node === this.#init.name) stale ||= lTime > (this.#roster.get(node)?.statusLTime ?? 0n);
       this.#roster.joinIntent({ kind: "join", lTime, node }, now);
     }
+    if (stale && this.#departure.staying) this.#broadcastJoin();
     if (how.joining && how.ignoreOld) this.#events.ignoreBefore(state.eventLTime);
     this.#events.merge(state.events);
   }

@@ -67,6 +67,10 @@ export class NameTable {
     return id;
   }
 
+  get count(): number {
+    return this.#names.length;
+  }
+
   find(name: string): number | undefined {
     return this.#ids.get(name);
   }
@@ -95,8 +99,9 @@ export class Members {
   #changedAt = new Float64Array(ROWS_INITIAL);
   #identities: Identity[] = [];
   /** Rows in probing order; also what random choices draw from. */
-  #order: number[] = [];
-  #free: number[] = [];
+  #order = new Uint32Array(ROWS_INITIAL);
+  #size = 0;
+  readonly #free: number[] = [];
   #cursor = 0;
 
   constructor(prng: Prng, names = new NameTable()) {
@@ -105,7 +110,7 @@ export class Members {
   }
 
   get size(): number {
-    return this.#order.length;
+    return this.#size;
   }
 
   get(name: string): MemberRow | undefined {
@@ -115,46 +120,44 @@ export class Members {
   }
 
   *all(): IterableIterator<Member> {
-    for (const row of this.#order) yield this.#view(row);
+    for (let at = 0; at < this.#size; at++) yield this.#view(this.#order[at] ?? 0);
   }
 
   /** A new row at a random place of the probing order (SWIM §4.3): dead, at incarnation 0. */
   insert(name: string, identity: Identity, now: Instant): MemberRow {
     const row = this.#add(name, identity, now);
-    const at = randomInt(this.#prng, this.#order.length + 1);
-    const displaced = this.#order[at];
-    if (displaced === undefined) this.#order.push(row);
-    else {
-      this.#order[at] = row;
-      this.#order.push(displaced);
-    }
+    const at = randomInt(this.#prng, this.#size + 1);
+    this.#order[this.#size] = this.#order[at] ?? row;
+    this.#order[at] = row;
+    this.#size += 1;
     return this.#view(row);
   }
 
   /** Members known from before, all at once, in random order. */
   restore(known: readonly PeerState[], now: Instant): void {
+    this.#reserve(this.#size + known.length);
     for (const { name, addr, port, meta, vsn, incarnation, state } of known) {
       if (state === "unknown" || this.get(name) !== undefined) continue;
       const identity = { ip: addr ?? NO_BYTES, port, meta, versions: vsn ?? NO_VERSIONS };
       const row = this.#add(name, identity, now);
       this.#incarnations[row] = incarnation;
       this.#states[row] = STATES.indexOf(state);
-      this.#order.push(row);
+      this.#order[this.#size++] = row;
     }
-    shuffle(this.#order, this.#prng);
+    this.#shuffleOrder();
   }
 
   /** Next member of the probing round that `wanted` accepts; a new round shuffles. */
   nextToProbe(wanted: (member: Member) => boolean, onRound: () => void): Member | undefined {
-    for (let checked = 0; checked <= this.#order.length; checked++) {
-      if (this.#cursor >= this.#order.length) {
+    for (let checked = 0; checked <= this.#size; checked++) {
+      if (this.#cursor >= this.#size) {
         onRound();
-        shuffle(this.#order, this.#prng);
+        this.#shuffleOrder();
         this.#cursor = 0;
       }
-      const row = this.#order[this.#cursor];
+      if (this.#size === 0) return undefined;
+      const row = this.#order[this.#cursor] ?? 0;
       this.#cursor += 1;
-      if (row === undefined) continue;
       const member = this.#view(row);
       if (wanted(member)) return member;
     }
@@ -164,7 +167,8 @@ export class Members {
   /** Forgets every member that `useless` names. */
   drop(useless: (member: Member) => boolean): void {
     let kept = 0;
-    for (const row of this.#order) {
+    for (let at = 0; at < this.#size; at++) {
+      const row = this.#order[at] ?? 0;
       if (useless(this.#view(row))) {
         this.#rowOf[this.#nameIds[row] ?? 0] = -1;
         this.#free.push(row);
@@ -172,14 +176,14 @@ export class Members {
         this.#order[kept++] = row;
       }
     }
-    this.#order.length = kept;
+    this.#size = kept;
   }
 
   /** Up to `count` different members that `wanted` accepts, in random order. */
   random(count: number, wanted: (member: Member) => boolean): Member[] {
-    const size = this.#order.length;
+    const size = this.#size;
     if (size < 3 * count) {
-      const fitting = this.#order.map((row) => this.#view(row)).filter(wanted);
+      const fitting = [...this.all()].filter(wanted);
       return shuffle(fitting, this.#prng).slice(0, count);
     }
     const chosen: Member[] = [];
@@ -197,7 +201,7 @@ export class Members {
 
   #add(name: string, identity: Identity, now: Instant): number {
     const id = this.#names.id(name);
-    const row = this.#free.pop() ?? this.#order.length;
+    const row = this.#free.pop() ?? this.#size;
     this.#grow(row, id);
     this.#rowOf[id] = row;
     this.#nameIds[row] = id;
@@ -210,16 +214,30 @@ export class Members {
 
   #grow(row: number, id: number): void {
     if (id >= this.#rowOf.length) {
-      const grown = new Int32Array(Math.ceil((id + 1) * GROWTH)).fill(-1);
+      const grown = new Int32Array(this.#names.count + ROWS_INITIAL).fill(-1);
       grown.set(this.#rowOf);
       this.#rowOf = grown;
     }
-    if (row < this.#states.length) return;
-    const length = Math.ceil((row + 1) * GROWTH);
+    if (row >= this.#states.length) this.#reserve(Math.ceil((row + 1) * GROWTH));
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#states.length) return;
+    this.#order = longer(this.#order, new Uint32Array(length));
     this.#nameIds = longer(this.#nameIds, new Uint32Array(length));
     this.#incarnations = longer(this.#incarnations, new Uint32Array(length));
     this.#states = longer(this.#states, new Uint8Array(length));
     this.#changedAt = longer(this.#changedAt, new Float64Array(length));
+  }
+
+  /** Fisher-Yates. */
+  #shuffleOrder(): void {
+    for (let i = this.#size - 1; i > 0; i--) {
+      const j = randomInt(this.#prng, i + 1);
+      const row = this.#order[i] ?? 0;
+      this.#order[i] = this.#order[j] ?? 0;
+      this.#order[j] = row;
+    }
   }
 
   #view(row: number): MemberRow {

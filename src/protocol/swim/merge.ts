@@ -13,7 +13,7 @@ interface Range {
  * @returns why not, naming the node, or undefined
  */
 export function versionConflict(
-  local: Iterable<Member>,
+  local: () => Iterable<Member>,
   remote: readonly PeerState[],
 ): string | undefined {
   const protocol: Range = { min: 0, max: 255 };
@@ -25,11 +25,10 @@ export function versionConflict(
     delegate.min = Math.max(delegate.min, dmin);
     delegate.max = Math.min(delegate.max, dmax);
   };
-  const members = [...local];
   for (const state of remote) {
     if (state.state === "alive" && state.vsn !== null && state.vsn.length >= 5) narrow(state.vsn);
   }
-  for (const member of members) if (member.state === "alive") narrow(member.versions);
+  for (const member of local()) if (member.state === "alive") narrow(member.versions);
   const misfit = (name: string, vsn: Uint8Array | null): string | undefined => {
     const current = vsn?.[2] ?? 0;
     const delegateCurrent = vsn?.[5] ?? 0;
@@ -48,7 +47,7 @@ export function versionConflict(
     const problem = misfit(state.name, state.vsn);
     if (problem !== undefined) return problem;
   }
-  for (const member of members) {
+  for (const member of local()) {
     const problem = misfit(member.name, member.versions);
     if (problem !== undefined) return problem;
   }

@@ -165,7 +165,7 @@ export class Swim {
    * @returns why all of it was refused, or undefined
    */
   merge(states: readonly PeerState[], joining: boolean, now: Instant): string | undefined {
-    const conflict = versionConflict(this.#members.all(), states);
+    const conflict = versionConflict(() => this.#members.all(), states);
     if (conflict !== undefined) return conflict;
     const refusal = joining ? this.#init.delegate.refuseMerge(states) : undefined;
     if (refusal !== undefined) return refusal;
