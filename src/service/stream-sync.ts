@@ -13,11 +13,14 @@ import {
   type StreamRefusal,
 } from "../wire/gossip-stream.ts";
 import { addLabel } from "../wire/label.ts";
+import { ConnectionLimit } from "./connection-limit.ts";
 import { countRefusal, type TrafficCounters } from "./gossip-counters.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** Exchanges served at once, as the real library; beyond it connections are closed. */
 const ACCEPTED_MAX = 127;
+/** ... and of one address, so that one stranger cannot take them all. */
+const ACCEPTED_PER_ADDRESS_MAX = 32;
 
 export interface StreamSyncInit {
   readonly clock: Clock;
@@ -51,6 +54,7 @@ const ERROR_TEXTS: Partial<Record<StreamRefusal, string>> = {
 export class StreamSync {
   readonly #init: StreamSyncInit;
   #accepted = 0;
+  readonly #perAddress = new ConnectionLimit(ACCEPTED_PER_ADDRESS_MAX);
 
   constructor(init: StreamSyncInit) {
     this.#init = init;
@@ -72,7 +76,8 @@ export class StreamSync {
 
   /** Serves one connection. */
   async accept(stream: ByteStream): Promise<void> {
-    if (this.#accepted >= ACCEPTED_MAX) {
+    const { ip } = stream.remote;
+    if (this.#accepted >= ACCEPTED_MAX || !this.#perAddress.take(ip)) {
       countRefusal(this.#init.counters.refused, "too-many-connections");
       stream.destroy();
       return;
@@ -83,6 +88,7 @@ export class StreamSync {
       this.#reply(stream, result);
     } finally {
       this.#accepted -= 1;
+      this.#perAddress.release(ip);
     }
   }
 
