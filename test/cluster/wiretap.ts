@@ -3,6 +3,7 @@
  * through it, UDP and TCP, and is kept. It forwards to the address where the agent listens.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { createPrng } from "../../src/protocol/prng.ts";
 import { decompress } from "../../src/wire/compress.ts";
 
 /** `{Algo: 0, Buf: ` as memberlist writes it. */
@@ -13,6 +14,12 @@ export class Wiretap implements AsyncDisposable {
   readonly #datagrams: { close(): void }[] = [];
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
+  /** Of datagrams, 0 to 1: what the tap swallows instead of passing it on. */
+  loss = 0;
+  /** Keep what passes, for `text`. */
+  keep = true;
+  readonly #chance = createPrng(1);
+  swallowed = 0;
   udpBytes = 0;
   tcpBytes = 0;
 
@@ -24,7 +31,11 @@ export class Wiretap implements AsyncDisposable {
       socket: {
         data: (own, bytes) => {
           this.udpBytes += bytes.length;
-          this.#chunks.push(new Uint8Array(bytes));
+          if (this.keep) this.#chunks.push(new Uint8Array(bytes));
+          if (this.#chance.next() < this.loss) {
+            this.swallowed += 1;
+            return;
+          }
           own.send(bytes, 4648, real);
         },
         error: () => undefined,
@@ -65,7 +76,7 @@ export class Wiretap implements AsyncDisposable {
     this.#sockets.add(from);
     from.on("data", (bytes: Uint8Array) => {
       this.tcpBytes += bytes.length;
-      this.#chunks.push(new Uint8Array(bytes));
+      if (this.keep) this.#chunks.push(new Uint8Array(bytes));
       to.write(bytes);
     });
     from.on("end", () => to.end());

@@ -1,57 +1,23 @@
 /** The compiled binary and HashiCorp's `serf` agent, built from its module, in one pool. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Agent, getJson, type Json, Lab, membersSeenBy, run, until } from "../cluster/agents.ts";
-import { buildPeer, mustRun } from "./go.ts";
+import {
+  type Agent,
+  getJson,
+  type Json,
+  Lab,
+  membersSeenBy,
+  run,
+  until,
+} from "../cluster/agents.ts";
+import { mustRun } from "./go.ts";
+import { SerfPeers } from "./serf-agent.ts";
 
 const KEY = Buffer.alloc(16, 6).toString("base64");
 const OURS = ["127.0.80.1", "127.0.80.2"];
 const THEIRS = ["127.0.80.11", "127.0.80.12"];
 
 const lab = new Lab();
-let serf = "";
-
-/** Runs the `serf` command against the agent at `ip`. */
-async function ask(ip: string, args: readonly string[]): Promise<string> {
-  const [command = "", ...rest] = args;
-  const child = Bun.spawn([serf, command, `-rpc-addr=${ip}:7373`, ...rest], {
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: 20_000,
-  });
-  const out = await new Response(child.stdout).text();
-  const err = await new Response(child.stderr).text();
-  if ((await child.exited) !== 0) throw new Error(`serf ${args.join(" ")}: ${out}${err}`);
-  return out;
-}
-
-function startSerf(name: string, ip: string, more: readonly string[] = []): Agent {
-  const tags = {
-    role: "nomad",
-    region: "global",
-    dc: "dc1",
-    build: "2.0.5",
-    raft_vsn: "3",
-    port: "4647",
-  };
-  const tagFlags = Object.entries(tags).map(([key, value]) => `-tag=${key}=${value}`);
-  const command = [
-    serf,
-    "agent",
-    `-node=${name}`,
-    `-bind=${ip}:4648`,
-    `-rpc-addr=${ip}:7373`,
-    `-snapshot=${lab.path(`${name}.snapshot`)}`,
-    "-log-level=debug",
-    ...tagFlags,
-    ...more,
-  ];
-  return lab.add(Agent.start(command, { directory: lab.directory, name }));
-}
-
-async function membersOfSerf(ip: string): Promise<Record<string, string>> {
-  const { members } = JSON.parse(await ask(ip, ["members", "-format=json"]));
-  return Object.fromEntries(members.map((one: Json) => [one.name, one.status]));
-}
+let serf: SerfPeers;
 
 /** Everybody sees `wanted`, each in its own words (which are the same). */
 async function allSee(wanted: Record<string, string>, timeoutMs = 20_000): Promise<void> {
@@ -62,7 +28,7 @@ async function allSee(wanted: Record<string, string>, timeoutMs = 20_000): Promi
   }
   for (const [i, ip] of THEIRS.entries()) {
     if (wanted[`go${i + 1}.global`] !== "alive") continue;
-    await until(`serf at ${ip} sees it`, async () => same(await membersOfSerf(ip)), timeoutMs);
+    await until(`serf at ${ip} sees it`, async () => same(await serf.members(ip)), timeoutMs);
   }
 }
 
@@ -81,14 +47,14 @@ describe.if(mustRun)("the serf agent of HashiCorp", () => {
   const theirs: Agent[] = [];
 
   beforeAll(async () => {
-    serf = buildPeer("serf", "github.com/hashicorp/serf/cmd/serf");
+    serf = new SerfPeers(lab);
     const [first = "", second = ""] = THEIRS;
-    theirs.push(startSerf("go1.global", first, [`-encrypt=${KEY}`]));
-    await until("go1 is up", () => membersOfSerf(first));
+    theirs.push(serf.start("go1.global", first, [`-encrypt=${KEY}`]));
+    await until("go1 is up", () => serf.members(first));
     // We join it, it joins us.
     ours.push(await startOurs(0, [first]));
     await until("ts1 is up", () => membersSeenBy(OURS[0] ?? ""));
-    theirs.push(startSerf("go2.global", second, [`-encrypt=${KEY}`, `-join=${OURS[0]}:4648`]));
+    theirs.push(serf.start("go2.global", second, [`-encrypt=${KEY}`, `-join=${OURS[0]}:4648`]));
     ours.push(await startOurs(1, [first]));
     await until("ts2 is up", () => membersSeenBy(OURS[1] ?? ""));
   }, 60_000);
@@ -104,14 +70,14 @@ describe.if(mustRun)("the serf agent of HashiCorp", () => {
   }, 60_000);
 
   test("our tags arrive as they are", async () => {
-    const { members } = JSON.parse(await ask(THEIRS[0] ?? "", ["members", "-format=json"]));
+    const { members } = JSON.parse(await serf.ask(THEIRS[0] ?? "", ["members", "-format=json"]));
     const ours = members.find((one: Json) => one.name === "ts1.global");
     expect(ours.tags).toMatchObject({ role: "nomad", region: "global", vsn: "1", port: "4647" });
     expect(ours.protocol.version).toBe(4);
   });
 
   test("its changed tags arrive here", async () => {
-    await ask(THEIRS[0] ?? "", ["tags", "-set=colour=green"]);
+    await serf.ask(THEIRS[0] ?? "", ["tags", "-set=colour=green"]);
     await until("ts1 sees the tag", async () => {
       const { Members } = await getJson(OURS[0] ?? "", "/v1/agent/members");
       return Members.find((m: Json) => m.Name === "go1.global").Tags.colour === "green";
@@ -119,12 +85,12 @@ describe.if(mustRun)("the serf agent of HashiCorp", () => {
   }, 30_000);
 
   test("a query reaches us and we acknowledge it", async () => {
-    const out = await ask(THEIRS[0] ?? "", ["query", "-timeout=3s", "who-is-there"]);
+    const out = await serf.ask(THEIRS[0] ?? "", ["query", "-timeout=3s", "who-is-there"]);
     for (const name of Object.keys(ALL)) expect(out).toContain(`Ack from '${name}'`);
   }, 30_000);
 
   test("a user event passes through us", async () => {
-    await ask(THEIRS[0] ?? "", ["event", "deploy", "v1"]);
+    await serf.ask(THEIRS[0] ?? "", ["event", "deploy", "v1"]);
     await until("go2 has it", () => theirs[1]?.log.includes("deploy"));
     const stats = async (ip: string): Promise<number> => {
       const { stats } = await getJson(ip, "/v1/agent/self");
@@ -136,9 +102,9 @@ describe.if(mustRun)("the serf agent of HashiCorp", () => {
   test("key rotation driven from their side changes our keyring", async () => {
     const next = Buffer.alloc(32, 7).toString("base64");
     const [first = ""] = THEIRS;
-    await ask(first, ["keys", `-install=${next}`]);
-    await ask(first, ["keys", `-use=${next}`]);
-    await ask(first, ["keys", `-remove=${KEY}`]);
+    await serf.ask(first, ["keys", `-install=${next}`]);
+    await serf.ask(first, ["keys", `-use=${next}`]);
+    await serf.ask(first, ["keys", `-remove=${KEY}`]);
     for (const ip of OURS) {
       const { gossip } = await getJson(ip, "/v1/status");
       expect(gossip.keys).toEqual([expect.objectContaining({ bits: 256, primary: true })]);
@@ -157,7 +123,7 @@ describe.if(mustRun)("the serf agent of HashiCorp", () => {
     expect(rotated.out).toContain("is primary on all 4 members");
     const listed = await run([...keyring, "list"], { env });
     expect(listed.out).toMatch(/^[0-9a-f]{16} +AES-256 +4\/4 +4\/4 +no, it is in use$/m);
-    const keys = await ask(THEIRS[1] ?? "", ["keys", "-list"]);
+    const keys = await serf.ask(THEIRS[1] ?? "", ["keys", "-list"]);
     const shown = JSON.parse((await run([...keyring, "list", "-show-keys", "-json"], { env })).out);
     const [key = "no key"] = Object.keys(shown.Keys);
     expect(keys).toContain(`${key}  [4/4]`);
@@ -184,7 +150,7 @@ describe.if(mustRun)("the serf agent of HashiCorp", () => {
   }, 60_000);
 
   test("its graceful leave shows as left, a forced one of a dead node too", async () => {
-    await ask(THEIRS[1] ?? "", ["leave"]);
+    await serf.ask(THEIRS[1] ?? "", ["leave"]);
     const afterLeave = { ...ALL, "ts2.global": "left", "go2.global": "left" };
     await allSee(afterLeave);
     theirs[0]?.kill("SIGKILL");
