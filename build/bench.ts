@@ -12,6 +12,7 @@ import { Keyring } from "../src/secret/keyring.ts";
 import { nativeAead } from "../src/secret/native-aead.ts";
 import { Sealer } from "../src/service/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
+import { benchGossip } from "./bench-gossip.ts";
 import { BINARY, build } from "./build.ts";
 
 const PACKET_BYTES = 1400;
@@ -163,3 +164,4 @@ for (const [what, ours, theirs] of [
     `at most 2 us${ratio}`,
   );
 }
+await benchGossip(report);

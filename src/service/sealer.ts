@@ -12,6 +12,11 @@ export class Sealer {
   readonly keyring: Keyring;
   readonly #aead: Aead;
   readonly #entropy: Entropy;
+  /** One closure for all packets: it runs for every one that a stranger sends. */
+  readonly #open = (payload: Uint8Array, aad: Uint8Array): Uint8Array | undefined => {
+    const opened = openPayload(this.#aead, this.keyring, payload, aad);
+    return typeof opened === "string" ? undefined : opened;
+  };
   #nonces: Uint8Array = new Uint8Array(0);
   #nonceAt = 0;
 
@@ -32,11 +37,7 @@ export class Sealer {
 
   /** The opening layer, or undefined without keys. */
   opener(): ((payload: Uint8Array, aad: Uint8Array) => Uint8Array | undefined) | undefined {
-    if (this.keyring.primary === undefined) return undefined;
-    return (payload, aad) => {
-      const opened = openPayload(this.#aead, this.keyring, payload, aad);
-      return typeof opened === "string" ? undefined : opened;
-    };
+    return this.keyring.primary === undefined ? undefined : this.#open;
   }
 
   overheadBytes(): number {

@@ -7,6 +7,7 @@ import type { Address, Instant, Prng } from "../../src/protocol/ports.ts";
 import { createPrng } from "../../src/protocol/prng.ts";
 import type { SerfAction } from "../../src/protocol/serf/action.ts";
 import type { Message, PeerState } from "../../src/protocol/swim/message.ts";
+import { PAYLOAD_OVERHEAD_BYTES } from "../../src/secret/seal.ts";
 import { encodeMessage } from "../../src/wire/gossip-message.ts";
 
 /** One node's machine, whichever it is. */
@@ -174,8 +175,10 @@ export class World {
   #send(from: SimNode, to: Address, messages: readonly Message[]): void {
     this.messages += 1;
     if (this.countBytes) {
-      for (const message of messages) this.bytes += encodeMessage(message).length + 2;
-      this.bytes += 30; // Compound header, version, nonce and tag.
+      for (const message of messages) this.bytes += encodeMessage(message).length;
+      // The lengths in front of several, and version, nonce and tag around them.
+      if (messages.length > 1) this.bytes += 2 + 2 * messages.length;
+      this.bytes += PAYLOAD_OVERHEAD_BYTES;
     }
     const peer = this.#peer(to);
     if (peer === undefined || this.#isCut(from, peer)) return;

@@ -4,6 +4,7 @@
 //	members           every node that it knows, in any state it shows
 //	join ADDRESS      push/pull with ADDRESS
 //	leave             say goodbye, then stop gossiping
+//	stats             user messages received, log lines (refusals), CPU and memory so far
 //	quit              end without a word
 package main
 
@@ -13,9 +14,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
@@ -23,13 +25,24 @@ import (
 )
 
 // delegate makes the node look like a Nomad server: its meta carries Serf tags.
-type delegate struct{ meta []byte }
+type delegate struct {
+	meta     []byte
+	received atomic.Int64
+}
 
 func (d *delegate) NodeMeta(limit int) []byte                  { return d.meta }
-func (d *delegate) NotifyMsg([]byte)                           {}
+func (d *delegate) NotifyMsg([]byte)                           { d.received.Add(1) }
 func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte { return nil }
 func (d *delegate) LocalState(join bool) []byte                { return nil }
 func (d *delegate) MergeRemoteState(buf []byte, join bool)     {}
+
+// lines counts what memberlist logs: one line a packet that it refuses.
+type lines struct{ count atomic.Int64 }
+
+func (l *lines) Write(text []byte) (int, error) {
+	l.count.Add(1)
+	return len(text), nil
+}
 
 func serfMeta(tags map[string]string) []byte {
 	body := []byte{}
@@ -64,15 +77,17 @@ func main() {
 	config.DelegateProtocolMin = 2
 	config.DelegateProtocolMax = 5
 	config.DelegateProtocolVersion = 4
-	config.LogOutput = io.Discard
+	logged := &lines{}
+	config.LogOutput = logged
 	if os.Getenv("PEER_LOG") != "" {
 		config.LogOutput = os.Stderr
 	}
-	config.Delegate = &delegate{meta: serfMeta(map[string]string{
+	counted := &delegate{meta: serfMeta(map[string]string{
 		"role": "nomad", "region": "global", "dc": "dc1", "build": "2.0.5", "vsn": "1",
 		"raft_vsn": "3", "id": "00000000-0000-0000-0000-00000000feed",
 		"rpc_addr": *bind, "port": "4647",
 	})}
+	config.Delegate = counted
 	if *key != "" {
 		secret, err := base64.StdEncoding.DecodeString(*key)
 		if err != nil {
@@ -116,6 +131,17 @@ func main() {
 				continue
 			}
 			say(map[string]any{"left": true})
+		case "stats":
+			var usage syscall.Rusage
+			if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+				fail(err)
+				continue
+			}
+			cpu := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+			say(map[string]any{
+				"received": counted.received.Load(), "logged": logged.count.Load(),
+				"cpuMs": cpu.Seconds() * 1000, "peakKb": usage.Maxrss,
+			})
 		case "quit":
 			os.Exit(0)
 		}
