@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { ApiContext, VersionInfo } from "../api/context.ts";
+import { type InClear, stillInClear } from "../api/status.ts";
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
@@ -40,6 +41,8 @@ export interface AgentInit {
 export interface Agent {
   readonly nodeId: string;
   readonly context: ApiContext;
+  /** What of the traffic is not encrypted, or need not be. */
+  stillInClear(): readonly InClear[];
   /** New certificates for new connections; those that live go on. */
   reload(material: TlsMaterial | undefined): void;
   /** Says goodbye to the cluster first. */
@@ -67,6 +70,7 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
   return {
     nodeId,
     context: parts.context,
+    stillInClear: () => stillInClear(parts.context),
     reload: (material) => parts.reload(material),
     leave: () => parts.leave(),
     stop: () => parts.stop(),

@@ -39,7 +39,6 @@ import { refuseMember, rpcAddress, serverTags } from "./server-tags.ts";
 
 /** memberlist's WAN timeout for a TCP exchange is 30 s; an operator waits for a join, so less. */
 const STREAM_TIMEOUT_MS = 10_000;
-const NO_LABEL = new Uint8Array(0);
 
 export interface ServerRoleInit {
   readonly config: Config;
@@ -180,9 +179,12 @@ export class ServerRole {
       tags: serverTags(config, nodeId, endpoints.advertise.rpc, revision),
       swim: WAN,
       serf: NOMAD_SERF,
-      label: NO_LABEL,
+      label: new TextEncoder().encode(config.server.gossipLabel),
       streamTimeoutMs: STREAM_TIMEOUT_MS,
-      sealer: new Sealer(keyring.keyring, nativeAead, systemEntropy),
+      sealer: new Sealer(keyring.keyring, nativeAead, systemEntropy, {
+        verifyIncoming: config.server.encryptVerifyIncoming,
+        verifyOutgoing: config.server.encryptVerifyOutgoing,
+      }),
       keys: this.#keyKeeper(),
       clock: systemClock,
       entropy: systemEntropy,

@@ -55,9 +55,6 @@ export interface GossipView {
     readonly errors: readonly string[];
   }>;
   readonly forceLeave: (node: string, prune: boolean) => void;
-  /** Undefined: too many such queries run already. */
-  readonly askKeys: (
-    operation: KeyOperation,
-    key: Uint8Array,
-  ) => Promise<KeyQueryResult> | undefined;
+  /** A text is why it was not asked. */
+  readonly askKeys: (operation: KeyOperation, key: Uint8Array) => Promise<KeyQueryResult> | string;
 }

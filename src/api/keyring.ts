@@ -72,7 +72,7 @@ async function ask(
 ): Promise<KeyQueryResult> {
   if (context.gossip === undefined) throw new ApiError(501, "Invalid method");
   const asked = context.gossip.askKeys(operation, key);
-  if (asked === undefined) throw new ApiError(500, "too many key operations are running");
+  if (typeof asked === "string") throw new ApiError(500, asked);
   const result = await asked;
   const failures = [...result.answers].filter(([, answer]) => !answer.result);
   if (failures.length > 0) {

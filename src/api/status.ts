@@ -13,7 +13,7 @@ import type { HandshakeCounters } from "../service/rpc-counters.ts";
 import { type CertificateInfo, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
-import type { ApiContext, GossipView } from "./context.ts";
+import type { ApiContext } from "./context.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -28,7 +28,7 @@ export async function statusReport(context: ApiContext): Promise<JsonObject> {
     in_clear: clear,
     node: nodeReport(context),
     members: membersReport(members),
-    gossip: context.gossip === undefined ? { enabled: false } : gossipReport(context.gossip),
+    gossip: gossipReport(context),
     rpc: rpcReport(context),
     http: httpReport(context),
     warnings: warnings(context),
@@ -43,11 +43,17 @@ export interface InClear {
 
 /** What of this agent's traffic is not encrypted, or need not be. */
 export function stillInClear(context: ApiContext): readonly InClear[] {
-  const { tls } = context.config;
+  const { server, tls } = context.config;
   const clear: InClear[] = [];
   if (context.gossip !== undefined && context.gossip.keyring.primary === undefined) {
     const fix = "set server.encrypt to the output of `nomad keygen`, on every server";
     clear.push({ what: "gossip", why: "no gossip key is configured", fix });
+  } else if (context.gossip !== undefined && !server.encryptVerifyOutgoing) {
+    const fix = "take out encrypt_verify_outgoing = false once every server has the key";
+    clear.push({ what: "gossip", why: "encrypt_verify_outgoing is off: we send in clear", fix });
+  } else if (context.gossip !== undefined && !server.encryptVerifyIncoming) {
+    const fix = "take out encrypt_verify_incoming = false once every server encrypts";
+    clear.push({ what: "gossip", why: "encrypt_verify_incoming is off: plaintext is taken", fix });
   }
   if (!tls.rpc) {
     const fix = "set tls { rpc = true } with ca_file, cert_file and key_file";
@@ -98,13 +104,19 @@ function membersReport(members: readonly ServerMember[]): JsonObject {
   return { ...states, list: list.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-function gossipReport(gossip: GossipView): JsonObject {
+function gossipReport(context: ApiContext): JsonObject {
+  const { gossip, config } = context;
+  if (gossip === undefined) return { enabled: false };
+  const { encryptVerifyIncoming, encryptVerifyOutgoing, gossipLabel } = config.server;
   const { keyring, counters } = gossip;
   const { primary } = keyring;
   const join = gossip.joinState();
   return {
     enabled: true,
-    encrypted: primary !== undefined,
+    encrypted: primary !== undefined && encryptVerifyIncoming && encryptVerifyOutgoing,
+    verify_incoming: primary !== undefined && encryptVerifyIncoming,
+    verify_outgoing: primary !== undefined && encryptVerifyOutgoing,
+    label: gossipLabel,
     cipher: primary === undefined ? "none" : cipherName(primary),
     keys: keyring.keys.map((key) => ({
       fingerprint: key.fingerprint,

@@ -130,10 +130,10 @@ function printBanner(agent: Agent, checked: CheckedConfig, dev: DevTls | undefin
         "    Make certificates with `nomad tls ca create` and `nomad tls cert create -server`",
     );
   }
-  if (config.server.enabled && keyring?.primary === undefined) {
-    printError(
-      "==> WARNING: gossip is not encrypted: set server.encrypt to the output of `nomad keygen`",
-    );
+  const gossipInClear = agent.stillInClear().find(({ what }) => what === "gossip");
+  if (gossipInClear !== undefined) {
+    const { why, fix } = gossipInClear;
+    printError(`==> WARNING: gossip is not encrypted: ${why};\n    ${fix}`);
   }
   print("\n==> Nomad agent started! Log data will stream in below:\n");
   if (dev !== undefined) printDevHelp(agent, dev);

@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { describeEndpoints, type Endpoints } from "../config/endpoints.ts";
 import { formatAddress } from "../host/ip.ts";
-import { cipherName } from "../secret/key.ts";
+import { cipherName, type GossipKey } from "../secret/key.ts";
 import type { Keyring } from "../secret/keyring.ts";
 import { daysLeft } from "../tls/certificate.ts";
 import type { TlsMaterial } from "../tls/material.ts";
@@ -48,8 +48,7 @@ export function encryptionLine(facts: BannerFacts): string {
   const primary = keyring?.primary;
   const parts: string[] = [];
   if (config.server.enabled) {
-    const key = primary === undefined ? "" : ` (key ${primary.fingerprint})`;
-    parts.push(`gossip ${primary === undefined ? "NOT ENCRYPTED" : cipherName(primary)}${key}`);
+    parts.push(`gossip ${gossipLine(config, primary)}`);
   }
   const upgrade = tls.rpcUpgradeMode ? " (upgrade mode: plain accepted too)" : "";
   parts.push(tls.rpc ? `RPC mTLS${upgrade}` : "RPC NOT ENCRYPTED");
@@ -58,4 +57,13 @@ export function encryptionLine(facts: BannerFacts): string {
   if (material === undefined) return parts.join(", ");
   const days = daysLeft(material.certificate, nowMs);
   return `${parts.join(", ")} (certificate ends in ${days} ${days === 1 ? "day" : "days"})`;
+}
+
+function gossipLine(config: Config, primary: GossipKey | undefined): string {
+  if (primary === undefined) return "NOT ENCRYPTED";
+  const { encryptVerifyIncoming, encryptVerifyOutgoing } = config.server;
+  const key = `(key ${primary.fingerprint})`;
+  if (!encryptVerifyOutgoing) return `NOT ENCRYPTED yet ${key}, encrypt_verify_outgoing is off`;
+  const taken = encryptVerifyIncoming ? "" : " (plaintext taken too)";
+  return `${cipherName(primary)} ${key}${taken}`;
 }

@@ -17,6 +17,11 @@ export interface ServerConfig {
   /** The gossip key of the file or the flag; a keyring on disk wins over it. */
   readonly encrypt: GossipKey | undefined;
   readonly encryptAt: Position | undefined;
+  /** False while a pool in clear takes a key: plaintext is taken, or sent. */
+  readonly encryptVerifyIncoming: boolean;
+  readonly encryptVerifyOutgoing: boolean;
+  /** Agents with another label, or none, are strangers. Empty: none. */
+  readonly gossipLabel: string;
   readonly join: JoinConfig;
   readonly rejoinAfterLeave: boolean;
   readonly nonVoting: boolean;

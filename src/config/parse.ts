@@ -39,6 +39,8 @@ export interface ParseOptions {
 }
 
 const PORT_MAX = 65_535;
+/** One byte gives its length in every packet. */
+const LABEL_BYTES_MAX = 255;
 const EXPECT_MAX = 1000;
 const RETRY_INTERVAL_MS = 30_000;
 /** Connections that streaming calls always keep, plus the least that is useful. */
@@ -138,6 +140,9 @@ function readServer(
     bootstrapExpect: section.int("bootstrap_expect", 0, EXPECT_MAX) ?? (options.devMode ? 1 : 0),
     encrypt: readKey(section, options.host),
     encryptAt: section.has("encrypt") ? section.position("encrypt") : undefined,
+    encryptVerifyIncoming: section.bool("encrypt_verify_incoming") ?? true,
+    encryptVerifyOutgoing: section.bool("encrypt_verify_outgoing") ?? true,
+    gossipLabel: readLabel(section),
     join: readJoin(section, problems),
     rejoinAfterLeave: section.bool("rejoin_after_leave") ?? false,
     nonVoting: section.bool("non_voting_server") ?? false,
@@ -145,6 +150,12 @@ function readServer(
     upgradeVersion: section.text("upgrade_version") ?? "",
     dataDir: section.text("data_dir"),
   };
+  if (server.encryptVerifyIncoming && !server.encryptVerifyOutgoing) {
+    const message =
+      "encrypt_verify_outgoing cannot be off while encrypt_verify_incoming is on: " +
+      "agents with these settings refuse each other";
+    section.mistake("encrypt_verify_outgoing", message, "set encrypt_verify_incoming = false too");
+  }
   ignored.push(...section.ignore(IGNORED_SERVER));
   section.finish();
   return server;
@@ -166,6 +177,15 @@ function readKey(section: Section, host: ParseHost): GossipKey | undefined {
     help,
   );
   return undefined;
+}
+
+function readLabel(section: Section): string {
+  const label = section.text("gossip_label") ?? "";
+  const bytes = Buffer.byteLength(label);
+  if (bytes <= LABEL_BYTES_MAX) return label;
+  const message = `a gossip label has at most ${LABEL_BYTES_MAX} bytes, found ${bytes}`;
+  section.mistake("gossip_label", message);
+  return "";
 }
 
 /** `server_join { }`, or the older keys beside it; not both. */

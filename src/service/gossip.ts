@@ -5,18 +5,30 @@
  */
 import type { Clock, DatagramSocket, Entropy, Log, Network, StreamServer } from "../host/host.ts";
 import { formatAddress, parseIp, splitHostPort } from "../host/ip.ts";
-import type { Address, Prng } from "../protocol/ports.ts";
+import type { Address, Instant, Prng } from "../protocol/ports.ts";
 import { createPrng, shuffle } from "../protocol/prng.ts";
-import type { KeyQueryResult, SerfAction, SerfEvent, SerfMember } from "../protocol/serf/action.ts";
+import type {
+  KeyQueryResult,
+  QueryResult,
+  Question,
+  SerfAction,
+  SerfEvent,
+  SerfMember,
+} from "../protocol/serf/action.ts";
 import type { SerfConfig } from "../protocol/serf/config.ts";
-import type { KeyKeeper, KeyOperation } from "../protocol/serf/key-queries.ts";
+import {
+  type KeyKeeper,
+  type KeyOperation,
+  keyQuestion,
+  keyResult,
+} from "../protocol/serf/key-queries.ts";
 import type { Tags } from "../protocol/serf/message.ts";
 import { Serf } from "../protocol/serf/serf.ts";
 import type { SwimNote } from "../protocol/swim/action.ts";
 import type { SwimConfig } from "../protocol/swim/config.ts";
-import type { Message, Peer, Ping } from "../protocol/swim/message.ts";
-import { decodeMessage, encodeMessage } from "../wire/gossip-message.ts";
-import { decodePacket, encodePackets, type PacketRefusal } from "../wire/gossip-packet.ts";
+import type { Peer, Ping } from "../protocol/swim/message.ts";
+import { encodeMessage } from "../wire/gossip-message.ts";
+import type { PacketRefusal } from "../wire/gossip-packet.ts";
 import type { StreamMessage, StreamRefusal } from "../wire/gossip-stream.ts";
 import { labelOverhead } from "../wire/label.ts";
 import { serfCodec } from "../wire/serf-message.ts";
@@ -25,6 +37,7 @@ import { Driver } from "./drive.ts";
 import { countRefusal, createGossipCounters, type GossipCounters } from "./gossip-counters.ts";
 import { describeNote } from "./gossip-notes.ts";
 import { dialProblem, receiveProblem } from "./gossip-problems.ts";
+import { Packets } from "./packets.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import type { Sealer } from "./sealer.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
@@ -70,11 +83,12 @@ export class Gossip {
   readonly #init: GossipInit;
   readonly #serf: Serf;
   readonly #driver: Driver<SerfAction>;
+  readonly #packets: Packets;
   readonly #streams: StreamSync;
   readonly #refusals: RefusalLog;
   readonly #memberlist: Log;
   readonly counters: GossipCounters = createGossipCounters();
-  readonly #keyResults = new Map<number, (result: KeyQueryResult) => void>();
+  readonly #results = new Map<number, (result: QueryResult) => void>();
   #datagrams: DatagramSocket | undefined;
   #server: StreamServer | undefined;
   readonly #prng: Prng;
@@ -102,6 +116,13 @@ export class Gossip {
       refuseMember: init.refuseMember,
     });
     this.#driver = new Driver(this.#serf, clock, (action) => this.#perform(action));
+    this.#packets = new Packets({
+      sealer,
+      label,
+      counters: this.counters.packets,
+      send: (packet, to) => this.#datagrams?.send(packet, to),
+      refused: (reason, from) => this.#refusedPacket(reason, from),
+    });
     this.#streams = new StreamSync({
       clock,
       network,
@@ -177,11 +198,23 @@ export class Gossip {
     this.#driver.tell((now) => this.#serf.forceLeave(node, prune, now));
   }
 
-  /** Asks all members to do something with a key; undefined: too many such queries run already. */
-  askKeys(operation: KeyOperation, key: Uint8Array): Promise<KeyQueryResult> | undefined {
-    const id = this.#driver.tell((now) => this.#serf.askKeys(operation, key, now));
-    if (id === undefined) return undefined;
-    return new Promise((resolve) => void this.#keyResults.set(id, resolve));
+  /** For commands that need nothing but the machine: user events, answers to queries, tags. */
+  tell<T>(command: (serf: Serf, now: Instant) => T): T {
+    return this.#driver.tell((now) => command(this.#serf, now));
+  }
+
+  /** Asks the members; a text is why it was not asked. */
+  ask(question: Question): Promise<QueryResult> | string {
+    const id = this.tell((serf, now) => serf.ask(question, now));
+    if (typeof id === "string") return id;
+    return new Promise((resolve) => void this.#results.set(id, resolve));
+  }
+
+  /** Asks all members to do something with a key. */
+  askKeys(operation: KeyOperation, key: Uint8Array): Promise<KeyQueryResult> | string {
+    const asked = this.ask(keyQuestion(operation, key, serfCodec));
+    if (typeof asked === "string") return asked;
+    return asked.then((result) => keyResult(result, serfCodec));
   }
 
   members(): Iterable<SerfMember> {
@@ -214,7 +247,7 @@ export class Gossip {
   #perform(action: SerfAction): void {
     switch (action.kind) {
       case "send":
-        this.#send(action.to, action.messages, action.crc);
+        this.#packets.send(action.to, action.messages, action.crc);
         return;
       case "stream-ping":
         void this.#streamPing(action.to, action.ping, action.timeoutMs);
@@ -233,9 +266,9 @@ export class Gossip {
         this.#init.snapshot?.event(action.event, this.#serf.clock());
         this.#init.onEvent(action.event);
         return;
-      case "key-result":
-        this.#keyResults.get(action.id)?.(action.result);
-        this.#keyResults.delete(action.id);
+      case "query-result":
+        this.#results.get(action.id)?.(action.result);
+        this.#results.delete(action.id);
         return;
       case "left":
         this.#onLeft?.();
@@ -246,36 +279,11 @@ export class Gossip {
     }
   }
 
-  #send(to: Address, messages: readonly Message[], crc: boolean): void {
-    const { sealer, label } = this.#init;
-    const { packets } = this.counters;
-    const seal = sealer.layer();
-    const encoded = messages.map(encodeMessage);
-    for (const packet of encodePackets(encoded, { label, compress: true, crc, seal })) {
-      packets.sent += 1;
-      packets.sentBytes += packet.length;
-      if (seal === undefined) packets.sentPlain += 1;
-      else packets.sealed += 1;
-      this.#datagrams?.send(packet, to);
-    }
-  }
-
   #packet(bytes: Uint8Array, from: Address): void {
-    const { sealer, label } = this.#init;
-    const { packets } = this.counters;
-    packets.received += 1;
-    packets.receivedBytes += bytes.length;
-    const opened = decodePacket(bytes, { label, open: sealer.opener(), verifyIncoming: true });
-    for (const refusal of opened.refusals) this.#refusedPacket(refusal, from);
-    if (opened.messages.length === 0) return;
-    if (opened.sealed) packets.opened += 1;
-    else packets.receivedPlain += 1;
+    const messages = this.#packets.open(bytes, from);
+    if (messages.length === 0) return;
     this.#driver.tell((now) => {
-      for (const leaf of opened.messages) {
-        const message = decodeMessage(leaf);
-        if (message === undefined) this.#refusedPacket("malformed", from);
-        else this.#serf.receive(from, message, now);
-      }
+      for (const message of messages) this.#serf.receive(from, message, now);
     });
   }
 
@@ -358,7 +366,6 @@ export class Gossip {
   }
 
   #refusedPacket(reason: PacketRefusal | "malformed", from: Address): void {
-    countRefusal(this.counters.packets.refused, reason);
     this.#refusals.note(`packet:${reason}`, `memberlist: ${receiveProblem(reason)}`, () => ({
       from: formatAddress(from),
       transport: "udp",
@@ -379,9 +386,7 @@ export class Gossip {
     this.#refusals.note(
       "merge",
       `memberlist: refused to merge the state of a peer: ${refusal}`,
-      () => ({
-        from: formatAddress(from),
-      }),
+      () => ({ from: formatAddress(from) }),
     );
   }
 

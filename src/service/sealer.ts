@@ -8,8 +8,19 @@ import type { SealLayer } from "../wire/gossip-packet.ts";
 /** Nonces are taken from the system in blocks: one call for many packets. */
 const NONCES_PER_BLOCK = 256;
 
+/** What a node with keys demands. Both false: a pool in clear that is about to take a key. */
+export interface SealPolicy {
+  /** Refuse what is not sealed. */
+  readonly verifyIncoming: boolean;
+  /** Seal what goes out. */
+  readonly verifyOutgoing: boolean;
+}
+
+const ALWAYS: SealPolicy = { verifyIncoming: true, verifyOutgoing: true };
+
 export class Sealer {
   readonly keyring: Keyring;
+  readonly policy: SealPolicy;
   readonly #aead: Aead;
   readonly #entropy: Entropy;
   /** One closure for all packets: it runs for every one that a stranger sends. */
@@ -20,16 +31,17 @@ export class Sealer {
   #nonces: Uint8Array = new Uint8Array(0);
   #nonceAt = 0;
 
-  constructor(keyring: Keyring, aead: Aead, entropy: Entropy) {
+  constructor(keyring: Keyring, aead: Aead, entropy: Entropy, policy: SealPolicy = ALWAYS) {
     this.keyring = keyring;
+    this.policy = policy;
     this.#aead = aead;
     this.#entropy = entropy;
   }
 
-  /** The sealing layer, or undefined without keys. */
+  /** The sealing layer, or undefined without keys, and where they are not in use yet. */
   layer(): SealLayer | undefined {
     const key = this.keyring.primary;
-    if (key === undefined) return undefined;
+    if (key === undefined || !this.policy.verifyOutgoing) return undefined;
     return {
       seal: (plaintext, aad) => sealPayload(this.#aead, key.bytes, this.#nonce(), plaintext, aad),
     };

@@ -128,7 +128,8 @@ export class StreamSync {
   #read(stream: ByteStream, timeoutMs: number, accepting: boolean): Promise<ExchangeResult> {
     const { clock, sealer, label, counters } = this.#init;
     const open = sealer.opener();
-    const decoding = { label, expectLabelHeader: accepting, open, verifyIncoming: true };
+    const { verifyIncoming } = sealer.policy;
+    const decoding = { label, expectLabelHeader: accepting, open, verifyIncoming };
     const parser = new StreamParser(decoding);
     return new Promise((resolve) => {
       let done = false;

@@ -161,12 +161,20 @@ function refused(reason: PacketRefusal): OpenedPacket {
  * an encrypted packet starts with version 0 or 1, which are also the types of the two pings.
  */
 function looksPlain(bytes: Uint8Array): boolean {
-  const [type, next] = bytes;
-  if (type === undefined || next === undefined) return false;
-  const isMap = (next & 0xf0) === 0x80;
+  const [type, map, key] = bytes;
+  if (type === undefined || map === undefined || key === undefined) return false;
+  // A map whose first key is a word: not by chance, where one byte would be, in 1 of 16 nonces.
+  const isMap =
+    (map & 0xf0) === 0x80 &&
+    (key & 0xe0) === 0xa0 &&
+    isWord(bytes.subarray(3, 3 + Math.max(1, key & 0x1f)));
   if (type === MessageType.compound || type === MessageType.user) return true;
   if (type === MessageType.hasCrc) return true;
   return type <= MessageType.nack && type !== MessageType.encrypt && isMap;
+}
+
+function isWord(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122));
 }
 
 class Flattening {

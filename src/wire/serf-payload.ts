@@ -73,6 +73,16 @@ export function decodeFilter(bytes: Uint8Array): Filter | undefined {
   return reader.ok ? { kind: "tag", tag, expr } : undefined;
 }
 
+export function encodeFilter(filter: Filter): Uint8Array {
+  if (filter.kind === "nodes") {
+    const out = new MsgpackWriter().byte(FILTER_NODES).array(filter.names.length);
+    for (const name of filter.names) out.text(name);
+    return out.take();
+  }
+  const out = new MsgpackWriter().byte(FILTER_TAG).map(2);
+  return out.key("Expr").text(filter.expr).key("Tag").text(filter.tag).take();
+}
+
 export function encodeKeyRequest(key: Uint8Array): Uint8Array {
   return new MsgpackWriter().byte(SerfType.keyRequest).map(1).key("Key").raw(key).take();
 }

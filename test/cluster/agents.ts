@@ -129,6 +129,8 @@ export interface Settings {
   readonly join?: readonly string[];
   readonly tls?: Record<string, unknown> | undefined;
   readonly advertise?: string;
+  /** More of the server block. */
+  readonly server?: Record<string, unknown>;
   readonly extra?: Record<string, unknown>;
 }
 
@@ -153,6 +155,7 @@ export class Lab {
         enabled: true,
         ...(encrypt === undefined ? {} : { encrypt }),
         ...(targets.length === 0 ? {} : { retry_join: targets, retry_interval: "1s" }),
+        ...settings.server,
       },
       ...(tls === undefined ? {} : { tls }),
       ...extra,

@@ -213,6 +213,25 @@ describe("the gossip key", () => {
       expect(keyError(Buffer.alloc(bytes, 7).toString("base64"))).toBeUndefined();
     });
   }
+  test("the steps towards gossip encryption, and a label", () => {
+    const { config } = read(SERVER);
+    expect(config?.server).toMatchObject({
+      encryptVerifyIncoming: true,
+      encryptVerifyOutgoing: true,
+      gossipLabel: "",
+    });
+    const migrating = 'server {\n  encrypt_verify_incoming = false\n  gossip_label = "blue"\n}';
+    expect(read(SERVER, migrating).config?.server).toMatchObject({
+      encryptVerifyIncoming: false,
+      encryptVerifyOutgoing: true,
+      gossipLabel: "blue",
+    });
+    const [deaf] = errors("server {\n  encrypt_verify_outgoing = false\n}");
+    expect(deaf).toStartWith("2:");
+    expect(deaf).toContain("agents with these settings refuse each other");
+    const [long] = errors(`server {\n  gossip_label = "${"é".repeat(128)}"\n}`);
+    expect(long).toContain("at most 255 bytes, found 256");
+  });
   test("anything else says what was found", () => {
     expect(keyError(Buffer.alloc(15).toString("base64"))).toContain("found base64 of 15 bytes");
     expect(keyError(Buffer.alloc(1).toString("base64"))).toContain("found base64 of 1 byte");

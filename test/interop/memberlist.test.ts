@@ -16,9 +16,9 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
     program = buildPeer("memberlist-peer");
   });
 
-  const peer = (name: string, ip: string, key?: string): Promise<Peer> => {
+  const peer = (name: string, ip: string, key?: string, ...flags: string[]): Promise<Peer> => {
     const secret = key === undefined ? [] : [`-key=${key}`];
-    return Peer.start(program, [`-name=${name}`, `-bind=${ip}`, ...secret]);
+    return Peer.start(program, [`-name=${name}`, `-bind=${ip}`, ...secret, ...flags]);
   };
 
   /** Both see `wanted`, in their own words. */
@@ -67,6 +67,83 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
     const { gossip } = await getJson(ours, "/v1/status");
     expect(gossip.streams.refused).toEqual({ "no-key-opens": 1 });
   }, 30_000);
+
+  test("with a label: only who has the same one is heard", async () => {
+    await using lab = new Lab();
+    const [ours, theirs, other] = ["127.0.74.1", "127.0.74.2", "127.0.74.3"];
+    const key = KEYS["AES-256"];
+    const server = { gossip_label: "blue" };
+    await using go = await peer("go.global", theirs, key, "-label=blue");
+    await lab.agent({ name: "ts", ip: ours, encrypt: key, join: [theirs], server });
+    await until("our agent is up", () => membersSeenBy(ours));
+    await agree(ours, go, { "ts.global": "alive", "go.global": "alive" });
+    await using stranger = await peer("stranger.global", other, key, "-label=green");
+    expect((await stranger.ask(`join ${ours}:4648`)).error).toBeDefined();
+    await using unlabelled = await peer("bare.global", "127.0.74.4", key);
+    expect((await unlabelled.ask(`join ${ours}:4648`)).error).toBeDefined();
+    const gossip = await until("probes go both ways", async () => {
+      const { gossip } = await getJson(ours, "/v1/status");
+      return gossip.packets.opened > 3 && gossip.packets.sealed > 3 ? gossip : undefined;
+    });
+    expect(gossip.label).toBe("blue");
+    expect(gossip.streams.refused).toEqual({ label: 2 });
+    expect(gossip.packets.refused).toEqual({});
+  }, 30_000);
+
+  // A pool in clear takes its key step by step; each step lives with the one before and after it.
+  const steps = [
+    { name: "no key", key: false, incoming: false, outgoing: false },
+    { name: "the key, unused", key: true, incoming: false, outgoing: false },
+    { name: "sealing, plaintext still taken", key: true, incoming: false, outgoing: true },
+    { name: "sealed both ways", key: true, incoming: true, outgoing: true },
+  ] as const;
+  type Step = (typeof steps)[number];
+  const neighbours = steps.flatMap((step, at) => {
+    const next = steps[at + 1];
+    return next === undefined
+      ? []
+      : ([
+          [step, next],
+          [next, step],
+        ] as [Step, Step][]);
+  });
+  for (const [ourStep, theirStep] of neighbours) {
+    test(`towards encryption: we with ${ourStep.name}, it with ${theirStep.name}`, async () => {
+      await using lab = new Lab();
+      const [ours, theirs] = ["127.0.75.1", "127.0.75.2"];
+      const key = KEYS["AES-256"];
+      const flags = [
+        `-verify-incoming=${theirStep.incoming}`,
+        `-verify-outgoing=${theirStep.outgoing}`,
+      ];
+      await using go = await peer("go.global", theirs, theirStep.key ? key : undefined, ...flags);
+      const server = ourStep.key
+        ? {
+            encrypt_verify_incoming: ourStep.incoming,
+            encrypt_verify_outgoing: ourStep.outgoing,
+          }
+        : {};
+      const encrypt = ourStep.key ? key : undefined;
+      await lab.agent({ name: "ts", ip: ours, encrypt, join: [theirs], server });
+      await until("our agent is up", () => membersSeenBy(ours));
+      await agree(ours, go, { "ts.global": "alive", "go.global": "alive" });
+      await until("probes go both ways", async () => {
+        const { packets } = (await getJson(ours, "/v1/status")).gossip;
+        const sent = ourStep.outgoing ? packets.sealed : packets.sent_in_clear;
+        const received = theirStep.outgoing ? packets.opened : packets.received_in_clear;
+        return sent > 3 && received > 3;
+      });
+      const { gossip, in_clear } = await getJson(ours, "/v1/status");
+      expect(gossip.packets.refused).toEqual({});
+      expect(gossip.streams.refused).toEqual({});
+      expect(gossip.encrypted).toBe(ourStep.incoming);
+      const why = in_clear.find((one: { what: string }) => one.what === "gossip")?.why;
+      if (ourStep.incoming) expect(why).toBeUndefined();
+      else if (ourStep.outgoing) expect(why).toContain("encrypt_verify_incoming");
+      else if (ourStep.key) expect(why).toContain("encrypt_verify_outgoing");
+      else expect(why).toContain("no gossip key");
+    }, 30_000);
+  }
 
   test("both survive a leave and a rejoin of either side", async () => {
     await using lab = new Lab();

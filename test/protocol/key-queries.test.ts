@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { createPrng } from "../../src/protocol/prng.ts";
 import type { KeyQueryResult } from "../../src/protocol/serf/action.ts";
 import { NOMAD_SERF } from "../../src/protocol/serf/config.ts";
-import type { KeyKeeper } from "../../src/protocol/serf/key-queries.ts";
+import { type KeyKeeper, keyQuestion, keyResult } from "../../src/protocol/serf/key-queries.ts";
 import { Serf } from "../../src/protocol/serf/serf.ts";
 import { LAN } from "../../src/protocol/swim/config.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
@@ -130,7 +130,7 @@ test("our own key query collects one answer a member, ourselves included", () =>
   const key = makeKey(new Uint8Array(16).fill(1), sha256);
   if (isKeyFault(key)) throw new Error("bad key");
   const serf = createSerf("a", new Keyring([key]));
-  const id = serf.askKeys("list", new Uint8Array(0), 10);
+  const id = serf.ask(keyQuestion("list", new Uint8Array(0), serfCodec), 10);
   let result: KeyQueryResult | undefined;
   for (const action of serf.drain()) {
     // The answer to ourselves travels as a packet to our own address.
@@ -138,7 +138,8 @@ test("our own key query collects one answer a member, ourselves included", () =>
       for (const message of action.messages) serf.receive(RAW, message, 11);
   }
   for (const action of serf.drain()) {
-    if (action.kind === "key-result" && action.id === id) result = action.result;
+    if (action.kind !== "query-result" || action.id !== id) continue;
+    result = keyResult(action.result, serfCodec);
   }
   expect(result?.expected).toBe(1);
   expect(result?.answers.get("a")).toEqual({

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { systemEntropy } from "../../src/host/entropy.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
 import { portableAead } from "../../src/secret/portable-aead.ts";
 import { openPayload, sealPayload, sealPayloadV0 } from "../../src/secret/seal.ts";
 import { compareProviders } from "../../src/secret/self-test.ts";
+import { Sealer } from "../../src/service/sealer.ts";
 import { compress, decompress } from "../../src/wire/compress.ts";
-import { decodeMessage } from "../../src/wire/gossip-message.ts";
+import { decodeMessage, encodeMessage } from "../../src/wire/gossip-message.ts";
 import { decodePacket, makeCompound, splitCompound } from "../../src/wire/gossip-packet.ts";
 import { addLabel, splitLabel } from "../../src/wire/label.ts";
 import { lzwCompress } from "../../src/wire/lzw.ts";
@@ -163,6 +165,49 @@ describe("AES-GCM payloads", () => {
       expect(opened.sealed).toBe(true);
       const inner = decodePacket(hex(one.inner), clear);
       expect(opened.messages.map((m) => m.toHex())).toEqual(inner.messages.map((m) => m.toHex()));
+    }
+  });
+  for (const one of file.verifySwitches) {
+    const { gossipVerifyIncoming, gossipVerifyOutgoing, input, delivered, sentPlain } = one;
+    const [verifyIncoming, verifyOutgoing] = [
+      gossipVerifyIncoming ?? true,
+      gossipVerifyOutgoing ?? true,
+    ];
+    const ours = ["11".repeat(16), "22".repeat(16)];
+    const sealer = (keys: string[]): Sealer =>
+      new Sealer(ring(keys), nativeAead, systemEntropy, { verifyIncoming, verifyOutgoing });
+    const plain = hex("0801020304");
+
+    if (input === undefined) {
+      test(`verify_outgoing ${gossipVerifyOutgoing}: sent in clear is ${sentPlain}`, () => {
+        expect(sealer(ours).layer() === undefined).toBe(sentPlain);
+      });
+      continue;
+    }
+    test(`verify_incoming ${gossipVerifyIncoming}: ${input} delivered is ${delivered}`, () => {
+      const keys: Record<string, string[]> = {
+        "right-key": ours.slice(0, 1),
+        "second-key": ours.slice(1),
+        "wrong-key": ["33".repeat(16)],
+      };
+      const senders = keys[input];
+      const sealed = senders && sealer(senders).layer()?.seal(plain, NO_LABEL);
+      const open = sealer(ours).opener();
+      const opened = decodePacket(sealed ?? plain, { label: NO_LABEL, open, verifyIncoming });
+      // What does not open is read as plaintext: its version byte, 1, is also an indirect ping's.
+      const heard = opened.messages.filter((leaf) => decodeMessage(leaf) !== undefined);
+      expect(heard.map((leaf) => leaf.toHex())).toEqual(delivered ? [plain.toHex()] : []);
+    });
+  }
+  test("an unopened packet is told from clear traffic, whatever its nonce", () => {
+    const how = { label: NO_LABEL, open: () => undefined, verifyIncoming: true };
+    const ping = encodeMessage({ kind: "ping", seqNo: 1, node: "a" });
+    expect(decodePacket(ping, how).refusals).toEqual(["plaintext"]);
+    const key = new Uint8Array(16);
+    for (const nonce of ["82a5536571", "82a4ff", "820000", "000000"]) {
+      const padded = hex(nonce.padEnd(24, "0"));
+      const sealed = sealPayload(nativeAead, key, padded, ping, NO_LABEL);
+      expect(decodePacket(sealed, how).refusals).toEqual(["no-key-opens"]);
     }
   });
   test("the two providers agree, and the self-test notices when they do not", () => {

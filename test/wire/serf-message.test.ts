@@ -85,6 +85,7 @@ describe("Serf's messages", () => {
       const filter = serfCodec.decodeFilter(hex(one.hex));
       if (one.type === 0) expect(filter).toEqual({ kind: "nodes", names: one.value });
       else expect(filter).toEqual({ kind: "tag", tag: one.value.Tag, expr: one.value.Expr });
+      if (filter !== undefined) expect(serfCodec.encodeFilter(filter).toHex()).toBe(one.hex);
     }
   });
 

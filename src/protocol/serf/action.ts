@@ -2,7 +2,7 @@
 import type { Instant } from "../ports.ts";
 import type { SwimAction } from "../swim/action.ts";
 import type { Peer } from "../swim/message.ts";
-import type { KeyResponse, LTime, Tags } from "./message.ts";
+import type { Filter, KeyResponse, LTime, Tags } from "./message.ts";
 
 /** Wire values 0 to 4. */
 export type MemberStatus = "none" | "alive" | "leaving" | "left" | "failed";
@@ -42,6 +42,28 @@ export type SerfEvent =
       readonly sourceNode: string;
     };
 
+/** What we ask of the members. */
+export interface Question {
+  readonly name: string;
+  readonly payload: Uint8Array;
+  /** All have to match; empty: everybody. */
+  readonly filters: readonly Filter[];
+  /** Members that match say so before they answer. */
+  readonly wantAcks: boolean;
+  /** Each answer comes by way of so many other members too. */
+  readonly relayFactor: number;
+  /** Undefined: Serf's, which grows with the cluster. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** What came back, by member. */
+export interface QueryResult {
+  readonly answers: ReadonlyMap<string, Uint8Array>;
+  readonly acks: ReadonlySet<string>;
+  /** Members that were alive when we asked. */
+  readonly expected: number;
+}
+
 /** Answers to one of our key queries. */
 export interface KeyQueryResult {
   readonly answers: ReadonlyMap<string, KeyResponse>;
@@ -54,7 +76,7 @@ export type SerfAction =
   | { readonly kind: "event"; readonly event: SerfEvent }
   /** Push/pull with a failed member, to see whether it is back; no join intent follows. */
   | { readonly kind: "reconnect"; readonly with: Peer }
-  /** A key query is over: everybody answered, or time is up. */
-  | { readonly kind: "key-result"; readonly id: number; readonly result: KeyQueryResult }
+  /** A query of ours is over: everybody answered, or time is up. */
+  | { readonly kind: "query-result"; readonly id: number; readonly result: QueryResult }
   /** The leave is done; whoever runs us may stop. */
   | { readonly kind: "left" };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { KeyQueryResult, QueryResult, Question } from "./action.ts";
 import type { KeyResponse, Query, SerfCodec } from "./message.ts";
 
 export type KeyOperation = "install" | "use" | "remove" | "list";
@@ -25,8 +26,26 @@ const NAMES: Readonly<Record<KeyOperation, string>> = {
 
 const EMPTY_RING = "Keyring is empty (encryption not enabled)";
 
-export function keyQueryName(operation: KeyOperation): string {
-  return NAMES[operation];
+/** The question to all members, ourselves included. */
+export function keyQuestion(operation: KeyOperation, key: Uint8Array, codec: SerfCodec): Question {
+  return {
+    name: NAMES[operation],
+    payload: codec.encodeKeyRequest(key),
+    filters: [],
+    wantAcks: false,
+    relayFactor: 0,
+    timeoutMs: undefined,
+  };
+}
+
+/** Answers that cannot be read count as none. */
+export function keyResult(result: QueryResult, codec: SerfCodec): KeyQueryResult {
+  const answers = new Map<string, KeyResponse>();
+  for (const [member, payload] of result.answers) {
+    const answer = codec.decodeKeyResponse(payload);
+    if (answer !== undefined) answers.set(member, answer);
+  }
+  return { answers, expected: result.expected };
 }
 
 export function isKeyQuery(name: string): boolean {

@@ -113,6 +113,7 @@ export interface SerfCodec {
   encodeTags(tags: Tags): Uint8Array;
   decodeTags(meta: Uint8Array | null): Tags;
   decodeFilter(bytes: Uint8Array): Filter | undefined;
+  encodeFilter(filter: Filter): Uint8Array;
   /** The key in a key query's payload, or undefined if it cannot be read. */
   decodeKeyRequest(payload: Uint8Array | null): Uint8Array | undefined;
   encodeKeyRequest(key: Uint8Array): Uint8Array;

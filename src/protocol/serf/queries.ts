@@ -1,18 +1,17 @@
 /**
- * Queries that came to us, and the key queries that we ask (wire/gossip.md §10.7, §10.9).
+ * Queries that came to us, and those that we ask (wire/gossip.md §10.7, §10.9).
  *
  * @module
  */
 import type { Address, Instant, Prng } from "../ports.ts";
 import { randomInt } from "../prng.ts";
-import type { KeyQueryResult, SerfAction, SerfMember } from "./action.ts";
+import type { Question, SerfAction, SerfMember } from "./action.ts";
 import type { SerfConfig } from "./config.ts";
 import { allMatch } from "./filter.ts";
 import type { KeyKeeper } from "./key-queries.ts";
-import { answerKeyQuery, isKeyQuery, type KeyOperation, keyQueryName } from "./key-queries.ts";
+import { answerKeyQuery, isKeyQuery } from "./key-queries.ts";
 import type { LamportClock } from "./lamport.ts";
 import {
-  type KeyResponse,
   type LTime,
   QUERY_ACK,
   QUERY_NO_BROADCAST,
@@ -30,15 +29,17 @@ const PING = "_serf_ping";
 const CONFLICT = "_serf_conflict";
 /** Queries of others that wait for the application. */
 const ANSWERABLE_MAX = 4096;
-/** Our own key queries in flight. */
+/** Our own queries in flight. */
 const OWN_MAX = 64;
+/** Members that may answer one of them: names are what they say they are. */
+const ANSWERS_MAX = 65_536;
 const ID_BITS = 0x8000_0000;
 
 interface Asked {
   readonly query: Query;
   readonly expected: number;
-  readonly endsAt: Instant;
-  readonly answers: Map<string, KeyResponse>;
+  readonly answers: Map<string, Uint8Array>;
+  readonly acks: Set<string>;
 }
 
 export interface QueriesInit {
@@ -87,38 +88,36 @@ export class Queries {
   }
 
   /**
-   * Asks every member to do something with a key, ourselves included.
+   * Asks the members, ourselves included.
    *
-   * @returns the id that the `key-result` action will carry, or undefined if too much is running
+   * @returns the id that the `query-result` action will carry, or why it was not asked
    */
-  askKeys(
-    operation: KeyOperation,
-    key: Uint8Array,
-    timeoutMs: number,
-    now: Instant,
-  ): number | undefined {
-    const { prng, clock, codec, address, name } = this.#init;
-    if (this.#asked.size >= OWN_MAX) return undefined;
-    const id = randomInt(prng, ID_BITS);
+  ask(question: Question, timeoutMs: number, now: Instant): number | string {
+    const { prng, clock, codec, config, address, name } = this.#init;
+    if (this.#asked.size >= OWN_MAX) return `${OWN_MAX} queries are running already`;
+    const { filters, wantAcks } = question;
     const query: Query = {
       kind: "query",
       lTime: clock.time(),
-      id,
+      id: randomInt(prng, ID_BITS),
       addr: address.ip,
       port: address.port,
       sourceNode: name,
-      filters: null,
-      flags: 0,
-      relayFactor: 0,
+      filters: filters.length === 0 ? null : filters.map((one) => codec.encodeFilter(one)),
+      flags: wantAcks ? QUERY_ACK : 0,
+      relayFactor: question.relayFactor,
       timeoutNs: BigInt(Math.round(timeoutMs)) * 1_000_000n,
-      name: keyQueryName(operation),
-      payload: codec.encodeKeyRequest(key),
+      name: question.name,
+      payload: question.payload,
     };
+    const { id } = query;
+    if (codec.encode(query).length > config.querySizeMax) {
+      return `query exceeds limit of ${config.querySizeMax} bytes`;
+    }
     let expected = 0;
     for (const member of this.#init.members()) if (member.status === "alive") expected += 1;
-    const endsAt = now + timeoutMs;
-    this.#asked.set(id, { query, expected, endsAt, answers: new Map() });
-    this.#init.setDeadline(`query:${id}`, endsAt);
+    this.#asked.set(id, { query, expected, answers: new Map(), acks: new Set() });
+    this.#init.setDeadline(`query:${id}`, now + timeoutMs);
     this.receive(query, now);
     return id;
   }
@@ -127,10 +126,13 @@ export class Queries {
   response(response: QueryResponse): boolean {
     const asked = this.#asked.get(response.id);
     if (asked === undefined || asked.query.lTime !== response.lTime) return false;
-    if ((response.flags & RESPONSE_ACK) !== 0 || asked.answers.has(response.from)) return false;
-    const answer = this.#init.codec.decodeKeyResponse(response.payload);
-    if (answer === undefined) return false;
-    asked.answers.set(response.from, answer);
+    const { from } = response;
+    if ((response.flags & RESPONSE_ACK) !== 0) {
+      if (asked.acks.size < ANSWERS_MAX) asked.acks.add(from);
+      return true;
+    }
+    if (asked.answers.has(from) || asked.answers.size >= ANSWERS_MAX) return false;
+    asked.answers.set(from, response.payload ?? new Uint8Array(0));
     if (asked.answers.size >= asked.expected) this.finish(response.id);
     return true;
   }
@@ -140,8 +142,8 @@ export class Queries {
     const asked = this.#asked.get(id);
     if (asked === undefined) return;
     this.#asked.delete(id);
-    const result: KeyQueryResult = { answers: asked.answers, expected: asked.expected };
-    this.#init.act({ kind: "key-result", id, result });
+    const { answers, acks, expected } = asked;
+    this.#init.act({ kind: "query-result", id, result: { answers, acks, expected } });
   }
 
   /** Queries before this time are old news. */

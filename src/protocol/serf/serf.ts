@@ -1,7 +1,7 @@
 /**
  * Serf as Nomad uses it, on top of SWIM, as one pure state machine.
  *
- *   commands  start, leave, forceLeave, joined, updateTags, userEvent, askKeys
+ *   commands  start, leave, forceLeave, joined, updateTags, userEvent, ask
  *   events    receive, merge, streamAck, expire
  *   outputs   deadline, drain
  *   queries   members, swim, pushPullState, stats
@@ -14,14 +14,13 @@ import { type Member, protocolMax } from "../swim/members.ts";
 import type { Refusal } from "../swim/membership.ts";
 import type { Message, PeerState } from "../swim/message.ts";
 import { Swim } from "../swim/swim.ts";
-import type { MemberEventKind, SerfAction, SerfMember } from "./action.ts";
+import type { MemberEventKind, Question, SerfAction, SerfMember } from "./action.ts";
 import { refuseAlive, refuseMerge } from "./admission.ts";
 import { Coordinates } from "./coordinate.ts";
 import { Departure } from "./departure.ts";
 import { UserEvents } from "./events.ts";
 import { exchangedState } from "./exchange.ts";
 import type { SerfInit, SerfStats } from "./init.ts";
-import type { KeyOperation } from "./key-queries.ts";
 import { LamportClock } from "./lamport.ts";
 import type { LeaveIntent, LTime, PushPullState, SerfMessage, Tags } from "./message.ts";
 import { Queries } from "./queries.ts";
@@ -187,14 +186,14 @@ export class Serf {
     return this.#events.send(name, payload, coalesce);
   }
 
-  /** See Queries.askKeys; the answer comes as a `key-result` action. */
-  askKeys(operation: KeyOperation, key: Uint8Array, now: Instant): number | undefined {
+  /** See Queries.ask; what comes back is in a `query-result` action. */
+  ask(question: Question, now: Instant): number | string {
     this.#now = now;
     const { config, swim } = this.#init;
     const alive = this.#roster.count("alive");
     const scale = Math.ceil(Math.log10(alive + 1));
     const timeoutMs = swim.gossipIntervalMs * config.queryTimeoutMult * scale;
-    return this.#queries.askKeys(operation, key, timeoutMs, now);
+    return this.#queries.ask(question, question.timeoutMs ?? timeoutMs, now);
   }
 
   // Events

@@ -66,6 +66,9 @@ func main() {
 	bind := flag.String("bind", "127.0.0.1", "address")
 	port := flag.Int("port", 4648, "gossip port")
 	key := flag.String("key", "", "base64 gossip key")
+	label := flag.String("label", "", "gossip label")
+	incoming := flag.Bool("verify-incoming", true, "refuse what is not sealed")
+	outgoing := flag.Bool("verify-outgoing", true, "seal what goes out")
 	flag.Parse()
 
 	config := memberlist.DefaultLANConfig()
@@ -74,6 +77,9 @@ func main() {
 	config.BindPort = *port
 	config.AdvertiseAddr = *bind
 	config.AdvertisePort = *port
+	config.Label = *label
+	config.GossipVerifyIncoming = *incoming
+	config.GossipVerifyOutgoing = *outgoing
 	config.DelegateProtocolMin = 2
 	config.DelegateProtocolMax = 5
 	config.DelegateProtocolVersion = 4
