@@ -13,7 +13,7 @@ import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
 import { Gossip } from "../../src/service/gossip.ts";
 import { Sealer } from "../../src/service/sealer.ts";
-import { Lab, until } from "../cluster/agents.ts";
+import { type Json, Lab, until } from "../cluster/agents.ts";
 import { mustRun } from "./go.ts";
 import { SerfPeers } from "./serf-agent.ts";
 
@@ -155,6 +155,21 @@ describe.if(mustRun)("user events and queries with the serf agent", () => {
       "colour",
     ]);
     expect(relayed).toContain("Response from 'ts.global': green");
+  }, 30_000);
+
+  test("our changed tags arrive there", async () => {
+    const tags = new Map([
+      ["role", "nomad"],
+      ["colour", "blue"],
+    ]);
+    gossip.tell((machine, now) => machine.updateTags(tags, now));
+    for (const ip of THEIRS) {
+      await until(`${ip} sees them`, async () => {
+        const { members } = JSON.parse(await serf.ask(ip, ["members", "-format=json"]));
+        const ours = members.find((one: Json) => one.name === "ts.global");
+        return Bun.deepEquals(ours.tags, Object.fromEntries(tags));
+      });
+    }
   }, 30_000);
 
   test("too large a query is not sent", () => {
