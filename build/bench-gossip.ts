@@ -127,7 +127,7 @@ async function settled(target: Target): Promise<Reading> {
 /** CPU microseconds a valid packet. */
 async function validCost(target: Target, packets: readonly Uint8Array[]): Promise<number> {
   const before = await settled(target);
-  await send(target.ip, packets, 20_000, 2);
+  await send(target.ip, packets, 60_000, 2);
   const after = await settled(target);
   return ((after.cpuMs - before.cpuMs) * 1000) / (after.received - before.received);
 }

@@ -247,9 +247,9 @@ export class Serf {
   }
 
   drain(): readonly SerfAction[] {
-    const actions = [...this.swim.drain(), ...this.#actions];
-    this.#actions = [];
-    return actions;
+    const below = this.swim.drain();
+    if (this.#actions.length === 0) return below;
+    return [...below, ...this.#actions.splice(0)];
   }
 
   // Queries

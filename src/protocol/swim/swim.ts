@@ -61,6 +61,8 @@ export interface SwimInit {
   readonly known?: { readonly states: readonly PeerState[]; readonly now: Instant };
 }
 
+const NOTHING: readonly SwimAction[] = [];
+
 export class Swim {
   readonly #init: SwimInit;
   readonly #members: Members;
@@ -198,6 +200,7 @@ export class Swim {
 
   drain(): readonly SwimAction[] {
     const actions = this.#actions;
+    if (actions.length === 0) return NOTHING; // So it is after most packets.
     this.#actions = [];
     return actions;
   }
