@@ -56,17 +56,37 @@ export class NameTable {
   readonly #ids = new Map<string, number>();
   readonly #names: string[] = [];
   readonly #identities: Identity[] = [];
+  /** Tables that have a row for it. */
+  readonly #holders: number[] = [];
+  readonly #free: number[] = [];
 
-  id(name: string): number {
+  /** The number of a name; it stays so until everybody who held it has released it. */
+  hold(name: string): number {
     const known = this.#ids.get(name);
-    if (known !== undefined) return known;
-    const id = this.#names.length;
+    if (known !== undefined) {
+      this.#holders[known] = (this.#holders[known] ?? 0) + 1;
+      return known;
+    }
+    const id = this.#free.pop() ?? this.#names.length;
     this.#ids.set(name, id);
-    this.#names.push(name);
-    this.#identities.push(NO_IDENTITY);
+    this.#names[id] = name;
+    this.#identities[id] = NO_IDENTITY;
+    this.#holders[id] = 1;
     return id;
   }
 
+  /** Names come from peers: those that nobody holds must not stay. */
+  release(id: number): void {
+    const holders = (this.#holders[id] ?? 0) - 1;
+    this.#holders[id] = holders;
+    if (holders > 0) return;
+    this.#ids.delete(this.name(id));
+    this.#names[id] = "";
+    this.#identities[id] = NO_IDENTITY;
+    this.#free.push(id);
+  }
+
+  /** Numbers in use, or free again. */
   get count(): number {
     return this.#names.length;
   }
@@ -170,7 +190,10 @@ export class Members {
     for (let at = 0; at < this.#size; at++) {
       const row = this.#order[at] ?? 0;
       if (useless(this.#view(row))) {
-        this.#rowOf[this.#nameIds[row] ?? 0] = -1;
+        const id = this.#nameIds[row] ?? 0;
+        this.#rowOf[id] = -1;
+        this.#names.release(id);
+        this.#identities[row] = NO_IDENTITY;
         this.#free.push(row);
       } else {
         this.#order[kept++] = row;
@@ -200,7 +223,7 @@ export class Members {
   }
 
   #add(name: string, identity: Identity, now: Instant): number {
-    const id = this.#names.id(name);
+    const id = this.#names.hold(name);
     const row = this.#free.pop() ?? this.#size;
     this.#grow(row, id);
     this.#rowOf[id] = row;
