@@ -12,6 +12,7 @@ import { encodePackets } from "../src/wire/gossip-packet.ts";
 import { buildPeer, hasGo, Peer } from "../test/interop/go.ts";
 import { runLarge } from "../test/sim/large.ts";
 import { BINARY } from "./build.ts";
+import { median } from "./median.ts";
 
 const KEY = Buffer.alloc(16, 21).toString("base64");
 const PACKET_BYTES = 1000;
@@ -30,10 +31,6 @@ interface Target {
   readonly name: string;
   readonly ip: string;
   read(): Promise<Reading>;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 function cpuMs(pid: number): number {

@@ -14,13 +14,10 @@ import { Sealer } from "../src/service/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
 import { benchGossip } from "./bench-gossip.ts";
 import { BINARY, build } from "./build.ts";
+import { median } from "./median.ts";
 
 const PACKET_BYTES = 1400;
 const NO_AAD = new Uint8Array(0);
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
 
 function report(what: string, value: string, target: string): void {
   console.log(`${what.padEnd(52)} ${value.padStart(12)}   ${target}`);

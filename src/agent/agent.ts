@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import { join } from "node:path";
 import type { ApiContext, VersionInfo } from "../api/context.ts";
 import { type InClear, stillInClear } from "../api/status.ts";
@@ -10,6 +11,7 @@ import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
 import { makeDirectory } from "../host/disk.ts";
+import { errorText } from "../host/error-text.ts";
 import type { Log, LogFields } from "../host/host.ts";
 import type { LogSink } from "../host/log.ts";
 import { dialSocket, listenSockets } from "../host/network.ts";
@@ -149,7 +151,7 @@ class Parts {
       ownNames: this.#ownNames,
     });
     await this.#http.start(app).catch((error: unknown) => {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       throw new Error(`Error starting http server: failed to start HTTP listener: ${text}`);
     });
     await this.#server?.joinOthers();

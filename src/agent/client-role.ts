@@ -1,5 +1,7 @@
 /** What a client-only agent can do without gossip: ask its servers. */
+
 import type { Config } from "../config/config.ts";
+import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
@@ -42,7 +44,7 @@ export class ClientRole {
         if (members !== undefined) return members;
         errors.push(`${server}: the reply cannot be decoded`);
       } catch (error) {
-        errors.push(`${server}: ${error instanceof Error ? error.message : String(error)}`);
+        errors.push(`${server}: ${errorText(error)}`);
       }
     }
     log.warn("no server answered", { errors });

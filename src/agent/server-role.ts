@@ -243,7 +243,6 @@ export class ServerRole {
 
   #keyringChanged(path: string | undefined): void {
     const { keyring } = this.#init.keyring;
-    this.#gossip.counters.keyringChanges += 1;
     const fingerprints = keyring.keys.map((key) => key.fingerprint);
     this.#log.info("gossip keyring changed", { keys: fingerprints });
     if (path === undefined) return;

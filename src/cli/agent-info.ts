@@ -1,5 +1,7 @@
 /** `nomad agent-info`: the agent's own numbers, in groups. */
+
 import { isObject } from "../config/tree.ts";
+import { errorText } from "../host/error-text.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";
 import { field } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
@@ -11,7 +13,7 @@ export interface InfoFlags extends ApiFlags {
 export async function agentInfo(flags: InfoFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const self = await client.get("/v1/agent/self").catch((error: unknown) => {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new CommandError(`Error querying agent info: failed querying self endpoint: ${text}`);
   });
   if (flags.json === true) {

@@ -1,6 +1,8 @@
 /** `nomad agent`: configuration, banner, signals, and an orderly end. */
+
 import { type Agent, startAgent } from "../agent/agent.ts";
 import { mergeTrees } from "../config/tree.ts";
+import { errorText } from "../host/error-text.ts";
 import { formatAddress } from "../host/ip.ts";
 import { LogSink } from "../host/log.ts";
 import { VERSION } from "../version.ts";
@@ -112,7 +114,7 @@ function openLog(loaded: LoadedConfig): LogSink {
   try {
     return new LogSink({ level: logLevel, json: logJson, file: logFile });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CommandError(`cannot open log_file ${logFile ?? ""}: ${why}`);
   }
 }

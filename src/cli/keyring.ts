@@ -1,4 +1,5 @@
 /** `nomad operator gossip keyring`: list, install, use, remove, and a rotation in one command. */
+import { errorText } from "../host/error-text.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
@@ -97,5 +98,5 @@ async function change(client: ApiClient, operation: string, key: string): Promis
 }
 
 function asError(error: unknown): never {
-  throw new CommandError(`error: ${error instanceof Error ? error.message : String(error)}`);
+  throw new CommandError(`error: ${errorText(error)}`);
 }

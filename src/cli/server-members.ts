@@ -1,5 +1,7 @@
 /** `nomad server members`: who is in the gossip pool, as this agent sees it. */
+
 import { isObject } from "../config/tree.ts";
+import { errorText } from "../host/error-text.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
@@ -14,7 +16,7 @@ export interface MembersFlags extends ApiFlags {
 export async function serverMembers(flags: MembersFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const answer = await client.get("/v1/agent/members").catch((error: unknown) => {
-    throw new CommandError(`Error querying servers: ${textOf(error)}`);
+    throw new CommandError(`Error querying servers: ${errorText(error)}`);
   });
   const members = [...listField(answer, "Members")].sort(compareMembers);
   const leaders = await findLeaders(client, members);
@@ -102,8 +104,4 @@ function compareMembers(a: unknown, b: unknown): number {
     if (x !== y) return x < y ? -1 : 1;
   }
   return 0;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

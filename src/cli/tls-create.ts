@@ -1,6 +1,8 @@
 /** `nomad tls ca create` and `nomad tls cert create`: Nomad's file names, never overwriting. */
+
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
+import { errorText } from "../host/error-text.ts";
 import { parseIp } from "../host/ip.ts";
 import { describeErrno } from "../host/network.ts";
 import type { MadeCertificate } from "../tls/make.ts";
@@ -145,7 +147,7 @@ async function makeCert(
       usages: role === "cli" ? ["client", "server"] : ["server", "client"],
     });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new CommandError(`Error making the certificate: the CA files cannot be used: ${text}`);
   }
 }

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { errorText } from "../host/error-text.ts";
 import { isObject } from "./tree.ts";
 
 export type HclParser = (text: string) => ParserAnswer;
@@ -36,7 +37,7 @@ export const parseInProcess: HclParser = (text) => {
     return problem === null ? { json, error } : { json: undefined, error };
   } catch (thrown) {
     // A Go panic of the converter, e.g. one block with and one without a label.
-    const detail = thrown instanceof Error ? thrown.message : String(thrown);
+    const detail = errorText(thrown);
     return { json: undefined, error: error === "" ? detail : error };
   } finally {
     String.fromCharCode = original;

@@ -6,9 +6,11 @@
  *
  * @module
  */
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
+import { errorText } from "../host/error-text.ts";
 import type { Clock, Log, StreamServer } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
@@ -131,7 +133,7 @@ export class HttpServer {
       this.#serve(socket, { ip: remote.ip, verified: verifyClient });
     } catch (error) {
       const reason = error instanceof TlsError ? error.reason : "other";
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       countRefusal(counters.refused, reason);
       const from = formatAddress(stream.remote);
       this.#refusals.note(reason, `TLS handshake error: ${text}`, () => ({ remote_addr: from }));
@@ -160,7 +162,7 @@ export class HttpServer {
       if (answer === undefined) throw new Error("no app");
       await this.#respond(incoming, response, answer);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       this.#init.log.error("request failed", { path: incoming.url ?? "", error: text });
       if (!response.headersSent) response.writeHead(500);
       response.end();

@@ -3,8 +3,6 @@
 export interface GossipCounters {
   readonly packets: TrafficCounters;
   readonly streams: TrafficCounters;
-  /** Times that the key set was changed by a key query. */
-  keyringChanges: number;
 }
 
 export interface TrafficCounters {
@@ -35,7 +33,20 @@ export function createGossipCounters(): GossipCounters {
     receivedPlain: 0,
     refused: new Map(),
   });
-  return { packets: traffic(), streams: traffic(), keyringChanges: 0 };
+  return { packets: traffic(), streams: traffic() };
+}
+
+export function countSent(traffic: TrafficCounters, bytes: Uint8Array, sealed: boolean): void {
+  traffic.sent += 1;
+  traffic.sentBytes += bytes.length;
+  if (sealed) traffic.sealed += 1;
+  else traffic.sentPlain += 1;
+}
+
+/** Something was accepted; its bytes are counted as they come. */
+export function countAccepted(traffic: TrafficCounters, sealed: boolean): void {
+  if (sealed) traffic.opened += 1;
+  else traffic.receivedPlain += 1;
 }
 
 export function countRefusal(counts: Map<string, number>, reason: string): void {

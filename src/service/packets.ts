@@ -3,7 +3,7 @@ import type { Address } from "../protocol/ports.ts";
 import type { Message } from "../protocol/swim/message.ts";
 import { decodeMessage, encodeMessage } from "../wire/gossip-message.ts";
 import { decodePacket, encodePackets, type PacketRefusal } from "../wire/gossip-packet.ts";
-import { countRefusal, type TrafficCounters } from "./gossip-counters.ts";
+import { countAccepted, countRefusal, countSent, type TrafficCounters } from "./gossip-counters.ts";
 import type { Sealer } from "./sealer.ts";
 
 export interface PacketsInit {
@@ -28,10 +28,7 @@ export class Packets {
     const seal = sealer.layer();
     const encoded = messages.map(encodeMessage);
     for (const packet of encodePackets(encoded, { label, compress: true, crc, seal })) {
-      counters.sent += 1;
-      counters.sentBytes += packet.length;
-      if (seal === undefined) counters.sentPlain += 1;
-      else counters.sealed += 1;
+      countSent(counters, packet, seal !== undefined);
       this.#init.send(packet, to);
     }
   }
@@ -45,8 +42,7 @@ export class Packets {
     const opened = decodePacket(bytes, { label, open: sealer.opener(), verifyIncoming });
     for (const refusal of opened.refusals) this.#refuse(refusal, from);
     if (opened.messages.length === 0) return [];
-    if (opened.sealed) counters.opened += 1;
-    else counters.receivedPlain += 1;
+    countAccepted(counters, opened.sealed);
     const messages: Message[] = [];
     for (const leaf of opened.messages) {
       const message = decodeMessage(leaf);

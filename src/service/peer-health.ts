@@ -5,6 +5,7 @@
  * @module
  */
 
+import { errorText } from "../host/error-text.ts";
 import type { Clock, Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { Address, Instant } from "../protocol/ports.ts";
@@ -128,7 +129,7 @@ export class PeerHealth {
       });
       if (before?.ok === false) log.info("peer is reachable again", { peer: peer.name });
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       const reason = error instanceof TlsError ? error.reason : "";
       const before = this.#reports.get(peer.name);
       const none = { rttMs: undefined, tlsVersion: undefined, cipher: undefined };

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { errorText } from "../host/error-text.ts";
 import type { Clock, Log, StreamServer } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
@@ -144,7 +145,7 @@ export class RpcServer {
 
   #refusedHandshake(stream: SocketStream, tls: TlsIdentity, error: unknown): void {
     const reason = error instanceof TlsError ? error.reason : "other";
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     countRefusal(this.#init.counters.inbound.refused, reason);
     const authorities = tls.material.authorities.map((one) => one.commonName);
     const fields = { our_ca: authorities, our_cert: tls.material.certificate.commonName };
@@ -213,7 +214,7 @@ export class RpcServer {
       return true;
     } catch (error) {
       counters.requestErrors += 1;
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       stream.write(encodeResponse({ seq, method, error: text, body: encodeEmpty() }));
       const survives = error instanceof RpcMethodError && !error.endsStream;
       if (!survives) stream.end();

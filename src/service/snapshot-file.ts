@@ -5,9 +5,11 @@
  *
  * @module
  */
+
 import { closeSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeDirectory, readFileIfThere, SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
+import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SerfEvent } from "../protocol/serf/action.ts";
@@ -87,7 +89,7 @@ export class SnapshotFile {
   }
 
   #complain(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     this.#log.error("serf: failed to update snapshot", { path: this.#path, error: text });
   }
 }

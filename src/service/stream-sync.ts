@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { errorText } from "../host/error-text.ts";
 import type { ByteStream, Clock, Network } from "../host/host.ts";
 import type { Address } from "../protocol/ports.ts";
 import {
@@ -14,7 +15,7 @@ import {
 } from "../wire/gossip-stream.ts";
 import { addLabel } from "../wire/label.ts";
 import { ConnectionLimit } from "./connection-limit.ts";
-import { countRefusal, type TrafficCounters } from "./gossip-counters.ts";
+import { countAccepted, countRefusal, countSent, type TrafficCounters } from "./gossip-counters.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** Exchanges served at once, as the real library; beyond it connections are closed. */
@@ -66,7 +67,7 @@ export class StreamSync {
     try {
       stream = await this.#init.network.dial(to, timeoutMs);
     } catch (error) {
-      return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+      return { kind: "failed", reason: errorText(error) };
     }
     this.#send(stream, request, true);
     const result = await this.#read(stream, timeoutMs, false);
@@ -117,10 +118,7 @@ export class StreamSync {
     const seal = sealer.layer();
     const bytes = encodeStream(message, { compress: true, seal, label });
     const framed = dialling ? addLabel(label, bytes) : bytes;
-    counters.sent += 1;
-    counters.sentBytes += framed.length;
-    if (seal === undefined) counters.sentPlain += 1;
-    else counters.sealed += 1;
+    countSent(counters, framed, seal !== undefined);
     stream.write(framed);
   }
 
@@ -151,8 +149,7 @@ export class StreamSync {
           if (progress.kind === "refused") finish(progress);
           if (progress.kind !== "message") return;
           counters.received += 1;
-          if (progress.sealed) counters.opened += 1;
-          else counters.receivedPlain += 1;
+          countAccepted(counters, progress.sealed);
           finish({ kind: "answer", message: progress.message });
         },
         ended: () => finish({ kind: "failed", reason: "EOF" }),

@@ -1,7 +1,7 @@
 /** Bytes from strangers: counted, answered with silence, and nothing changes. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
 import { connect } from "node:net";
+import { sha256 } from "../../src/host/digest.ts";
 import { systemEntropy } from "../../src/host/entropy.ts";
 import { isKeyFault, parseKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
@@ -30,10 +30,7 @@ beforeAll(async () => {
 afterAll(() => lab[Symbol.asyncDispose]());
 
 function sealer(key: string): Sealer {
-  const parsed = parseKey(
-    key,
-    (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
-  );
+  const parsed = parseKey(key, sha256);
   if (isKeyFault(parsed)) throw new Error(parsed.kind);
   return new Sealer(new Keyring([parsed]), nativeAead, systemEntropy);
 }

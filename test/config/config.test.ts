@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
 import fc from "fast-check";
 import type { Config } from "../../src/config/config.ts";
 import { formatDurationMs, parseDurationMs } from "../../src/config/duration.ts";
@@ -13,9 +12,7 @@ import { resolveTemplate } from "../../src/config/sockaddr.ts";
 import { SourceText } from "../../src/config/source-text.ts";
 import { nearest } from "../../src/config/suggest.ts";
 import { mergeTrees, type Tree } from "../../src/config/tree.ts";
-
-const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
+import { sha256 } from "../../src/host/digest.ts";
 
 interface Read {
   readonly config: Config | undefined;

@@ -1,9 +1,9 @@
 /** The HTTP API without a socket: requests in, responses out. */
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
 import type { ApiContext, GossipView } from "../../src/api/context.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
+import { sha256 } from "../../src/host/digest.ts";
 import type { Log } from "../../src/host/host.ts";
 import { type Caller, refuseChange } from "../../src/http/access.ts";
 import { createHttpApp, type HttpApp } from "../../src/http/app.ts";
@@ -20,8 +20,6 @@ const silent: Log = {
   error: () => undefined,
   named: () => silent,
 };
-const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
 const KEY = makeKey(new Uint8Array(16).fill(5), sha256);
 const KEY_TEXT = isKeyFault(KEY) ? "" : KEY.base64;
 const LOCAL: Caller = { ip: Uint8Array.of(127, 0, 0, 1), verified: false };

@@ -1,6 +1,6 @@
 /** Key queries as a real node answered them, byte for byte. */
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
+import { sha256 } from "../../src/host/digest.ts";
 import { createPrng } from "../../src/protocol/prng.ts";
 import type { KeyQueryResult } from "../../src/protocol/serf/action.ts";
 import { NOMAD_SERF } from "../../src/protocol/serf/config.ts";
@@ -15,8 +15,6 @@ import { bytesOf, hex, type Json, vectors } from "../vectors.ts";
 
 const file = vectors("gossip/serf-messages.json");
 const RAW = { ip: hex("0a000063"), port: 7946 };
-const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
 
 /** The agent's keeper without its file. */
 function keeper(ring: Keyring): KeyKeeper {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
+import { sha256 } from "../../src/host/digest.ts";
 import { createPrng } from "../../src/protocol/prng.ts";
 import {
   type Coordinate,
@@ -15,8 +15,6 @@ import { serfCodec } from "../../src/wire/serf-message.ts";
 import { hex, type Json, vectors } from "../vectors.ts";
 
 const misc = vectors("gossip/gossip-misc.json");
-const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
 
 test("the Lamport clock moves as the real one does", () => {
   const clock = new LamportClock(); // Ours is born after the increment of the start.

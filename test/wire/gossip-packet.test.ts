@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
+import { sha256 } from "../../src/host/digest.ts";
 import { systemEntropy } from "../../src/host/entropy.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
@@ -15,8 +15,6 @@ import { addLabel, splitLabel } from "../../src/wire/label.ts";
 import { lzwCompress } from "../../src/wire/lzw.ts";
 import { hex, type Json, vectors } from "../vectors.ts";
 
-const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
 const NO_LABEL = new Uint8Array(0);
 
 function ring(keys: string[]): Keyring {
@@ -156,10 +154,7 @@ describe("AES-GCM payloads", () => {
       const keys = ring([one.key]);
       const opened = decodePacket(hex(one.packet), {
         label: new TextEncoder().encode(one.label),
-        open: (payload, aad) => {
-          const plain = openPayload(nativeAead, keys, payload, aad);
-          return typeof plain === "string" ? undefined : plain;
-        },
+        open: new Sealer(keys, nativeAead, systemEntropy).opener(),
         verifyIncoming: true,
       });
       expect(opened.sealed).toBe(true);

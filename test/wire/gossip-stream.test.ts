@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
+import { sha256 } from "../../src/host/digest.ts";
+import { systemEntropy } from "../../src/host/entropy.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
-import { openPayload } from "../../src/secret/seal.ts";
+import { Sealer } from "../../src/service/sealer.ts";
 import {
   encodeStreamBody,
   type StreamDecoding,
@@ -13,19 +14,11 @@ import {
 import { bytesOf, hex, type Json, vectors } from "../vectors.ts";
 
 const file = vectors("gossip/pushpull-stream.json");
-const sha256 = (bytes: Uint8Array): Uint8Array =>
-  new Uint8Array(createHash("sha256").update(bytes).digest());
 
 function decoding(keyHex: Json, label: string, expectLabelHeader: boolean): StreamDecoding {
   const key = keyHex === null ? undefined : makeKey(bytesOf(keyHex) ?? new Uint8Array(), sha256);
   const ring = new Keyring(key === undefined || isKeyFault(key) ? [] : [key]);
-  const open =
-    keyHex === null
-      ? undefined
-      : (payload: Uint8Array, aad: Uint8Array): Uint8Array | undefined => {
-          const opened = openPayload(nativeAead, ring, payload, aad);
-          return typeof opened === "string" ? undefined : opened;
-        };
+  const open = new Sealer(ring, nativeAead, systemEntropy).opener();
   return { label: new TextEncoder().encode(label), expectLabelHeader, open, verifyIncoming: true };
 }
 
