@@ -3,7 +3,6 @@
  *
  * @module
  */
-
 import { join } from "node:path";
 import type { ApiContext, VersionInfo } from "../api/context.ts";
 import { type InClear, stillInClear } from "../api/status.ts";

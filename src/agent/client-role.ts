@@ -1,5 +1,4 @@
 /** What a client-only agent can do without gossip: ask its servers. */
-
 import type { Config } from "../config/config.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";

@@ -1,5 +1,4 @@
 /** `nomad agent-info`: the agent's own numbers, in groups. */
-
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";

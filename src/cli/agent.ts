@@ -1,5 +1,4 @@
 /** `nomad agent`: configuration, banner, signals, and an orderly end. */
-
 import { type Agent, startAgent } from "../agent/agent.ts";
 import { mergeTrees } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";

@@ -1,5 +1,4 @@
 /** `nomad server members`: who is in the gossip pool, as this agent sees it. */
-
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";

@@ -1,5 +1,4 @@
 /** `nomad tls ca create` and `nomad tls cert create`: Nomad's file names, never overwriting. */
-
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";

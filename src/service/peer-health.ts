@@ -4,7 +4,6 @@
  *
  * @module
  */
-
 import { errorText } from "../host/error-text.ts";
 import type { Clock, Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";

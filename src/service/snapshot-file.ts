@@ -5,7 +5,6 @@
  *
  * @module
  */
-
 import { closeSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeDirectory, readFileIfThere, SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
