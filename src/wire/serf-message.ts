@@ -16,6 +16,7 @@ import type {
   SerfMessage,
   UserEvent,
 } from "../protocol/serf/message.ts";
+import { expressionMatches } from "./expression.ts";
 import { readList } from "./msgpack-list.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
@@ -73,6 +74,7 @@ export const serfCodec: SerfCodec = {
   decodeTags,
   decodeFilter,
   encodeFilter,
+  expressionMatches,
   decodeKeyRequest,
   encodeKeyRequest,
   encodeKeyResponse,

@@ -114,6 +114,8 @@ export interface SerfCodec {
   decodeTags(meta: Uint8Array | null): Tags;
   decodeFilter(bytes: Uint8Array): Filter | undefined;
   encodeFilter(filter: Filter): Uint8Array;
+  /** Go's `regexp.MatchString`, in time linear in the value. */
+  expressionMatches(expression: string, value: string): boolean;
   /** The key in a key query's payload, or undefined if it cannot be read. */
   decodeKeyRequest(payload: Uint8Array | null): Uint8Array | undefined;
   encodeKeyRequest(key: Uint8Array): Uint8Array;

@@ -80,7 +80,7 @@ export class Queries {
     if (!this.#recent.note(query.lTime, query.id, clock.time())) return false;
     if ((query.flags & QUERY_NO_BROADCAST) === 0) this.#init.broadcast(query);
     const filters = (query.filters ?? []).map((bytes) => codec.decodeFilter(bytes));
-    if (!allMatch(filters, name, tags())) return true;
+    if (!allMatch(filters, name, tags(), codec.expressionMatches)) return true;
     if ((query.flags & QUERY_ACK) !== 0) this.#respond(query, RESPONSE_ACK, null);
     if (query.name.startsWith(INTERNAL_PREFIX)) this.#internal(query);
     else this.#toApplication(query, now);
