@@ -6,26 +6,26 @@
 import { join } from "node:path";
 import type { ApiContext, VersionInfo } from "../api/context.ts";
 import { type InClear, stillInClear } from "../api/status.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, TlsConfig } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
 import { makeDirectory } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
-import type { Log, LogFields } from "../host/host.ts";
+import type { Log } from "../host/host.ts";
 import type { LogSink } from "../host/log.ts";
 import { dialSocket, listenSockets } from "../host/network.ts";
 import { HttpServer } from "../http/server.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { portableAead } from "../secret/portable-aead.ts";
 import { compareProviders } from "../secret/self-test.ts";
-import { RpcClient } from "../service/rpc-client.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc-counters.ts";
-import type { CertificateInfo } from "../tls/certificate.ts";
-import { createIdentity, type TlsIdentity } from "../tls/handshake.ts";
+import { RpcDialer } from "../service/rpc-dial.ts";
+import { RpcPool } from "../service/rpc-pool.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
 import { loadNodeId } from "./node-id.ts";
+import { Security } from "./security.ts";
 import { ServerRole } from "./server-role.ts";
 
 export interface AgentInit {
@@ -37,6 +37,8 @@ export interface AgentInit {
   readonly sink: LogSink;
   /** The agent cannot go on (retry_join is exhausted). */
   readonly onFatal: () => void;
+  /** Reads the configuration again and passes it to `reload`. @throws Error: nothing has changed */
+  readonly onReload: () => Promise<void>;
 }
 
 export interface Agent {
@@ -44,8 +46,8 @@ export interface Agent {
   readonly context: ApiContext;
   /** What of the traffic is not encrypted, or need not be. */
   stillInClear(): readonly InClear[];
-  /** New certificates for new connections; those that live go on. */
-  reload(material: TlsMaterial | undefined): void;
+  /** A new tls block for new connections; those that live go on. */
+  reload(tls: TlsConfig, material: TlsMaterial | undefined): void;
   /** Says goodbye to the cluster first. */
   leave(): Promise<void>;
   /** Drains and closes. */
@@ -72,7 +74,7 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
     nodeId,
     context: parts.context,
     stillInClear: () => stillInClear(parts.context),
-    reload: (material) => parts.reload(material),
+    reload: (tls, material) => parts.reload(tls, material),
     leave: () => parts.leave(),
     stop: () => parts.stop(),
   };
@@ -83,25 +85,27 @@ class Parts {
   readonly #log: Log;
   readonly #http: HttpServer;
   readonly #server: ServerRole | undefined;
-  readonly #ownNames: () => readonly string[];
+  readonly #pool: RpcPool;
+  readonly #security: Security;
   readonly context: ApiContext;
-  #identity: TlsIdentity | undefined;
+  /** As it is in force. */
+  #config: Config;
 
   constructor(init: AgentInit, nodeId: string) {
     this.#init = init;
-    const { config, endpoints, material, sink, version } = init;
+    const { config, endpoints, sink, version } = init;
+    this.#config = config;
     this.#log = sink.logger("agent");
-    const { tls } = config;
-    this.#identity = this.#identityOf(material);
-    const rpcIdentity = (): TlsIdentity | undefined => (tls.rpc ? this.#identity : undefined);
+    const security = new Security(config.tls, init.material);
+    this.#security = security;
     const rpc = createRpcCounters();
-    const client = new RpcClient({
-      identity: rpcIdentity,
-      verifyServerHostname: tls.verifyServerHostname,
+    const dialer = new RpcDialer({
+      security: () => security.rpc(),
       counters: rpc,
       log: sink.logger("nomad.rpc"),
       dial: dialSocket,
     });
+    this.#pool = new RpcPool({ dialer, clock: systemClock, log: sink.logger("nomad.rpc") });
     const loaded = loadKeyring(keyringPath(config), config.server.encrypt);
     if (loaded.divergence !== undefined) this.#log.warn(loaded.divergence);
     this.#server = config.server.enabled
@@ -111,18 +115,32 @@ class Parts {
           nodeId,
           revision: version.revision,
           keyring: loaded,
-          identity: rpcIdentity,
+          security: () => security.rpc(),
           rpc,
-          client,
+          dialer,
+          pool: this.#pool,
           sink,
           onFatal: init.onFatal,
         })
       : undefined;
+    const warnings = loaded.divergence === undefined ? [] : [loaded.divergence];
+    this.context = this.#createContext(nodeId, rpc, warnings);
+    this.#http = this.#createHttp(this.context.http);
+  }
+
+  #createContext(nodeId: string, rpc: ApiContext["rpc"], warnings: readonly string[]): ApiContext {
+    const { endpoints, sink, version, onReload } = this.#init;
     const server = this.#server;
-    const reader = new ClientRole({ config, client, log: sink.logger("client") });
-    const http = createHandshakeCounters();
-    this.context = {
-      config,
+    const reader = new ClientRole({
+      config: this.#config,
+      pool: this.#pool,
+      log: sink.logger("client"),
+    });
+    const config = (): Config => this.#config;
+    return {
+      get config() {
+        return config();
+      },
       endpoints,
       version,
       nodeId,
@@ -130,14 +148,20 @@ class Parts {
       nowMs: () => systemClock.wallMs(),
       gossip: server?.view(),
       rpc,
-      http,
-      tls: () => this.#identity?.material,
+      http: createHandshakeCounters(),
+      tls: () => this.#security.material,
       peers: () => server?.peerReports() ?? [],
-      warnings: loaded.divergence === undefined ? [] : [loaded.divergence],
+      sessions: () => this.#pool.reports(),
+      warnings,
       members: async () => server?.members() ?? reader.members(),
+      reload: onReload,
+      streams: server?.streams,
     };
-    this.#http = this.#createHttp(http);
-    this.#ownNames = () => [config.name, ...(this.#identity?.material.certificate.dnsNames ?? [])];
+  }
+
+  #ownNames(): readonly string[] {
+    const { material } = this.#security;
+    return [this.#config.name, ...(material?.certificate.dnsNames ?? [])];
   }
 
   async start(): Promise<void> {
@@ -147,7 +171,7 @@ class Parts {
       context: this.context,
       log: this.#init.sink.logger("http"),
       callerOf: (request) => this.#http.callerOf(request),
-      ownNames: this.#ownNames,
+      ownNames: () => this.#ownNames(),
     });
     await this.#http.start(app).catch((error: unknown) => {
       const text = errorText(error);
@@ -156,17 +180,13 @@ class Parts {
     await this.#server?.joinOthers();
   }
 
-  reload(material: TlsMaterial | undefined): void {
-    const before = this.#identity?.material.certificate.fingerprint;
-    this.#identity = this.#identityOf(material);
-    const after = this.#identity?.material.certificate;
-    if (before === after?.fingerprint) this.#log.info("reloaded: the certificate is the same");
-    else this.#log.info("reloaded: new connections use the new certificate", certFields(after));
-  }
-
-  #identityOf(material: TlsMaterial | undefined): TlsIdentity | undefined {
-    const { minVersion, cipherSuites } = this.#init.config.tls;
-    return material === undefined ? undefined : createIdentity(material, minVersion, cipherSuites);
+  reload(tls: TlsConfig, material: TlsMaterial | undefined): void {
+    const changes = this.#security.replace(tls, material);
+    if (changes.length === 0) return this.#log.info("reloaded: the tls block is the same");
+    this.#config = { ...this.#config, tls };
+    this.#pool.retireAll();
+    this.#server?.reloaded();
+    this.#log.info("reloaded: new connections use the new tls settings", { changes });
   }
 
   async leave(): Promise<void> {
@@ -175,16 +195,16 @@ class Parts {
 
   async stop(): Promise<void> {
     await this.#http.close();
+    this.#pool.close();
     await this.#server?.stop();
   }
 
   #createHttp(counters: ApiContext["http"]): HttpServer {
     const { config, endpoints, sink } = this.#init;
-    const { tls, limits } = config;
+    const { limits } = config;
     return new HttpServer({
       addresses: endpoints.bind.http,
-      identity: () => (tls.http ? this.#identity : undefined),
-      verifyClient: tls.verifyHttpsClient,
+      security: () => this.#security.http(),
       handshakeTimeoutMs: limits.httpsHandshakeTimeoutMs,
       connectionsPerClientMax: limits.httpMaxConnsPerClient,
       headers: config.httpApiResponseHeaders,
@@ -194,11 +214,6 @@ class Parts {
       listen: listenSockets,
     });
   }
-}
-
-function certFields(info: CertificateInfo | undefined): LogFields {
-  if (info === undefined) return {};
-  return { subject: info.subject, not_after: new Date(info.notAfterMs).toISOString() };
 }
 
 /** The server's `node-id`, the client's `client-id`; nowhere in dev mode. */

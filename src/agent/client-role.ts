@@ -4,7 +4,8 @@ import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
-import type { RpcClient } from "../service/rpc-client.ts";
+import type { Address } from "../protocol/ports.ts";
+import type { RpcPool } from "../service/rpc-pool.ts";
 import { decodeServerMembers, encodeQueryOptions, type ServerMembers } from "../wire/rpc-status.ts";
 
 const RPC_PORT = 4647;
@@ -12,36 +13,39 @@ const TIMEOUT_MS = 10_000;
 
 export interface ClientRoleInit {
   readonly config: Config;
-  readonly client: RpcClient;
+  readonly pool: RpcPool;
   readonly log: Log;
 }
 
 export class ClientRole {
   readonly #init: ClientRoleInit;
+  /** Index of the server that answered last. */
+  #preferred = 0;
 
   constructor(init: ClientRoleInit) {
     this.#init = init;
   }
 
-  /** Members as the first server that answers sees them. @throws Error when none does */
+  /** Members as a server sees them. @throws Error when none answers */
   async members(): Promise<ServerMembers> {
-    const { config, client, log } = this.#init;
-    const body = encodeQueryOptions({ region: config.region, allowStale: true });
+    const body = encodeQueryOptions({ Region: this.#init.config.region, AllowStale: true });
+    const members = decodeServerMembers(await this.#ask("Status.Members", body));
+    if (members === undefined) throw new Error("the reply cannot be decoded");
+    return members;
+  }
+
+  /** Asks the server that answered last, and the others in turn when it does not. */
+  async #ask(method: string, body: Uint8Array): Promise<Uint8Array> {
+    const { config, pool, log } = this.#init;
     const servers = [...config.client.servers, ...config.client.join.retryJoin];
     const errors: string[] = [];
-    for (const server of servers) {
-      const { host, port = RPC_PORT } = splitHostPort(server);
-      const [ip] = await lookupHost(host);
-      if (ip === undefined) {
-        errors.push(`lookup ${host}: no such host`);
-        continue;
-      }
+    for (let tries = 0; tries < servers.length; tries++) {
+      const server = servers[(this.#preferred + tries) % servers.length] ?? "";
       try {
-        const to = { ip, port };
-        const reply = await client.call(to, config.region, "Status.Members", body, TIMEOUT_MS);
-        const members = decodeServerMembers(reply.body);
-        if (members !== undefined) return members;
-        errors.push(`${server}: the reply cannot be decoded`);
+        const target = { address: await addressOf(server), region: config.region };
+        const answer = await pool.call(target, method, body, TIMEOUT_MS, true);
+        this.#preferred = (this.#preferred + tries) % servers.length;
+        return answer;
       } catch (error) {
         errors.push(`${server}: ${errorText(error)}`);
       }
@@ -49,4 +53,11 @@ export class ClientRole {
     log.warn("no server answered", { errors });
     throw new Error(errors.length === 0 ? "no known servers" : `no servers: ${errors.join("; ")}`);
   }
+}
+
+async function addressOf(server: string): Promise<Address> {
+  const { host, port = RPC_PORT } = splitHostPort(server);
+  const [ip] = await lookupHost(host);
+  if (ip === undefined) throw new Error(`lookup ${host}: no such host`);
+  return { ip, port };
 }

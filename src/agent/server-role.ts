@@ -16,6 +16,7 @@ import type { LogSink } from "../host/log.ts";
 import { lookupHost } from "../host/machine.ts";
 import { describeErrno, listenSockets, systemNetwork } from "../host/network.ts";
 import type { Address } from "../protocol/ports.ts";
+import { createPrng } from "../protocol/prng.ts";
 import type { SerfEvent, SerfMember } from "../protocol/serf/action.ts";
 import { NOMAD_SERF } from "../protocol/serf/config.ts";
 import type { KeyKeeper } from "../protocol/serf/key-queries.ts";
@@ -23,14 +24,18 @@ import { WAN } from "../protocol/swim/config.ts";
 import { type GossipKey, isKeyFault, makeKey } from "../secret/key.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { Gossip } from "../service/gossip.ts";
+import { Monitor } from "../service/monitor.ts";
 import { PeerHealth, type PeerReport, type RpcPeer } from "../service/peer-health.ts";
-import type { RpcClient } from "../service/rpc-client.ts";
+import { refuseRaft } from "../service/raft-refuser.ts";
 import type { RpcCounters } from "../service/rpc-counters.ts";
+import type { RpcDialer, RpcSecurity } from "../service/rpc-dial.ts";
+import { RpcForwarder } from "../service/rpc-forward.ts";
 import { RpcMethods } from "../service/rpc-methods.ts";
+import type { PoolTarget, RpcPool } from "../service/rpc-pool.ts";
 import { RpcServer } from "../service/rpc-server.ts";
 import { Sealer } from "../service/sealer.ts";
 import { SnapshotFile } from "../service/snapshot-file.ts";
-import type { TlsIdentity } from "../tls/handshake.ts";
+import { StreamMethods } from "../service/stream-methods.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import { Joiner } from "./joiner.ts";
@@ -46,9 +51,10 @@ export interface ServerRoleInit {
   readonly nodeId: string;
   readonly revision: string;
   readonly keyring: LoadedKeyring;
-  readonly identity: () => TlsIdentity | undefined;
+  readonly security: () => RpcSecurity;
   readonly rpc: RpcCounters;
-  readonly client: RpcClient;
+  readonly dialer: RpcDialer;
+  readonly pool: RpcPool;
   readonly sink: LogSink;
   readonly onFatal: () => void;
 }
@@ -57,6 +63,8 @@ export class ServerRole {
   readonly #init: ServerRoleInit;
   readonly #log: Log;
   readonly #rpc: RpcServer;
+  readonly #forwarder: RpcForwarder;
+  readonly streams: StreamMethods;
   readonly #gossip: Gossip;
   readonly #joiner: Joiner;
   readonly #health: PeerHealth;
@@ -68,6 +76,21 @@ export class ServerRole {
     this.#log = sink.logger("nomad");
     this.#name = `${config.name}.${config.region}`;
     this.#gossip = this.#createGossip();
+    this.#forwarder = new RpcForwarder({
+      pool: init.pool,
+      counters: init.rpc,
+      clock: systemClock,
+      prng: createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0)),
+      servers: (region) => this.#rpcPeers().filter((peer) => peer.region === region),
+      leader: () => undefined,
+    });
+    this.streams = new StreamMethods({
+      region: config.region,
+      monitor: new Monitor({ sink, clock: systemClock }),
+      forwarder: this.#forwarder,
+      counters: init.rpc,
+      server: (id) => this.#serverNamed(id),
+    });
     this.#rpc = this.#createRpc();
     this.#joiner = new Joiner({
       gossip: this.#gossip,
@@ -76,7 +99,7 @@ export class ServerRole {
       log: sink.logger("agent.joiner"),
     });
     this.#health = new PeerHealth({
-      client: init.client,
+      dialer: init.dialer,
       clock: systemClock,
       log: sink.logger("nomad.rpc"),
       region: config.region,
@@ -132,6 +155,12 @@ export class ServerRole {
     this.#health.stop();
     await this.#gossip.close();
     await this.#rpc.close();
+  }
+
+  /** The TLS settings changed. */
+  reloaded(): void {
+    this.#rpc.reloaded();
+    this.#health.again();
   }
 
   peerReports(): readonly PeerReport[] {
@@ -205,21 +234,43 @@ export class ServerRole {
   }
 
   #createRpc(): RpcServer {
-    const { config, endpoints, identity, rpc, sink } = this.#init;
-    const { tls, limits } = config;
+    const { config, endpoints, security, rpc, sink } = this.#init;
+    const { limits, region } = config;
     return new RpcServer({
-      region: config.region,
-      identity,
-      verifyServerHostname: tls.verifyServerHostname,
-      upgradeMode: tls.rpcUpgradeMode,
+      region,
+      security,
       handshakeTimeoutMs: limits.rpcHandshakeTimeoutMs,
       connectionsPerClientMax: limits.rpcMaxConnsPerClient,
-      methods: new RpcMethods({ members: () => this.members(), raftPeers: () => [] }),
+      methods: new RpcMethods({
+        region,
+        members: () => this.members(),
+        regions: () => this.#regions(),
+        raftPeers: () => [],
+        leader: () => "",
+        forwarder: this.#forwarder,
+      }),
+      streams: this.streams,
+      raft: refuseRaft,
       counters: rpc,
       clock: systemClock,
       log: sink.logger("nomad.rpc"),
       listen: (accept) => listenSockets(endpoints.bind.rpc, accept),
     });
+  }
+
+  /** By Serf's name, the node's, or its id. */
+  #serverNamed(id: string): PoolTarget | "self" | undefined {
+    const { config, nodeId } = this.#init;
+    const isIt = (name: string, member: string | undefined): boolean =>
+      id === name || `${id}.${config.region}` === name || id === member;
+    if (isIt(this.#name, nodeId)) return "self";
+    const found = this.#rpcPeers().find((peer) => isIt(peer.name, peer.id));
+    return found?.region === config.region ? found : undefined;
+  }
+
+  #regions(): readonly string[] {
+    const found = [...this.#gossip.members()].map((one) => one.tags.get("region") ?? "");
+    return [...new Set([this.#init.config.region, ...found])].filter((one) => one !== "").sort();
   }
 
   /** Key queries of the pool change our ring, and the file with it. */
@@ -264,19 +315,24 @@ export class ServerRole {
       addr: formatAddress(rpcAddress(member)),
       dc: printable(member.tags.get("dc") ?? ""),
     });
+    this.#init.pool.forgive(rpcAddress(member));
     // Not on the spot: the machine that raised it is still at work.
     queueMicrotask(() => this.#health.wake());
   }
 
-  #rpcPeers(): readonly RpcPeer[] {
+  #rpcPeers(): readonly ServerPeer[] {
     const alive = (member: SerfMember): boolean =>
       member.status === "alive" && member.name !== this.#name;
     return [...this.#gossip.members()].filter(alive).map((member) => {
       const address: Address = rpcAddress(member);
-      return { name: member.name, region: member.tags.get("region") ?? "", address };
+      const { tags, name } = member;
+      return { name, region: tags.get("region") ?? "", id: tags.get("id") ?? "", address };
     });
   }
 }
+
+/** A living server other than this one. */
+type ServerPeer = RpcPeer & { readonly id: string };
 
 const EVENT_NAMES = {
   "member-join": "EventMemberJoin",

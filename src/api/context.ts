@@ -7,6 +7,8 @@ import type { Keyring } from "../secret/keyring.ts";
 import type { GossipCounters } from "../service/gossip-counters.ts";
 import type { PeerReport } from "../service/peer-health.ts";
 import type { HandshakeCounters, RpcCounters } from "../service/rpc-counters.ts";
+import type { PoolReport } from "../service/rpc-pool.ts";
+import type { StreamMethods } from "../service/stream-methods.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 
@@ -23,10 +25,16 @@ export interface ApiContext {
   readonly http: HandshakeCounters;
   readonly tls: () => TlsMaterial | undefined;
   readonly peers: () => readonly PeerReport[];
+  /** Multiplexed connections to other servers. */
+  readonly sessions: () => readonly PoolReport[];
   /** Warnings of the start that still hold. */
   readonly warnings: readonly string[];
   /** The members as this agent sees them; a client asks a server. */
   readonly members: () => Promise<ServerMembers>;
+  /** Reads the configuration again. @throws Error with the operator's mistakes: nothing changed */
+  readonly reload: () => Promise<void>;
+  /** Streaming calls, answered here or by another server; undefined on a client. */
+  readonly streams: Pick<StreamMethods, "monitor"> | undefined;
 }
 
 export interface VersionInfo {

@@ -74,6 +74,15 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
   );
   print("==> Starting Nomad agent...");
   const { endpoints, material } = checked;
+  const reloads = new Reloads(load, sink);
+  // Heard from the first moment: its default is to end the process.
+  process.on("SIGHUP", () => {
+    print("==> Caught signal: hangup\n==> Reloading configuration...");
+    reloads.run().catch((error: unknown) => {
+      const text = errorText(error);
+      printError(`${text}\n==> Failed to reload configs: the old configuration stays in force`);
+    });
+  });
   // The log waits behind the banner, as Nomad's does.
   sink.hold();
   const agent = await startAgent({
@@ -83,13 +92,15 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
     material,
     sink,
     onFatal: fatal,
+    onReload: () => reloads.run(),
   }).catch((error: unknown) => {
     sink.release();
     throw new CommandError(error instanceof Error ? `==> ${error.message}` : String(error));
   });
+  reloads.agent = agent;
   printBanner(agent, checked, dev);
   sink.release();
-  const code = await untilEnd(agent, failed, load, sink);
+  const code = await untilEnd(agent, failed);
   sink.close();
   return code;
 }
@@ -153,12 +164,7 @@ function printDevHelp(agent: Agent, dev: DevTls): void {
 }
 
 /** Waits for a signal (or for a failure that ends it) and stops in order. */
-function untilEnd(
-  agent: Agent,
-  failed: Promise<void>,
-  load: () => Promise<LoadedConfig>,
-  sink: LogSink,
-): Promise<number> {
+function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
   const { config } = agent.context;
   return new Promise((resolve) => {
     let ending = false;
@@ -176,26 +182,42 @@ function untilEnd(
     };
     process.on("SIGINT", () => void end("interrupt", config.leaveOnInterrupt));
     process.on("SIGTERM", () => void end("terminated", config.leaveOnTerminate));
-    process.on("SIGHUP", () => void reload(agent, load, sink));
     void failed.then(() => agent.stop()).then(() => resolve(1));
   });
 }
 
-/** Reads the same files again; what cannot be used changes nothing. */
-async function reload(
-  agent: Agent,
-  load: () => Promise<LoadedConfig>,
-  sink: LogSink,
-): Promise<void> {
-  print("==> Caught signal: hangup\n==> Reloading configuration...");
-  try {
-    const loaded = await load();
-    const { material } = await checkConfig(loaded);
-    sink.setLevel(loaded.config.logLevel);
-    agent.reload(material);
-  } catch (error) {
-    const text = error instanceof LoadError ? error.text : String(error);
-    printError(`${text}\n==> Failed to reload configs: the old configuration stays in force`);
+/** Reads the same files again, one reload at a time; what cannot be used changes nothing. */
+class Reloads {
+  readonly #load: () => Promise<LoadedConfig>;
+  readonly #sink: LogSink;
+  #last: Promise<void> = Promise.resolve();
+  /** Undefined while it starts. */
+  agent: Agent | undefined;
+
+  constructor(load: () => Promise<LoadedConfig>, sink: LogSink) {
+    this.#load = load;
+    this.#sink = sink;
+  }
+
+  /** @throws Error with everything that is wrong, as at start */
+  run(): Promise<void> {
+    const next = this.#last.then(() => this.#once());
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+
+  async #once(): Promise<void> {
+    const { agent } = this;
+    if (agent === undefined) throw new Error("the agent has not started yet");
+    try {
+      const loaded = await this.#load();
+      const { material } = await checkConfig(loaded);
+      this.#sink.setLevel(loaded.config.logLevel);
+      agent.reload(loaded.config.tls, material);
+    } catch (error) {
+      if (error instanceof LoadError) throw new Error(error.text);
+      throw error;
+    }
   }
 }
 

@@ -36,6 +36,9 @@ export interface ByteStream {
   destroy(): void;
   /** Who hears what comes; bytes that came before wait. */
   listen(handler: StreamHandler): void;
+  /** The listener wants no more for now: bytes wait, and in the end the peer does. */
+  pause(): void;
+  resume(): void;
   /** The first byte, taken from what the next listener gets; 0 ms: wait for ever. */
   takeFirst(timeoutMs: number): Promise<number | "ended" | "timeout">;
 }

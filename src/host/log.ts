@@ -17,8 +17,12 @@ export interface LogOptions {
   readonly file: string | undefined;
 }
 
-/** Receives every line at or above the level; for `monitor` and the tests. */
-export type LogListener = (line: string, level: LogLevel) => void;
+/** Who else hears the log: at a level of its own, which may be below the agent's. */
+export interface LogListener {
+  readonly level: LogLevel;
+  readonly json: boolean;
+  line(text: string): void;
+}
 
 const STDOUT = 1;
 
@@ -81,17 +85,27 @@ export class LogSink {
   }
 
   #write(level: LogLevel, name: string, message: string, fields: LogFields): void {
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(this.#level)) return;
+    const printed = isAtLeast(level, this.#level);
+    if (!printed && this.#listeners.size === 0) return;
     const time = new Date().toISOString();
-    const line = this.#json
-      ? jsonLine(time, level, name, message, fields)
-      : textLine(time, level, name, message, fields);
+    const render = (json: boolean): string =>
+      json
+        ? jsonLine(time, level, name, message, fields)
+        : textLine(time, level, name, message, fields);
+    for (const listener of this.#listeners) {
+      if (isAtLeast(level, listener.level)) listener.line(render(listener.json));
+    }
+    if (!printed) return;
+    const line = render(this.#json);
     const bytes = new TextEncoder().encode(this.#json ? `${line}\n` : `    ${line}\n`);
     if (this.#held === undefined) put(STDOUT, bytes);
     else this.#held.push(bytes);
     if (this.#file !== undefined) put(this.#file, new TextEncoder().encode(`${line}\n`));
-    for (const listener of this.#listeners) listener(line, level);
   }
+}
+
+function isAtLeast(level: LogLevel, than: LogLevel): boolean {
+  return LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(than);
 }
 
 /** A full pipe or a closed terminal must not stop the agent. */

@@ -9,6 +9,7 @@ import type {
   StreamHandler,
   StreamServer,
 } from "./host.ts";
+import { Inbox } from "./inbox.ts";
 import { formatAddress, formatIp, parseIp } from "./ip.ts";
 
 export const systemNetwork: Network = {
@@ -109,25 +110,17 @@ export function dialSocket(to: Address, timeoutMs: number): Promise<SocketStream
 export class SocketStream implements ByteStream {
   readonly socket: Socket;
   readonly remote: Address;
-  #handler: StreamHandler | undefined;
-  #early: Uint8Array[] = [];
-  #earlyBytes = 0;
-  #ended = false;
-  #closed = false;
+  readonly #inbox = new Inbox(() => undefined);
   #error: Error | undefined;
-  readonly #onData = (chunk: Uint8Array): void => this.#data(chunk);
-  readonly #onEnd = (): void => {
-    this.#ended = true;
-    this.#handler?.ended();
+  readonly #onData = (chunk: Uint8Array): void => {
+    this.#inbox.push(chunk);
+    if (this.#inbox.bytes > EARLY_BYTES_MAX) this.socket.pause();
   };
+  readonly #onEnd = (): void => this.#inbox.peerEnded();
   readonly #onError = (error: Error): void => {
     this.#error = error;
   };
-  readonly #onDrain = (): void => this.#handler?.drained?.();
-  readonly #onClose = (): void => {
-    this.#closed = true;
-    this.#handler?.closed(this.#error);
-  };
+  readonly #onDrain = (): void => this.#inbox.drained();
 
   constructor(socket: Socket, remote?: Address) {
     this.socket = socket;
@@ -139,7 +132,7 @@ export class SocketStream implements ByteStream {
     socket.on("end", this.#onEnd);
     socket.on("error", this.#onError);
     socket.on("drain", this.#onDrain);
-    socket.on("close", this.#onClose);
+    socket.on("close", () => this.#inbox.closed(this.#error));
   }
 
   write(bytes: Uint8Array): boolean {
@@ -155,46 +148,29 @@ export class SocketStream implements ByteStream {
   }
 
   listen(handler: StreamHandler): void {
-    this.#handler = handler;
-    const early = this.#early;
-    this.#early = [];
-    this.#earlyBytes = 0;
-    for (const chunk of early) handler.data(chunk);
+    this.#inbox.listen(handler);
     this.socket.resume();
-    if (this.#ended) handler.ended();
-    if (this.#closed) handler.closed(this.#error);
   }
 
-  /**
-   * Waits for the first byte and takes it; whoever listens next gets the rest.
-   *
-   * @returns the byte, "ended" if the peer sent none, or "timeout"
-   */
+  pause(): void {
+    this.#inbox.pause();
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.#inbox.resume();
+    this.socket.resume();
+  }
+
   takeFirst(timeoutMs: number): Promise<number | "ended" | "timeout"> {
-    return new Promise((resolve) => {
-      const done = (result: number | "ended" | "timeout"): void => {
-        clearTimeout(timer);
-        this.#handler = undefined;
-        resolve(result);
-      };
-      // 0 is Nomad's way to say "no limit".
-      const timer = timeoutMs === 0 ? undefined : setTimeout(() => done("timeout"), timeoutMs);
-      this.listen({
-        data: (chunk) => {
-          const [first] = chunk;
-          if (first === undefined) return;
-          done(first);
-          if (chunk.length > 1) this.#keep(chunk.subarray(1));
-        },
-        ended: () => done("ended"),
-        closed: () => done("ended"),
-      });
-    });
+    const first = this.#inbox.takeFirst(timeoutMs);
+    this.socket.resume();
+    return first;
   }
 
   /** Undoes a `takeFirst`. */
   putBack(byte: number): void {
-    this.#early.unshift(Uint8Array.of(byte));
+    this.#inbox.putBack(Uint8Array.of(byte));
   }
 
   /** Hands the socket to somebody else, unread bytes and all; this stream is over. */
@@ -204,20 +180,8 @@ export class SocketStream implements ByteStream {
     socket.off("data", this.#onData);
     socket.off("end", this.#onEnd);
     socket.off("drain", this.#onDrain);
-    for (const chunk of this.#early.reverse()) socket.unshift(chunk);
-    this.#early = [];
+    for (const chunk of [...this.#inbox.takeAll()].reverse()) socket.unshift(chunk);
     return socket;
-  }
-
-  #data(chunk: Uint8Array): void {
-    if (this.#handler === undefined) this.#keep(chunk);
-    else this.#handler.data(chunk);
-  }
-
-  #keep(chunk: Uint8Array): void {
-    this.#early.push(chunk);
-    this.#earlyBytes += chunk.length;
-    if (this.#earlyBytes > EARLY_BYTES_MAX) this.socket.pause();
   }
 }
 

@@ -16,7 +16,9 @@ import {
 import type { ApiContext } from "../api/context.ts";
 import { ApiError } from "../api/errors.ts";
 import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
+import { monitorLog } from "../api/monitor.ts";
 import { statusReport } from "../api/status.ts";
+import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import { type Caller, refuseChange } from "./access.ts";
 
@@ -70,8 +72,16 @@ function changers(context: ApiContext): Readonly<Record<string, Reader>> {
     "/v1/agent/keyring/install": (_url, body) => changeKeys(context, "install", body),
     "/v1/agent/keyring/remove": (_url, body) => changeKeys(context, "remove", body),
     "/v1/agent/keyring/use": (_url, body) => changeKeys(context, "use", body),
+    "/v1/agent/reload": () => reload(context),
     "/v1/agent/join": (url) => agentJoin(context, url.searchParams.getAll("address")),
   };
+}
+
+/** As SIGHUP, but whoever asks hears what came of it. */
+async function reload(context: ApiContext): Promise<void> {
+  await context.reload().catch((error: unknown) => {
+    throw new ApiError(500, `${errorText(error)}\nthe old configuration stays in force`);
+  });
 }
 
 export function createHttpApp(init: HttpAppInit): HttpApp {
@@ -90,6 +100,12 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     app.get(path, async ({ request }) => answer(request, await read(new URL(request.url), "")));
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
   }
+  app.get("/v1/agent/monitor", async ({ request }) => {
+    const { plain, body } = await monitorLog(context, new URL(request.url).searchParams);
+    const type = plain ? "text/plain" : "application/json";
+    // The server sends it as it comes, and so does a proxy that knows this header.
+    return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
+  });
   for (const [path, change] of Object.entries(changers(context))) {
     const handler = async ({ request }: { request: Request }): Promise<Response> => {
       const { method, headers } = request;

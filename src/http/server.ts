@@ -24,9 +24,11 @@ import type { HttpApp } from "./app.ts";
 
 export interface HttpServerInit {
   readonly addresses: readonly Address[];
-  /** Undefined: plain HTTP. */
-  readonly identity: () => TlsIdentity | undefined;
-  readonly verifyClient: boolean;
+  /** As it is now; without an identity: plain HTTP. */
+  readonly security: () => {
+    readonly identity: TlsIdentity | undefined;
+    readonly verifyClient: boolean;
+  };
   readonly handshakeTimeoutMs: number;
   readonly connectionsPerClientMax: number;
   /** Headers of the configuration, added to every answer. */
@@ -103,9 +105,9 @@ export class HttpServer {
       this.#open.delete(stream);
       this.#limit.release(ip);
     });
-    const identity = this.#init.identity();
+    const { identity, verifyClient } = this.#init.security();
     if (identity === undefined) this.#plain(stream);
-    else void this.#secure(stream, identity);
+    else void this.#secure(stream, identity, verifyClient);
   }
 
   #plain(stream: SocketStream): void {
@@ -114,8 +116,8 @@ export class HttpServer {
     this.#serve(socket, caller);
   }
 
-  async #secure(stream: SocketStream, identity: TlsIdentity): Promise<void> {
-    const { handshakeTimeoutMs: timeoutMs, verifyClient, counters, log } = this.#init;
+  async #secure(stream: SocketStream, identity: TlsIdentity, verifyClient: boolean): Promise<void> {
+    const { handshakeTimeoutMs: timeoutMs, counters, log } = this.#init;
     const first = await stream.takeFirst(timeoutMs);
     if (first !== TLS_HANDSHAKE_RECORD) {
       if (typeof first !== "number") return stream.destroy();
@@ -176,6 +178,7 @@ export class HttpServer {
     response: ServerResponse,
     answer: Response,
   ): Promise<void> {
+    if (answer.headers.get(UNBUFFERED) === "no") return this.#stream(response, answer);
     let body = new Uint8Array(await answer.arrayBuffer());
     for (const [name, value] of answer.headers) response.setHeader(name, value);
     for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
@@ -189,7 +192,29 @@ export class HttpServer {
     response.writeHead(answer.status);
     response.end(incoming.method === "HEAD" ? undefined : body);
   }
+
+  async #stream(response: ServerResponse, answer: Response): Promise<void> {
+    for (const [name, value] of answer.headers) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
+    response.writeHead(answer.status);
+    response.flushHeaders();
+    const reader = answer.body?.getReader();
+    response.once("close", () => void reader?.cancel());
+    for (;;) {
+      const next = await reader?.read();
+      if (next === undefined || next.done || response.destroyed) break;
+      if (response.write(next.value)) continue;
+      await new Promise<void>((resolve) => {
+        response.once("drain", resolve);
+        response.once("close", resolve);
+      });
+    }
+    response.end();
+  }
 }
+
+/** An answer that goes on: sent as it comes, until the caller has enough. */
+const UNBUFFERED = "x-accel-buffering";
 
 /** undefined: the body is more than we read. */
 async function toRequest(incoming: IncomingMessage): Promise<Request | undefined> {

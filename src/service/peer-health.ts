@@ -11,7 +11,7 @@ import type { Address, Instant } from "../protocol/ports.ts";
 import type { CertificateInfo } from "../tls/certificate.ts";
 import { TlsError } from "../tls/handshake.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
-import type { RpcClient } from "./rpc-client.ts";
+import type { RpcDialer } from "./rpc-dial.ts";
 
 const INTERVAL_MS = 30_000;
 const TIMEOUT_MS = 10_000;
@@ -40,7 +40,7 @@ export interface PeerReport {
 }
 
 export interface PeerHealthInit {
-  readonly client: RpcClient;
+  readonly dialer: RpcDialer;
   readonly clock: Clock;
   readonly log: Log;
   readonly region: string;
@@ -68,6 +68,12 @@ export class PeerHealth {
       this.#running = false;
       this.#schedule();
     });
+  }
+
+  /** Everybody is due: the settings changed. */
+  again(): void {
+    this.#dueAt.clear();
+    this.wake();
   }
 
   /** By name; only of peers that are still there. */
@@ -105,16 +111,17 @@ export class PeerHealth {
   }
 
   async #check(peer: RpcPeer): Promise<void> {
-    const { client, clock, log, region } = this.#init;
+    const { dialer, clock, log, region } = this.#init;
     const startedAt = clock.now();
     const base = {
       name: peer.name,
       address: formatAddress(peer.address),
       checkedAtMs: clock.wallMs(),
     };
-    const body = encodeQueryOptions({ region, allowStale: true });
+    const body = encodeQueryOptions({ Region: region, AllowStale: true });
     try {
-      const { tls } = await client.call(peer.address, peer.region, "Status.Ping", body, TIMEOUT_MS);
+      const { address, region: theirs } = peer;
+      const { tls } = await dialer.probe(address, theirs, "Status.Ping", body, TIMEOUT_MS);
       const before = this.#reports.get(peer.name);
       this.#reports.set(peer.name, {
         ...base,

@@ -9,6 +9,17 @@ export interface RpcCounters {
   requestErrors: number;
   /** Accepted without TLS: 0 unless it is off or in upgrade mode. */
   plainConnections: number;
+  /** Of those that are open now, how many are without TLS. */
+  open: number;
+  openPlain: number;
+  /** Upgrade mode: calls of ours that went in the clear since the server has no TLS yet. */
+  fallbacksToPlain: number;
+  /** Multiplexed sessions that ended by a fault, by reason. */
+  readonly sessionFailures: Map<string, number>;
+  /** Requests passed on to another server. */
+  forwarded: number;
+  /** Streaming calls that are open. */
+  streaming: number;
   readonly refused: Map<string, number>;
 }
 
@@ -29,6 +40,12 @@ export function createRpcCounters(): RpcCounters {
     requests: 0,
     requestErrors: 0,
     plainConnections: 0,
+    open: 0,
+    openPlain: 0,
+    fallbacksToPlain: 0,
+    sessionFailures: new Map(),
+    forwarded: 0,
+    streaming: 0,
     refused: new Map(),
   };
 }

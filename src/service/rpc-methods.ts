@@ -1,15 +1,20 @@
 /**
- * The RPC methods that are served: names to functions over bytes. What they say comes from `api`.
+ * The RPC methods that are served, and where a request for another server goes
+ * (wire/rpc-and-raft.md §4.2, §5.1). What they say comes from the agent.
  *
  * @module
  */
+import type { QueryOptions, ServerMembers } from "../wire/rpc-status.ts";
 import {
   decodeQueryOptions,
   encodeEmpty,
+  encodeNoNodeConn,
   encodeServerMembers,
+  encodeText,
   encodeTexts,
-  type ServerMembers,
 } from "../wire/rpc-status.ts";
+import type { RpcForwarder } from "./rpc-forward.ts";
+import { isServer } from "./rpc-roles.ts";
 
 /** An error for the caller; its text is part of the protocol. */
 export class RpcMethodError extends Error {
@@ -22,41 +27,105 @@ export class RpcMethodError extends Error {
   }
 }
 
-export interface RpcMethodsInit {
-  readonly members: () => ServerMembers;
-  /** Addresses of the Raft configuration; none while there is no Raft. */
-  readonly raftPeers: () => readonly string[];
+/** Who calls: what its connection proved. */
+export interface RpcCaller {
+  /** Names of its certificate; undefined: no TLS, or names are not looked at. */
+  readonly names: readonly string[] | undefined;
 }
 
-type Handler = (body: Uint8Array) => Uint8Array;
+export interface RpcMethodsInit {
+  readonly region: string;
+  readonly members: () => ServerMembers;
+  readonly regions: () => readonly string[];
+  /** Addresses of the Raft configuration; none while there is no Raft. */
+  readonly raftPeers: () => readonly string[];
+  readonly leader: () => string;
+  readonly forwarder: RpcForwarder;
+}
+
+interface Method {
+  /** Answered by whoever is asked. */
+  readonly local: boolean;
+  readonly run: (options: QueryOptions) => Uint8Array;
+}
+
+/** For servers only: Nomad's, none of which is served here; a client's certificate hears "no". */
+const SERVER_ONLY: ReadonlySet<string> = new Set([
+  ...["Ack", "Create", "Dequeue", "Nack", "Reap", "Reblock", "Update"].map((one) => `Eval.${one}`),
+  "Deployment.Reap",
+  "Keyring.Get",
+  "Plan.Submit",
+]);
 
 export class RpcMethods {
-  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #init: RpcMethodsInit;
+  readonly #methods: ReadonlyMap<string, Method>;
+  readonly #services: ReadonlySet<string>;
 
   constructor(init: RpcMethodsInit) {
-    this.#handlers = new Map<string, Handler>([
-      ["Status.Ping", () => encodeEmpty()],
-      ["Status.Members", () => encodeServerMembers(init.members())],
-      ["Status.Peers", () => encodeTexts(init.raftPeers())],
+    this.#init = init;
+    const local = (run: Method["run"]): Method => ({ local: true, run });
+    this.#methods = new Map<string, Method>([
+      ["Status.Ping", local(() => encodeEmpty())],
+      ["Status.Members", local(() => encodeServerMembers(init.members()))],
+      ["Status.HasNodeConn", local(() => encodeNoNodeConn())],
+      ["Region.List", local(() => encodeTexts(init.regions()))],
+      ["Status.Peers", { local: false, run: () => encodeTexts(init.raftPeers()) }],
+      ["Status.Leader", { local: false, run: () => encodeText(init.leader()) }],
     ]);
+    this.#services = new Set([...this.#methods.keys()].map((name) => serviceOf(name)));
   }
 
-  /** @throws RpcMethodError */
-  async call(method: string, body: Uint8Array): Promise<Uint8Array> {
-    const dot = method.lastIndexOf(".");
-    if (dot < 0)
-      throw new RpcMethodError(`rpc: service/method request ill-formed: ${method}`, true);
-    const handler = this.#handlers.get(method);
-    if (handler === undefined) throw new RpcMethodError(this.#unknown(method, dot), true);
-    if (decodeQueryOptions(body) === undefined) {
+  /**
+   * The answer; at once where nobody else has to be asked.
+   *
+   * @throws RpcMethodError, here or later
+   */
+  call(name: string, body: Uint8Array, caller: RpcCaller): Uint8Array | Promise<Uint8Array> {
+    if (!/^[^.]+\..+$/.test(name)) {
+      throw new RpcMethodError(`rpc: service/method request ill-formed: ${name}`, true);
+    }
+    if (SERVER_ONLY.has(name) && caller.names !== undefined) {
+      if (!isServer(caller.names, this.#init.region)) {
+        throw new RpcMethodError("Permission denied", false);
+      }
+    }
+    const method = this.#methods.get(name);
+    const options = decodeQueryOptions(body);
+    if (options === undefined) {
       throw new RpcMethodError("msgpack decode error: the request body is not a struct", true);
     }
-    return handler(body);
+    if (method?.local === true) return method.run(options);
+    return this.#route(name, body, options, method);
   }
 
-  #unknown(method: string, dot: number): string {
-    const service = method.slice(0, dot);
-    const known = [...this.#handlers.keys()].some((name) => name.startsWith(`${service}.`));
-    return known ? `rpc: can't find method ${method}` : `rpc: can't find service ${method}`;
+  #route(
+    name: string,
+    body: Uint8Array,
+    options: QueryOptions,
+    method: Method | undefined,
+  ): Uint8Array | Promise<Uint8Array> {
+    const { forwarder, region } = this.#init;
+    const fillsRegion = method !== undefined; // Status.Leader and .Peers do; others insist.
+    const wanted = options.Region === "" && fillsRegion ? region : options.Region;
+    // Another region may serve what this one does not: whoever asks hears it from there.
+    if (wanted !== "" && wanted !== region) {
+      // Twice sent on: two servers disagree about their regions, and would play ball with it.
+      if (options.Forwarded) throw new RpcMethodError("No path to region", false);
+      return forwarder.toRegion(wanted, name, body, options);
+    }
+    if (method === undefined) throw new RpcMethodError(this.#unknown(name), true);
+    if (options.AllowStale || forwarder.weLead()) return method.run(options);
+    return forwarder.toLeader(name, body, options, () => method.run(options));
   }
+
+  #unknown(name: string): string {
+    const known = this.#services.has(serviceOf(name));
+    return known ? `rpc: can't find method ${name}` : `rpc: can't find service ${name}`;
+  }
+}
+
+/** The last dot parts them, as in Go. */
+function serviceOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
 }

@@ -20,3 +20,8 @@ export function mayDial(names: readonly string[], ownRegion: string): boolean {
     return parts.length >= 3 && parts[0] === "server" && parts.at(-1) === "nomad";
   });
 }
+
+/** Is it a server of `region`? Its own methods, and Raft, are for these only. */
+export function isServer(names: readonly string[], region: string): boolean {
+  return names.includes(serverName(region));
+}

@@ -1,68 +1,77 @@
 /**
  * The server port: one byte chooses the protocol, TLS first where it is required
- * (wire/rpc-and-raft.md §1). Protocols that are not served are refused, never faked.
+ * (wire/rpc-and-raft.md §1). What a peer may cost is limited at each stage.
  *
  * @module
  */
 import { errorText } from "../host/error-text.ts";
-import type { Clock, Log, StreamServer } from "../host/host.ts";
+import type { ByteStream, Clock, Log, StreamServer } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
 import { certificateNames } from "../tls/certificate.ts";
 import { acceptTls, type SecuredStream, TlsError, type TlsIdentity } from "../tls/handshake.ts";
-import { decodeRequest, encodeResponse, type RpcRequest } from "../wire/rpc-frame.ts";
-import { encodeEmpty } from "../wire/rpc-status.ts";
 import { ConnectionLimit } from "./connection-limit.ts";
 import { countRefusal } from "./gossip-counters.ts";
+import { Mux } from "./mux.ts";
 import { RefusalLog } from "./refusal-log.ts";
+import { RpcConnections } from "./rpc-connections.ts";
 import type { RpcCounters } from "./rpc-counters.ts";
-import { RpcMethodError, type RpcMethods } from "./rpc-methods.ts";
-import { mayDial, serverName } from "./rpc-roles.ts";
+import type { RpcSecurity } from "./rpc-dial.ts";
+import type { RpcCaller, RpcMethods } from "./rpc-methods.ts";
+import { MODE_NAMES, RpcMode } from "./rpc-mode.ts";
+import { isServer, mayDial, serverName } from "./rpc-roles.ts";
+import { ByteBudget, serveCalls } from "./rpc-serve.ts";
+import type { StreamMethods } from "./stream-methods.ts";
 
-/** First bytes; see wire/rpc-and-raft.md §1. */
-export const RpcMode = {
-  nomad: 0x01,
-  raft: 0x02,
-  multiplex: 0x03,
-  tls: 0x04,
-  streaming: 0x05,
-  multiplexV2: 0x06,
-} as const;
-
-const MODE_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(RpcMode).map(([name, byte]) => [byte, name]),
-);
-
-/** One request; real ones of the methods served stay below 1 KiB. */
-const REQUEST_BYTES_MAX = 1024 * 1024;
+/** Nomad waits for ever for the byte inside TLS; anybody with a certificate could hold us up. */
+const INNER_BYTE_MS = 30_000;
+/** On a connection without multiplexing: for the first request, and for the next. */
+const FIRST_REQUEST_MS = 30_000;
+const NEXT_REQUEST_MS = 10 * 60_000;
+/** Requests that are not whole yet, of all streams of a connection. */
+const PENDING_BYTES_MAX = 16 * 1024 * 1024;
+/** Connections of one address that streaming must leave for calls (Nomad's number). */
+const STREAMING_RESERVED = 20;
+/** First byte of a TLS record: somebody speaks TLS without Nomad's byte in front. */
+const TLS_RECORD = 0x16;
 
 export interface RpcServerInit {
   readonly region: string;
-  /** Undefined: this server has no TLS. */
-  readonly identity: () => TlsIdentity | undefined;
-  readonly verifyServerHostname: boolean;
-  /** Accept plain connections although TLS is on: a cluster on its way to it. */
-  readonly upgradeMode: boolean;
+  readonly security: () => RpcSecurity;
   readonly handshakeTimeoutMs: number;
   readonly connectionsPerClientMax: number;
   readonly methods: RpcMethods;
+  readonly streams: StreamMethods;
+  /** Serves a Raft connection behind its mode byte. */
+  readonly raft: (stream: ByteStream) => void;
   readonly counters: RpcCounters;
   readonly clock: Clock;
   readonly log: Log;
   readonly listen: (accept: (stream: SocketStream) => void) => Promise<StreamServer>;
 }
 
+/** A connection whose protocol may be chosen now. */
+interface Chosen {
+  readonly stream: SocketStream;
+  readonly secured: boolean;
+  readonly caller: RpcCaller;
+}
+
 export class RpcServer {
   readonly #init: RpcServerInit;
   readonly #limit: ConnectionLimit;
+  readonly #streamingLimit: ConnectionLimit;
   readonly #refusals: RefusalLog;
-  readonly #open = new Set<SocketStream>();
+  readonly #connections: RpcConnections;
   #server: StreamServer | undefined;
 
   constructor(init: RpcServerInit) {
     this.#init = init;
-    this.#limit = new ConnectionLimit(init.connectionsPerClientMax);
+    const max = init.connectionsPerClientMax;
+    this.#limit = new ConnectionLimit(max);
+    this.#streamingLimit = new ConnectionLimit(max === 0 ? 0 : max - STREAMING_RESERVED);
     this.#refusals = new RefusalLog(init.clock, init.log);
+    this.#connections = new RpcConnections(init.counters, init.clock);
   }
 
   async start(): Promise<void> {
@@ -70,8 +79,14 @@ export class RpcServer {
   }
 
   async close(): Promise<void> {
-    for (const stream of this.#open) stream.destroy();
+    this.#connections.close();
     await this.#server?.close();
+  }
+
+  /** The security settings changed: connections in the clear end with their calls, if they must. */
+  reloaded(): void {
+    const { identity, upgradeMode } = this.#init.security();
+    if (identity !== undefined && !upgradeMode) this.#connections.drainPlain();
   }
 
   #accept(stream: SocketStream): void {
@@ -79,32 +94,31 @@ export class RpcServer {
     if (!this.#limit.take(ip)) {
       const limit = this.#init.connectionsPerClientMax;
       const message = "rejecting client for exceeding maximum RPC connections";
-      this.#refuse(stream, "too-many-connections", message, { limit });
-      return;
+      return this.#refuse(stream, "too-many-connections", message, { limit });
     }
-    this.#open.add(stream);
+    this.#connections.add(stream);
     stream.socket.once("close", () => {
-      this.#open.delete(stream);
+      this.#connections.remove(stream);
       this.#limit.release(ip);
     });
     void this.#plain(stream);
   }
 
   async #plain(stream: SocketStream): Promise<void> {
-    const { handshakeTimeoutMs, identity, upgradeMode, counters } = this.#init;
+    const { handshakeTimeoutMs, security, counters } = this.#init;
     const mode = await stream.takeFirst(handshakeTimeoutMs);
     if (mode === "ended") return stream.destroy();
     if (mode === "timeout") {
       return this.#refuse(stream, "timeout", "failed to read first RPC byte: i/o timeout");
     }
-    const tls = identity();
+    const { identity, upgradeMode } = security();
     if (mode === RpcMode.tls) {
-      if (tls !== undefined) return this.#secure(stream, tls);
+      if (identity !== undefined) return this.#secure(stream, identity);
       const message =
         "TLS connection attempted, server not configured for TLS: set tls { rpc = true }";
       return this.#refuse(stream, "tls-not-configured", message);
     }
-    if (tls !== undefined && !upgradeMode) {
+    if (identity !== undefined && !upgradeMode) {
       const message =
         mode === TLS_RECORD
           ? "a TLS connection without Nomad's leading byte: the RPC port speaks TLS only to agents"
@@ -112,34 +126,40 @@ export class RpcServer {
       return this.#refuse(stream, "plaintext", message);
     }
     counters.plainConnections += 1;
-    this.#serve(stream, mode);
+    this.#connections.isPlain(stream);
+    this.#serve({ stream, secured: false, caller: { names: undefined } }, mode);
   }
 
-  async #secure(stream: SocketStream, tls: TlsIdentity): Promise<void> {
-    const { handshakeTimeoutMs: timeoutMs, counters, verifyServerHostname, region } = this.#init;
-    let secured: SecuredStream;
+  async #secure(plain: SocketStream, identity: TlsIdentity): Promise<void> {
+    const { handshakeTimeoutMs: timeoutMs, counters, security, region } = this.#init;
+    let accepted: SecuredStream;
     try {
-      secured = await acceptTls(stream, tls, { requireClient: true, timeoutMs });
+      accepted = await acceptTls(plain, identity, { requireClient: true, timeoutMs });
     } catch (error) {
-      this.#refusedHandshake(stream, tls, error);
-      return;
+      return this.#refusedHandshake(plain, identity, error);
     }
-    const names = secured.peer === undefined ? [] : certificateNames(secured.peer);
+    const { stream, peer } = accepted;
+    const names = peer === undefined ? [] : certificateNames(peer);
+    const { verifyServerHostname } = security();
     if (verifyServerHostname && !mayDial(names, region)) {
       countRefusal(counters.inbound.refused, "wrong-role");
       const message =
         "failed TLS handshake: invalid role or region for certificate: " +
         `it must name server.<region>.nomad or client.${region}.nomad`;
-      return this.#refuse(secured.stream, "wrong-role", message, { names });
+      return this.#refuse(stream, "wrong-role", message, { names });
     }
     counters.inbound.accepted += 1;
-    const inner = await secured.stream.takeFirst(0);
-    if (typeof inner !== "number") return secured.stream.destroy();
+    const inner = await stream.takeFirst(INNER_BYTE_MS);
+    if (inner === "timeout") {
+      return this.#refuse(stream, "timeout", "failed to read inner RPC byte: i/o timeout");
+    }
+    if (inner === "ended") return stream.destroy();
     if (inner === RpcMode.tls) {
       const message = "TLS connection attempting to establish inner TLS connection";
-      return this.#refuse(secured.stream, "inner-tls", message);
+      return this.#refuse(stream, "inner-tls", message);
     }
-    this.#serve(secured.stream, inner);
+    const caller = { names: verifyServerHostname ? names : undefined };
+    this.#serve({ stream, secured: true, caller }, inner);
   }
 
   #refusedHandshake(stream: SocketStream, tls: TlsIdentity, error: unknown): void {
@@ -151,91 +171,120 @@ export class RpcServer {
     this.#refuse(stream, reason, `failed TLS handshake: ${detail}: ${nextStep(reason)}`, fields);
   }
 
-  #serve(stream: SocketStream, mode: number): void {
-    const { counters, region } = this.#init;
+  #serve(chosen: Chosen, mode: number): void {
+    const { stream } = chosen;
     const name = MODE_NAMES.get(mode);
     if (name === undefined) {
       const message = "unrecognized RPC byte";
       return this.#refuse(stream, "unknown-byte", message, { byte: mode });
     }
-    if (mode !== RpcMode.nomad) {
-      const message = `the RPC protocol "${name}" is not served by this agent (region ${region})`;
-      return this.#refuse(stream, `not-served-${name}`, message, { byte: mode });
+    countRefusal(this.#init.counters.connections, name);
+    switch (mode) {
+      case RpcMode.nomad:
+        return this.#calls(chosen);
+      case RpcMode.raft:
+        return this.#raft(chosen);
+      case RpcMode.streaming:
+        return this.#streaming(stream);
+      default:
+        return this.#multiplex(chosen, mode === RpcMode.multiplexV2);
     }
-    countRefusal(counters.connections, name);
-    this.#netRpc(stream);
   }
 
-  /** Requests one after another; the next is read when the reply is out. */
-  #netRpc(stream: SocketStream): void {
-    let pending: Uint8Array = new Uint8Array(0);
-    let busy = false;
-    const next = async (): Promise<void> => {
-      if (busy) return;
-      busy = true;
-      for (;;) {
-        const progress = decodeRequest(pending);
-        if (progress.kind === "more") break;
-        if (progress.kind === "malformed") {
-          this.#refuse(stream, "malformed", "rpc: a request that cannot be decoded");
-          break;
-        }
-        pending = pending.subarray(progress.bytes);
-        if (!(await this.#answer(stream, progress.frame))) break;
-      }
-      busy = false;
-    };
-    stream.listen({
-      data: (chunk) => {
-        const joined = new Uint8Array(pending.length + chunk.length);
-        joined.set(pending);
-        joined.set(chunk, pending.length);
-        pending = joined;
-        if (pending.length > REQUEST_BYTES_MAX) {
-          this.#refuse(stream, "too-much", "rpc: a request of more than 1 MiB");
-          return;
-        }
-        void next();
-      },
-      ended: () => stream.end(),
-      closed: () => undefined,
+  #calls({ stream, caller }: Chosen): void {
+    const { methods, counters } = this.#init;
+    serveCalls(stream, {
+      methods,
+      counters,
+      caller,
+      refuse: (reason, message) => this.#refuse(stream, reason, message),
+      firstMs: FIRST_REQUEST_MS,
+      idleMs: NEXT_REQUEST_MS,
+      budget: new ByteBudget(PENDING_BYTES_MAX),
     });
   }
 
-  /** @returns false when the stream is over, as net/rpc has it after an unknown method */
-  async #answer(stream: SocketStream, request: RpcRequest): Promise<boolean> {
-    const { methods, counters } = this.#init;
-    const { seq, method } = request;
-    counters.requests += 1;
-    try {
-      const body = await methods.call(method, request.body);
-      stream.write(encodeResponse({ seq, method, error: "", body }));
-      return true;
-    } catch (error) {
-      counters.requestErrors += 1;
-      const text = errorText(error);
-      stream.write(encodeResponse({ seq, method, error: text, body: encodeEmpty() }));
-      const survives = error instanceof RpcMethodError && !error.endsStream;
-      if (!survives) stream.end();
-      return survives;
+  /** Raft between servers of one region only; a cluster on its way to TLS has to let it pass. */
+  #raft({ stream, secured, caller }: Chosen): void {
+    const { security, region, raft } = this.#init;
+    const mustProve = secured && caller.names !== undefined && !security().upgradeMode;
+    if (mustProve && !isServer(caller.names ?? [], region)) {
+      const message = `a Raft connection must prove the name ${serverName(region)}`;
+      return this.#refuse(stream, "raft-not-a-server", message, { names: caller.names ?? [] });
     }
+    raft(stream);
   }
 
-  #refuse(
-    stream: SocketStream,
-    reason: string,
-    message: string,
-    fields: Readonly<Record<string, string | number | readonly string[]>> = {},
-  ): void {
+  #streaming(stream: SocketStream): void {
+    const { ip } = stream.remote;
+    if (!this.#streamingLimit.take(ip)) {
+      const message = "rejecting client for exceeding maximum streaming RPC connections";
+      return this.#refuse(stream, "too-many-streaming", message);
+    }
+    stream.socket.once("close", () => this.#streamingLimit.release(ip));
+    void this.#init.streams.serve(stream);
+  }
+
+  #multiplex(chosen: Chosen, withByte: boolean): void {
+    const { clock, counters } = this.#init;
+    const { stream } = chosen;
+    const budget = new ByteBudget(PENDING_BYTES_MAX);
+    const mux = new Mux({
+      stream,
+      dialer: false,
+      clock,
+      onStream: (one) => {
+        if (withByte) void this.#choose(one, mux, chosen, budget);
+        else this.#streamCalls(one, chosen, budget);
+      },
+      onClosed: (why) => {
+        if (why !== "") countRefusal(counters.sessionFailures, why);
+      },
+    });
+    this.#connections.isMultiplexed(stream, mux);
+    mux.start();
+  }
+
+  /** The first byte of a stream; a wrong one costs the whole session, as in Nomad. */
+  async #choose(one: ByteStream, mux: Mux, chosen: Chosen, budget: ByteBudget): Promise<void> {
+    const byte = await one.takeFirst(this.#init.handshakeTimeoutMs);
+    if (byte === RpcMode.nomad) return this.#streamCalls(one, chosen, budget);
+    if (byte === RpcMode.streaming) return this.#init.streams.serve(one);
+    if (byte === "ended") return one.end();
+    if (byte === "timeout") return one.destroy();
+    mux.close();
+    this.#refuse(chosen.stream, "bad-stream-byte", "unrecognized RPC byte of a stream", { byte });
+  }
+
+  #streamCalls(one: ByteStream, { stream, caller }: Chosen, budget: ByteBudget): void {
+    const { methods, counters } = this.#init;
+    serveCalls(one, {
+      methods,
+      counters,
+      caller,
+      refuse: (reason, message) => {
+        this.#note(stream, reason, message, {});
+        one.destroy();
+      },
+      firstMs: 0,
+      idleMs: 0,
+      budget,
+    });
+  }
+
+  #refuse(stream: SocketStream, reason: string, message: string, fields: RefusalFields = {}): void {
+    this.#note(stream, reason, message, fields);
+    stream.destroy();
+  }
+
+  #note(stream: SocketStream, reason: string, message: string, fields: RefusalFields): void {
     countRefusal(this.#init.counters.refused, reason);
     const remote = formatAddress(stream.remote);
     this.#refusals.note(reason, message, () => ({ remote_addr: remote, ...fields }));
-    stream.destroy();
   }
 }
 
-/** First byte of a TLS record: somebody speaks TLS without Nomad's byte in front. */
-const TLS_RECORD = 0x16;
+type RefusalFields = Readonly<Record<string, string | number | readonly string[]>>;
 
 /** What the operator of either side may do about it. */
 function nextStep(reason: string): string {

@@ -149,6 +149,13 @@ export class MsgpackReader {
     }
   }
 
+  /** The bytes of one value of any type, unread; a copy. */
+  skipped(): Uint8Array {
+    const start = this.#at;
+    this.skip();
+    return this.ok ? this.#bytes.slice(start, this.#at) : EMPTY;
+  }
+
   /** Skips one value of any type. */
   skip(depth = 0): void {
     const head = this.#u8();

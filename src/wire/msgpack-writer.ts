@@ -107,8 +107,9 @@ export class MsgpackWriter {
     return this.#header(length, 0x80, 15, 0xde);
   }
 
-  /** A struct key: ASCII, shorter than 32 bytes, so one loop does. */
+  /** A struct key: ASCII, and mostly shorter than 32 bytes, so that one loop does. */
   key(name: string): this {
+    if (name.length > 31) return this.text(name);
     this.#room(name.length + 1);
     this.#bytes[this.#length++] = 0xa0 | name.length;
     for (let i = 0; i < name.length; i++) this.#bytes[this.#length++] = name.charCodeAt(i);

@@ -1,54 +1,71 @@
-/** Bodies of the Status methods (wire/rpc-and-raft.md §5.1). */
+/** Bodies of the Status methods, and what all requests share (wire/rpc-and-raft.md §4.1, §5.1). */
+import {
+  bool,
+  decodeValue,
+  encodeValue,
+  int32,
+  int64,
+  list,
+  mapOf,
+  raw,
+  small,
+  struct,
+  structOf,
+  text,
+  time,
+  uint64,
+  type ValueOf,
+} from "./codec.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
-/** Fields that every read request carries, as far as we look at them. */
-export interface QueryOptions {
-  readonly region: string;
-  readonly allowStale: boolean;
+/** Flat in every read request. */
+export const queryFields = {
+  AllowStale: bool,
+  AuthToken: text,
+  Filter: text,
+  Forwarded: bool,
+  MaxQueryTime: int64,
+  MinQueryIndex: uint64,
+  Namespace: text,
+  NextToken: text,
+  PerPage: int32,
+  Prefix: text,
+  Region: text,
+  Reverse: bool,
+};
+
+/** Flat in every answer to one. */
+export const queryMeta = { Index: uint64, KnownLeader: bool, LastContact: int64, NextToken: text };
+
+const queryOptions = struct(queryFields);
+export type QueryOptions = ValueOf<typeof queryOptions>;
+
+export function encodeQueryOptions(fields: Partial<QueryOptions>): Uint8Array {
+  return encodeValue(queryOptions, structOf(queryOptions, fields));
 }
 
-const QUERY_FIELDS = ["Region", "AllowStale"];
-/** Written in byte order of the names, zero or not, as Go does. */
-const QUERY_ORDER = [
-  "AllowStale",
-  "AuthToken",
-  "Filter",
-  "Forwarded",
-  "MaxQueryTime",
-  "MinQueryIndex",
-  "Namespace",
-  "NextToken",
-  "PerPage",
-  "Prefix",
-  "Region",
-  "Reverse",
-] as const;
+/** What decides where a request goes; undefined: the body is no struct. */
+export function decodeQueryOptions(body: Uint8Array): QueryOptions | undefined {
+  return decodeValue(queryOptions, body);
+}
 
-export function encodeQueryOptions(options: QueryOptions): Uint8Array {
-  const out = new MsgpackWriter().map(QUERY_ORDER.length);
-  for (const name of QUERY_ORDER) {
-    out.key(name);
-    if (name === "AllowStale") out.bool(options.allowStale);
-    else if (name === "Forwarded" || name === "Reverse") out.bool(false);
-    else if (name === "MaxQueryTime" || name === "PerPage") out.int(0);
-    else if (name === "MinQueryIndex") out.uint(0);
-    else out.text(name === "Region" ? options.region : "");
+/** The same request on its way to another server: every other field as it came, known or not. */
+export function markForwarded(body: Uint8Array): Uint8Array {
+  const reader = new MsgpackReader(body);
+  const pairs = reader.map();
+  if (!reader.ok || pairs < 0) return body; // Sent as an array: it cannot say where it has been.
+  const fields = new Map<string, Uint8Array>();
+  for (let i = 0; i < pairs && reader.ok; i++) fields.set(reader.text(), reader.skipped());
+  fields.set("Forwarded", TRUE);
+  const out = new MsgpackWriter(body.length + 16).map(fields.size);
+  for (const [name, value] of [...fields].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    out.text(name).append(value);
   }
   return out.take();
 }
 
-/** undefined: not a request. */
-export function decodeQueryOptions(body: Uint8Array): QueryOptions | undefined {
-  const reader = new MsgpackReader(body);
-  let region = "";
-  let allowStale = false;
-  reader.struct(QUERY_FIELDS, (name) => {
-    if (name === "Region") region = reader.text();
-    else allowStale = reader.bool();
-  });
-  return reader.ok ? { region, allowStale } : undefined;
-}
+const TRUE = Uint8Array.of(0xc3);
 
 export interface ServerMember {
   readonly name: string;
@@ -67,82 +84,97 @@ export interface ServerMembers {
   readonly members: readonly ServerMember[];
 }
 
-const MEMBERS_FIELDS = ["ServerName", "ServerRegion", "ServerDC", "Members"];
-const VERSION_FIELDS = [
-  "ProtocolMin",
-  "ProtocolMax",
-  "ProtocolCur",
-  "DelegateMin",
-  "DelegateMax",
-  "DelegateCur",
-];
-const MEMBER_FIELDS = ["Name", "Addr", "Port", "Tags", "Status", ...VERSION_FIELDS];
-const MEMBERS_MAX = 100_000;
+const serverMember = struct({
+  Addr: raw,
+  DelegateCur: small,
+  DelegateMax: small,
+  DelegateMin: small,
+  Name: text,
+  Port: small,
+  ProtocolCur: small,
+  ProtocolMax: small,
+  ProtocolMin: small,
+  Status: text,
+  Tags: mapOf(text),
+});
+
+const serverMembers = struct({
+  Members: list(serverMember),
+  ServerDC: text,
+  ServerName: text,
+  ServerRegion: text,
+});
 
 export function encodeServerMembers(reply: ServerMembers): Uint8Array {
-  const out = new MsgpackWriter(1024).map(4).key("Members").array(reply.members.length);
-  for (const member of reply.members) encodeServerMember(out, member);
-  out.key("ServerDC").text(reply.serverDc).key("ServerName").text(reply.serverName);
-  return out.key("ServerRegion").text(reply.serverRegion).take();
+  return encodeValue(serverMembers, {
+    Members: reply.members.map(toWire),
+    ServerDC: reply.serverDc,
+    ServerName: reply.serverName,
+    ServerRegion: reply.serverRegion,
+  });
 }
 
-function encodeServerMember(out: MsgpackWriter, member: ServerMember): void {
-  const version = (name: string): number => member.versions[VERSION_FIELDS.indexOf(name)] ?? 0;
-  out.map(11).key("Addr").raw(member.addr);
-  for (const name of ["DelegateCur", "DelegateMax", "DelegateMin"])
-    out.key(name).uint(version(name));
-  out.key("Name").text(member.name).key("Port").uint(member.port);
-  for (const name of ["ProtocolCur", "ProtocolMax", "ProtocolMin"])
-    out.key(name).uint(version(name));
-  out.key("Status").text(member.status).key("Tags").map(member.tags.size);
-  for (const [key, value] of member.tags) out.text(key).text(value);
+function toWire(member: ServerMember): ValueOf<typeof serverMember> {
+  const [pmin = 0, pmax = 0, pcur = 0, dmin = 0, dmax = 0, dcur = 0] = member.versions;
+  return {
+    Addr: member.addr,
+    DelegateCur: dcur,
+    DelegateMax: dmax,
+    DelegateMin: dmin,
+    Name: member.name,
+    Port: member.port,
+    ProtocolCur: pcur,
+    ProtocolMax: pmax,
+    ProtocolMin: pmin,
+    Status: member.status,
+    Tags: member.tags,
+  };
 }
 
 export function decodeServerMembers(body: Uint8Array): ServerMembers | undefined {
-  const reader = new MsgpackReader(body);
-  let [serverName, serverRegion, serverDc] = ["", "", ""];
-  const members: ServerMember[] = [];
-  reader.struct(MEMBERS_FIELDS, (name) => {
-    if (name === "ServerName") serverName = reader.text();
-    else if (name === "ServerRegion") serverRegion = reader.text();
-    else if (name === "ServerDC") serverDc = reader.text();
-    else {
-      const count = Math.min(reader.array(), MEMBERS_MAX);
-      for (let i = 0; i < count && reader.ok; i++) members.push(decodeServerMember(reader));
-    }
-  });
-  return reader.ok ? { serverName, serverRegion, serverDc, members } : undefined;
+  const reply = decodeValue(serverMembers, body);
+  if (reply === undefined) return undefined;
+  return {
+    serverName: reply.ServerName,
+    serverRegion: reply.ServerRegion,
+    serverDc: reply.ServerDC,
+    members: (reply.Members ?? []).map((one) => ({
+      name: one.Name,
+      addr: one.Addr ?? new Uint8Array(0),
+      port: one.Port & 0xffff,
+      tags: one.Tags ?? new Map(),
+      status: one.Status,
+      versions: Uint8Array.of(
+        one.ProtocolMin,
+        one.ProtocolMax,
+        one.ProtocolCur,
+        one.DelegateMin,
+        one.DelegateMax,
+        one.DelegateCur,
+      ),
+    })),
+  };
 }
 
-function decodeServerMember(reader: MsgpackReader): ServerMember {
-  let [name, status] = ["", ""];
-  let addr: Uint8Array = new Uint8Array(0);
-  let port = 0;
-  const tags = new Map<string, string>();
-  const versions = new Uint8Array(6);
-  reader.struct(MEMBER_FIELDS, (field) => {
-    if (field === "Name") name = reader.text();
-    else if (field === "Status") status = reader.text();
-    else if (field === "Addr") addr = reader.raw()?.slice() ?? addr;
-    else if (field === "Port") port = reader.uint(0xffff);
-    else if (field === "Tags") {
-      const count = reader.map();
-      for (let i = 0; i < count && reader.ok; i++) tags.set(reader.text(), reader.text());
-    } else versions[VERSION_FIELDS.indexOf(field)] = reader.uint(0xff);
-  });
-  return { name, addr, port, tags, status, versions };
+const nodeConn = struct({ Connected: bool, Established: time, ...queryMeta });
+
+/** Status.HasNodeConn while no node is connected here. */
+export function encodeNoNodeConn(): Uint8Array {
+  return encodeValue(nodeConn, nodeConn.zero);
 }
 
 /** `[]string`; nil when empty, as Go's nil slice. */
 export function encodeTexts(texts: readonly string[]): Uint8Array {
-  const out = new MsgpackWriter();
-  if (texts.length === 0) return out.nil().take();
-  out.array(texts.length);
-  for (const text of texts) out.text(text);
-  return out.take();
+  return encodeValue(list(text), texts.length === 0 ? null : texts);
+}
+
+export function encodeText(value: string): Uint8Array {
+  return encodeValue(text, value);
 }
 
 /** `struct{}` */
 export function encodeEmpty(): Uint8Array {
-  return new MsgpackWriter().map(0).take();
+  return encodeValue(EMPTY, {});
 }
+
+const EMPTY = struct({});

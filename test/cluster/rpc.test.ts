@@ -85,7 +85,7 @@ async function secured(
   });
 }
 
-const options = encodeQueryOptions({ region: "", allowStale: true });
+const options = encodeQueryOptions({ AllowStale: true });
 
 function request(method: string, seq = 7n): Uint8Array {
   return Buffer.concat([Uint8Array.of(1), encodeRequest({ seq, method, body: options })]);
@@ -167,10 +167,6 @@ describe("first bytes", () => {
     [0x00, "unknown-byte"],
     [0x07, "unknown-byte"],
     [0x47, "unknown-byte"],
-    [0x02, "not-served-raft"],
-    [0x03, "not-served-multiplex"],
-    [0x05, "not-served-streaming"],
-    [0x06, "not-served-multiplexV2"],
     [0x04, "tls-not-configured"],
   ] as const;
   for (const [byte, reason] of refusedBytes) {

@@ -94,6 +94,9 @@ function createContext(config: Config, gossip: GossipView): ApiContext {
     http: createHandshakeCounters(),
     tls: () => undefined,
     peers: () => [],
+    sessions: () => [],
+    reload: async () => undefined,
+    streams: undefined,
     warnings: [],
     members: async () => ({
       serverName: "n1",

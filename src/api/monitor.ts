@@ -1,0 +1,130 @@
+/** GET /v1/agent/monitor: an agent's log as it is written, this one's or another server's. */
+import { LOG_LEVELS } from "../host/log.ts";
+import { structOf } from "../wire/codec.ts";
+import { type MonitorRequest, monitorRequest, type StreamFrame } from "../wire/rpc-stream.ts";
+import type { ApiContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+
+export interface MonitorAnswer {
+  readonly plain: boolean;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** An error comes at once, or it is none: log lines may take their time. */
+const FIRST_FRAME_MS = 250;
+
+/** @throws ApiError with Nomad's texts */
+export async function monitorLog(
+  context: ApiContext,
+  query: URLSearchParams,
+): Promise<MonitorAnswer> {
+  if (context.streams === undefined) throw new ApiError(501, "Invalid method");
+  const { streams } = context;
+  const request = parse(query, context.config.region);
+  const stop = new AbortController();
+  const feed = new Feed(stop);
+  const done = streams.monitor(request, (frame) => feed.frame(frame), stop.signal);
+  done.then(
+    () => feed.end(),
+    (error: unknown) => feed.fail(500, error instanceof Error ? error.message : String(error)),
+  );
+  await feed.settled(FIRST_FRAME_MS);
+  return { plain: request.PlainText, body: feed.body };
+}
+
+function parse(query: URLSearchParams, region: string): MonitorRequest {
+  const level = query.get("log_level") || "INFO";
+  if (!LOG_LEVELS.some((one) => one === level.toUpperCase() && one !== "OFF")) {
+    throw new ApiError(400, `Unknown log level: ${level}`);
+  }
+  const flag = (name: string, what: string): boolean => {
+    const text = query.get(name) ?? "false";
+    if (/^(1|t|true)$/i.test(text)) return true;
+    if (/^(0|f|false)$/i.test(text)) return false;
+    throw new ApiError(400, `Unknown option for ${what}: ${text}`);
+  };
+  const [nodeId, serverId] = [query.get("node_id") ?? "", query.get("server_id") ?? ""];
+  if (nodeId !== "" && serverId !== "") {
+    throw new ApiError(400, "Cannot target node and server simultaneously");
+  }
+  return structOf(monitorRequest, {
+    LogLevel: level,
+    LogJSON: flag("log_json", "log json"),
+    PlainText: flag("plain", "plain"),
+    LogIncludeLocation: flag("log_include_location", "log include location"),
+    NodeID: nodeId,
+    ServerID: serverId,
+    Region: query.get("region") || region,
+  });
+}
+
+/** Frames in, bytes out, at the pace of whoever reads. */
+class Feed {
+  readonly body: ReadableStream<Uint8Array>;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #error: ApiError | undefined;
+  #begun = false;
+  #over = false;
+  #wake: (() => void) | undefined;
+  #pulled: (() => void) | undefined;
+
+  constructor(stop: AbortController) {
+    this.body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => this.#pulled?.(),
+      cancel: () => {
+        this.#over = true;
+        this.#pulled?.();
+        stop.abort();
+      },
+    });
+  }
+
+  frame({ Error: error, Payload }: StreamFrame): Promise<void> | undefined {
+    if (error !== null) {
+      this.fail(Number(error.Code ?? 500n), error.Message);
+      return undefined;
+    }
+    this.#begin();
+    if (this.#over || Payload === null) return undefined;
+    this.#controller?.enqueue(Payload);
+    if ((this.#controller?.desiredSize ?? 1) > 0) return undefined;
+    return new Promise((resolve) => {
+      this.#pulled = resolve;
+    });
+  }
+
+  fail(status: number, message: string): void {
+    if (!this.#begun) this.#error = new ApiError(status, message);
+    this.end();
+  }
+
+  end(): void {
+    this.#begin();
+    if (this.#over) return;
+    this.#over = true;
+    this.#controller?.close();
+  }
+
+  /** Waits for the first frame, but not for long. @throws ApiError if it is an error */
+  async settled(timeoutMs: number): Promise<void> {
+    if (!this.#begun) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#begun = true;
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    this.#wake?.();
+  }
+}

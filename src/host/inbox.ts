@@ -1,0 +1,134 @@
+/**
+ * What came on a stream and has not been heard yet: it waits until somebody listens, and while the
+ * listener is paused.
+ *
+ * @module
+ */
+import type { StreamHandler } from "./host.ts";
+
+const NONE = new Uint8Array(0);
+
+export class Inbox {
+  /** Told once for every byte that a listener has taken. */
+  readonly #consumed: (bytes: number) => void;
+  #handler: StreamHandler | undefined;
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  /** Of the waiting bytes, how many `#consumed` has been told of: what `takeFirst` gave back. */
+  #told = 0;
+  #paused = false;
+  #ended = false;
+  #endTold = false;
+  #closed = false;
+  #closeTold = false;
+  #error: Error | undefined;
+
+  constructor(consumed: (bytes: number) => void) {
+    this.#consumed = consumed;
+  }
+
+  /** Bytes that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+    this.#bytes += bytes.length;
+    this.#deliver();
+  }
+
+  peerEnded(): void {
+    this.#ended = true;
+    this.#deliver();
+  }
+
+  drained(): void {
+    this.#handler?.drained?.();
+  }
+
+  closed(error: Error | undefined): void {
+    this.#closed = true;
+    this.#error ??= error;
+    this.#deliver();
+  }
+
+  listen(handler: StreamHandler): void {
+    this.#handler = handler;
+    this.#paused = false;
+    // Whoever takes a stream over hears of its end, though the one before has heard it too.
+    this.#endTold = false;
+    this.#closeTold = false;
+    this.#deliver();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#deliver();
+  }
+
+  /**
+   * Waits for the first byte and takes it; whoever listens next gets the rest.
+   *
+   * @param timeoutMs 0: no limit, as in Nomad's configuration
+   */
+  takeFirst(timeoutMs: number): Promise<number | "ended" | "timeout"> {
+    return new Promise((resolve) => {
+      const done = (result: number | "ended" | "timeout", rest: Uint8Array): void => {
+        clearTimeout(timer);
+        this.#handler = undefined;
+        if (rest.length > 0) this.putBack(rest);
+        resolve(result);
+      };
+      const timer =
+        timeoutMs === 0 ? undefined : setTimeout(() => done("timeout", NONE), timeoutMs);
+      this.listen({
+        data: (chunk) => {
+          const [first] = chunk;
+          if (first !== undefined) done(first, chunk.subarray(1));
+        },
+        ended: () => done("ended", NONE),
+        closed: () => done("ended", NONE),
+      });
+    });
+  }
+
+  /** In front of what waits. */
+  putBack(bytes: Uint8Array): void {
+    this.#chunks.unshift(bytes);
+    this.#bytes += bytes.length;
+    this.#told += bytes.length;
+  }
+
+  /** Everything that waits; nobody will hear it here any more. */
+  takeAll(): readonly Uint8Array[] {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#bytes = 0;
+    return chunks;
+  }
+
+  #deliver(): void {
+    while (this.#handler !== undefined && !this.#paused) {
+      const chunk = this.#chunks.shift();
+      if (chunk === undefined) break;
+      this.#bytes -= chunk.length;
+      const told = Math.min(this.#told, chunk.length);
+      this.#told -= told;
+      this.#handler.data(chunk);
+      if (chunk.length > told) this.#consumed(chunk.length - told);
+    }
+    if (this.#handler === undefined || this.#paused || this.#chunks.length > 0) return;
+    if (this.#ended && !this.#endTold) {
+      this.#endTold = true;
+      this.#handler.ended();
+    }
+    if (!this.#closed || this.#closeTold) return;
+    this.#closeTold = true;
+    this.#handler?.closed(this.#error);
+  }
+}
