@@ -170,6 +170,11 @@ export class Lab {
     return agent;
   }
 
+  /** What an agent has said so far. */
+  log(name: string): string {
+    return readFileSync(join(this.directory, `${name}.log`), "utf8");
+  }
+
   path(name: string): string {
     return join(this.directory, name);
   }

@@ -264,5 +264,5 @@ test("SIGHUP takes a renewed certificate for new connections and keeps the old o
   await serverTls(own);
   agent.kill("SIGHUP");
   await until("the new certificate is in use", async () => (await serial()) !== before);
-  expect(agent.log).toContain("new connections use the new certificate");
+  expect(agent.log).toContain("new connections use the new tls settings");
 });

@@ -31,9 +31,13 @@ export class Peer implements AsyncDisposable {
     void this.#read();
   }
 
-  static async start(path: string, args: readonly string[]): Promise<Peer> {
+  static async start(
+    path: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Peer> {
     const io = { stdin: "pipe", stdout: "pipe", stderr: "inherit" } as const;
-    const peer = new Peer(Bun.spawn([path, ...args], io));
+    const peer = new Peer(Bun.spawn([path, ...args], { ...io, env: { ...process.env, ...env } }));
     const hello = await peer.#line();
     if (!hello.includes("ready")) throw new Error(`the peer did not start: ${hello}`);
     return peer;
