@@ -19,7 +19,8 @@ import { nativeAead } from "../secret/native-aead.ts";
 import { portableAead } from "../secret/portable-aead.ts";
 import { compareProviders } from "../secret/self-test.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc-counters.ts";
-import { RpcDialer } from "../service/rpc-dial.ts";
+import { RpcDialer, type RpcSecurity } from "../service/rpc-dial.ts";
+import { inspectRpc } from "../service/rpc-inspect.ts";
 import { RpcPool } from "../service/rpc-pool.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import { ClientRole } from "./client-role.ts";
@@ -154,6 +155,10 @@ class Parts {
       sessions: () => this.#pool.reports(),
       warnings,
       members: async () => server?.members() ?? reader.members(),
+      inspect: (address, region) => {
+        const security = (): RpcSecurity => this.#security.rpc();
+        return inspectRpc({ security, dial: dialSocket }, address, region);
+      },
       reload: onReload,
       streams: server?.streams,
     };

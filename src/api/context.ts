@@ -1,12 +1,14 @@
 /** What the API needs to know and may do; the agent fills it in. Nothing here knows a transport. */
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
+import type { Address } from "../protocol/ports.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import type { Keyring } from "../secret/keyring.ts";
 import type { GossipCounters } from "../service/gossip-counters.ts";
 import type { PeerReport } from "../service/peer-health.ts";
 import type { HandshakeCounters, RpcCounters } from "../service/rpc-counters.ts";
+import type { RpcInspection } from "../service/rpc-inspect.ts";
 import type { PoolReport } from "../service/rpc-pool.ts";
 import type { StreamMethods } from "../service/stream-methods.ts";
 import type { TlsMaterial } from "../tls/material.ts";
@@ -31,6 +33,8 @@ export interface ApiContext {
   readonly warnings: readonly string[];
   /** The members as this agent sees them; a client asks a server. */
   readonly members: () => Promise<ServerMembers>;
+  /** Looks at a server's RPC port from here. */
+  readonly inspect: (address: Address, region: string) => Promise<RpcInspection>;
   /** Reads the configuration again. @throws Error with the operator's mistakes: nothing changed */
   readonly reload: () => Promise<void>;
   /** Streaming calls, answered here or by another server; undefined on a client. */

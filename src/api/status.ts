@@ -10,6 +10,7 @@ import { cipherName } from "../secret/key.ts";
 import type { TrafficCounters } from "../service/gossip-counters.ts";
 import type { PeerReport } from "../service/peer-health.ts";
 import type { HandshakeCounters } from "../service/rpc-counters.ts";
+import type { PoolReport } from "../service/rpc-pool.ts";
 import { type CertificateInfo, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
@@ -18,7 +19,7 @@ import type { ApiContext } from "./context.ts";
 type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Warn about certificates that end within so many days. */
-const EXPIRY_WARNING_DAYS = 30;
+export const EXPIRY_WARNING_DAYS = 30;
 
 export async function statusReport(context: ApiContext): Promise<JsonObject> {
   const clear = stillInClear(context);
@@ -107,21 +108,16 @@ function membersReport(members: readonly ServerMember[]): JsonObject {
 function gossipReport(context: ApiContext): JsonObject {
   const { gossip, config } = context;
   if (gossip === undefined) return { enabled: false };
-  const { encryptVerifyIncoming, encryptVerifyOutgoing, gossipLabel } = config.server;
   const { keyring, counters } = gossip;
-  const { primary } = keyring;
   const join = gossip.joinState();
   return {
     enabled: true,
-    encrypted: primary !== undefined && encryptVerifyIncoming && encryptVerifyOutgoing,
-    verify_incoming: primary !== undefined && encryptVerifyIncoming,
-    verify_outgoing: primary !== undefined && encryptVerifyOutgoing,
-    label: gossipLabel,
-    cipher: primary === undefined ? "none" : cipherName(primary),
+    ...gossipEncryption(context),
+    label: config.server.gossipLabel,
     keys: keyring.keys.map((key) => ({
       fingerprint: key.fingerprint,
       bits: key.bytes.length * 8,
-      primary: key === primary,
+      primary: key === keyring.primary,
     })),
     keyring_file: gossip.keyringPath ?? "",
     packets: trafficReport(counters.packets),
@@ -134,6 +130,20 @@ function gossipReport(context: ApiContext): JsonObject {
       last_errors: join.lastErrors,
     },
     health_score: Number(gossip.stats()["health_score"] ?? 0),
+  };
+}
+
+/** Is gossip encrypted, and how; nothing on an agent that takes no part in it. */
+export function gossipEncryption(context: ApiContext): JsonObject {
+  const { gossip, config } = context;
+  const primary = gossip?.keyring.primary;
+  const { encryptVerifyIncoming, encryptVerifyOutgoing } = config.server;
+  return {
+    encrypted: primary !== undefined && encryptVerifyIncoming && encryptVerifyOutgoing,
+    verify_incoming: primary !== undefined && encryptVerifyIncoming,
+    verify_outgoing: primary !== undefined && encryptVerifyOutgoing,
+    cipher: primary === undefined ? "none" : cipherName(primary),
+    key: primary?.fingerprint ?? "",
   };
 }
 
@@ -167,10 +177,17 @@ function rpcReport(context: ApiContext): JsonObject {
       },
     },
     plain_connections: rpc.plainConnections,
+    open_connections: rpc.open,
+    open_plain_connections: rpc.openPlain,
+    calls_fallen_back_to_plain: rpc.fallbacksToPlain,
     connections: sorted(rpc.connections),
     refused: sorted(rpc.refused),
     requests: rpc.requests,
     request_errors: rpc.requestErrors,
+    requests_forwarded: rpc.forwarded,
+    streaming: rpc.streaming,
+    session_failures: sorted(rpc.sessionFailures),
+    sessions: context.sessions().map(sessionReport),
     peers: context.peers().map((peer) => peerReport(peer, context.nowMs())),
   };
 }
@@ -210,6 +227,18 @@ export function certificateReport(info: CertificateInfo, nowMs: number): JsonObj
     not_before: new Date(info.notBeforeMs).toISOString(),
     not_after: new Date(info.notAfterMs).toISOString(),
     days_left: daysLeft(info, nowMs),
+  };
+}
+
+function sessionReport(session: PoolReport): JsonObject {
+  return {
+    address: session.address,
+    encrypted: session.tls !== undefined,
+    tls_version: session.tls?.version ?? "",
+    cipher: session.tls?.cipher ?? "",
+    streams: session.streams,
+    retiring: session.retiring,
+    opened_at: new Date(session.openedAtMs).toISOString(),
   };
 }
 

@@ -63,12 +63,27 @@ export class ApiClient {
   }
 
   async send(method: string, path: string, body?: string): Promise<ApiResponse> {
+    return this.#perform(method, path, body, undefined);
+  }
+
+  /** A 200 that goes on: each piece as it comes, until the agent ends it. @throws CommandError */
+  async stream(path: string, piece: (bytes: Uint8Array) => void): Promise<void> {
+    const { status, body } = await this.#perform("GET", path, undefined, piece);
+    if (status !== 200) throw this.#unexpected(status, body);
+  }
+
+  async #perform(
+    method: string,
+    path: string,
+    body: string | undefined,
+    piece: ((bytes: Uint8Array) => void) | undefined,
+  ): Promise<ApiResponse> {
     const url = new URL(path, this.address);
     const region = this.#setting(this.#flags.region, "NOMAD_REGION");
     if (region !== undefined) url.searchParams.set("region", region);
     try {
       const request = { method, headers: this.#headers(), ...this.#tlsOptions() };
-      return await perform(url, request, body);
+      return await perform(url, request, body, piece);
     } catch (error) {
       if (error instanceof CommandError) throw error;
       throw this.#unreachable(method, url, error);
@@ -168,12 +183,18 @@ function perform(
   url: URL,
   request: RequestOptions,
   body: string | undefined,
+  piece: ((bytes: Uint8Array) => void) | undefined,
 ): Promise<ApiResponse> {
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
-    const outgoing = send(url, { ...request, timeout: TIMEOUT_MS, agent: false }, (response) => {
+    const timeout = piece === undefined ? TIMEOUT_MS : 0;
+    const outgoing = send(url, { ...request, timeout, agent: false }, (response) => {
       const chunks: Uint8Array[] = [];
-      response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+      const goesOn = piece !== undefined && response.statusCode === 200;
+      response.on("data", (chunk: Uint8Array) => {
+        if (goesOn) piece(chunk);
+        else chunks.push(chunk);
+      });
       response.on("error", reject);
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString("utf8");

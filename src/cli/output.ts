@@ -5,6 +5,15 @@ export function print(text: string): void {
   console.log(text);
 }
 
+/** Bytes as they are; a reader that has gone ends the command. */
+export function printRaw(bytes: Uint8Array): void {
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+  } catch {
+    process.exit(0);
+  }
+}
+
 /** For people: warnings and errors. */
 export function printError(text: string): void {
   try {

@@ -43,13 +43,21 @@ function createProgram(setCode: (code: number) => void): Command {
   );
   program.usage("[-version] [-help] <command> [args]");
   addAgent(program, setCode);
-  addKeygen(program);
+  addOperator(program);
   addServer(program);
   addConfig(program);
   addTls(program);
   const info = apiCommand(program.command("agent-info"))
     .description("Display the agent's own numbers")
     .option("--json", "output as JSON");
+  const watch = apiCommand(program.command("monitor"))
+    .description("Show an agent's log as it is written")
+    .option("--log-level <level>", "TRACE, DEBUG, INFO, WARN or ERROR (default INFO)")
+    .option("--log-include-location", "accepted for Nomad's sake: there are no locations")
+    .option("--server-id <id>", "another server's, by name, id, or 'leader'")
+    .option("--node-id <id>", "a client's")
+    .option("--json", "lines as JSON");
+  watch.action(async (flags) => (await import("./monitor.ts")).monitor(flags));
   info.action(async (flags) => (await import("./agent-info.ts")).agentInfo(flags));
   program
     .command("version")
@@ -113,13 +121,23 @@ function addAgent(program: Command, setCode: (code: number) => void): void {
   agent.action(async (flags) => setCode(await (await import("./agent.ts")).runAgent(flags)));
 }
 
-function addKeygen(program: Command): void {
+/** keygen, and everything below `operator`. */
+function addOperator(program: Command): void {
   program
     .command("keygen")
     .description("Print a new gossip encryption key")
     .option("--bytes <n>", "16, 24 or 32 bytes: AES-128, -192 or -256", "16")
     .action(async ({ bytes }: { bytes: string }) => keygen(bytes));
   const operator = program.command("operator").description("Tools for cluster operators");
+  const encryption = operator.command("encryption").description("What is encrypted, and how");
+  apiCommand(encryption.command("doctor"))
+    .description("Look at every server's RPC port from here, and say what is left to do")
+    .option("--json", "output as JSON")
+    .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
+  const tls = operator.command("tls").description("The agent's own TLS");
+  apiCommand(tls.command("reload"))
+    .description("Have the agent read its certificates and tls block again")
+    .action(async (flags) => (await import("./tls-reload.ts")).reloadTls(flags));
   const gossip = operator.command("gossip").description("Gossip encryption");
   const keyring = gossip.command("keyring").description("Gossip encryption keys");
   keyring
@@ -194,7 +212,16 @@ function addTls(program: Command): void {
     .option("--province <name>", "province of the CA")
     .option("--street-address <text>", "street address of the CA")
     .action(async (flags) => (await import("./tls-create.ts")).createCa(flags));
+  ca.command("info")
+    .argument("[file]", "PEM file", "nomad-agent-ca.pem")
+    .description("Show what a CA certificate says")
+    .action(async (file) => (await import("./tls-info.ts")).caInfo(file));
   const cert = tls.command("cert").description("Certificates");
+  cert
+    .command("info")
+    .argument("<file>", "PEM file")
+    .description("Show what a certificate says")
+    .action(async (file) => (await import("./tls-info.ts")).certInfo(file));
   cert
     .command("create")
     .description("Make a certificate of the authority")

@@ -304,7 +304,7 @@ function readLimits(section: Section): LimitsConfig {
 function readTelemetry(section: Section, ignored: string[]): TelemetryConfig {
   const telemetry = {
     collectionIntervalMs: section.durationMs("collection_interval") ?? 1000,
-    prometheusMetrics: section.bool("prometheus_metrics") ?? false,
+    prometheusMetrics: section.bool("prometheus_metrics") ?? true,
     disableHostname: section.bool("disable_hostname") ?? false,
   };
   ignored.push(...section.ignore(IGNORED_TELEMETRY));

@@ -14,8 +14,10 @@ import {
   regions,
 } from "../api/agent.ts";
 import type { ApiContext } from "../api/context.ts";
+import { encryptionReport } from "../api/encryption.ts";
 import { ApiError } from "../api/errors.ts";
 import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
+import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
 import { statusReport } from "../api/status.ts";
 import { errorText } from "../host/error-text.ts";
@@ -47,6 +49,7 @@ function readers(context: ApiContext): Readonly<Record<string, Reader>> {
     "/v1/agent/health": (url) => agentHealth(context, url.searchParams.get("type") ?? undefined),
     "/v1/agent/members": () => agentMembers(context),
     "/v1/agent/self": () => agentSelf(context),
+    "/v1/operator/encryption": () => encryptionReport(context),
     "/v1/regions": () => regions(context),
     "/v1/status": () => statusReport(context),
   };
@@ -100,12 +103,23 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     app.get(path, async ({ request }) => answer(request, await read(new URL(request.url), "")));
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
   }
+  app.get("/v1/metrics", async ({ request }) => {
+    const metrics = await collectMetrics(context);
+    const format = new URL(request.url).searchParams.get("format");
+    if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
+    const type = "text/plain; version=0.0.4; charset=utf-8";
+    return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
+  });
   app.get("/v1/agent/monitor", async ({ request }) => {
     const { plain, body } = await monitorLog(context, new URL(request.url).searchParams);
     const type = plain ? "text/plain" : "application/json";
     // The server sends it as it comes, and so does a proxy that knows this header.
     return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
   });
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    app.route(method, "/v1/metrics", invalidMethod);
+    app.route(method, "/v1/agent/monitor", invalidMethod);
+  }
   for (const [path, change] of Object.entries(changers(context))) {
     const handler = async ({ request }: { request: Request }): Promise<Response> => {
       const { method, headers } = request;

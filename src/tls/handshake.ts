@@ -211,3 +211,35 @@ const WORDS: Partial<Record<TlsRefusal, string>> = {
   "not-tls": "tls: first record does not look like a TLS handshake",
   "refused-by-peer": "remote error: the peer refused the TLS handshake",
 };
+
+/** What a server shows of itself, verified or not; for looking, never for talking. */
+export interface TlsInspection {
+  readonly secured: SecuredStream;
+  /** Why its certificate is not of our CA; undefined: it is, or there is no CA to compare with. */
+  readonly verifyError: string | undefined;
+}
+
+/** The client's side without a verdict. @throws TlsError when there is no TLS to be had */
+export async function inspectTls(
+  plain: SocketStream,
+  identity: TlsIdentity | undefined,
+  how: DialTls,
+): Promise<TlsInspection> {
+  const { remote } = plain;
+  const { ca, cert, key } = identity?.material ?? {};
+  const socket = connect({
+    socket: plain.detach(),
+    ...(ca === undefined ? {} : { ca, cert, key }),
+    minVersion: "TLSv1",
+    servername: how.serverName ?? "",
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  });
+  await settle(socket, "secureConnect", how.timeoutMs, (error) => error);
+  const failed = socket.authorizationError;
+  const code = typeof failed === "string" ? failed : (failed?.message ?? "");
+  const reason = BY_CODE.get(code);
+  const words = (reason === undefined ? undefined : WORDS[reason]) ?? code;
+  const unknown = ca === undefined || code === "";
+  return { secured: secured(socket, remote), verifyError: unknown ? undefined : words };
+}

@@ -4,22 +4,14 @@ import type { ApiContext, GossipView } from "../../src/api/context.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { sha256 } from "../../src/host/digest.ts";
-import type { Log } from "../../src/host/host.ts";
 import { type Caller, refuseChange } from "../../src/http/access.ts";
 import { createHttpApp, type HttpApp } from "../../src/http/app.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { createGossipCounters } from "../../src/service/gossip-counters.ts";
 import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc-counters.ts";
+import { silent } from "../silent.ts";
 
-const silent: Log = {
-  trace: () => undefined,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  named: () => silent,
-};
 const KEY = makeKey(new Uint8Array(16).fill(5), sha256);
 const KEY_TEXT = isKeyFault(KEY) ? "" : KEY.base64;
 const LOCAL: Caller = { ip: Uint8Array.of(127, 0, 0, 1), verified: false };
@@ -95,6 +87,7 @@ function createContext(config: Config, gossip: GossipView): ApiContext {
     tls: () => undefined,
     peers: () => [],
     sessions: () => [],
+    inspect: async () => ({ reachable: false, tls: undefined, acceptsClear: false, error: "no" }),
     reload: async () => undefined,
     streams: undefined,
     warnings: [],

@@ -1,0 +1,61 @@
+/** `nomad operator encryption doctor`: what is encrypted, and what it takes until all of it is. */
+import { errorText } from "../host/error-text.ts";
+import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { formatTable } from "./columns.ts";
+import { field, listField, textField } from "./json-read.ts";
+import { CommandError, print } from "./output.ts";
+
+export interface DoctorFlags extends ApiFlags {
+  readonly json?: boolean;
+}
+
+/** @throws CommandError with exit code 1 unless everything is well for 30 days */
+export async function encryptionDoctor(flags: DoctorFlags): Promise<void> {
+  const client = new ApiClient(flags, process.env);
+  const report = await client.get("/v1/operator/encryption").catch((error: unknown) => {
+    throw new CommandError(`Error querying encryption: ${errorText(error)}`);
+  });
+  if (flags.json === true) print(JSON.stringify(report, null, 4));
+  else explain(report);
+  if (field(report, "healthy") !== true) throw new CommandError("");
+}
+
+function explain(report: unknown): void {
+  const gossip = field(report, "gossip");
+  const key = textField(gossip, "key");
+  const sealed = field(gossip, "encrypted") === true;
+  print(
+    sealed
+      ? `Gossip: ${textField(gossip, "cipher")}, key ${key}`
+      : `Gossip: not encrypted (${textField(gossip, "cipher")})`,
+  );
+  const rows = listField(report, "peers").map((peer) => [
+    textField(peer, "name"),
+    textField(peer, "address"),
+    transport(peer),
+    verdict(field(peer, "verified")),
+    field(peer, "accepts_clear") === true ? "yes" : "no",
+    listField(peer, "names").map(String).join(",") || "-",
+    textField(peer, "days_left") || "-",
+  ]);
+  const head = ["Name", "Address", "RPC", "Verified", "Takes clear", "Names", "Days left"];
+  print(`\n${formatTable([head, ...rows])}`);
+  const todo = listField(report, "todo").map(String);
+  if (todo.length === 0) {
+    const days = textField(report, "soonest_expiry_days");
+    const until = days === "" ? "" : `, and no certificate ends within ${days} days`;
+    return print(`\nEverything is encrypted${until}.`);
+  }
+  print(`\nTo do:\n${todo.map((one) => `  * ${one}`).join("\n")}`);
+}
+
+function transport(peer: unknown): string {
+  if (field(peer, "reachable") !== true) return "unreachable";
+  const version = textField(peer, "tls_version");
+  return version === "" ? "clear" : `${version} ${textField(peer, "cipher")}`;
+}
+
+function verdict(verified: unknown): string {
+  if (verified === null || verified === undefined) return "-";
+  return verified === true ? "yes" : "no";
+}
