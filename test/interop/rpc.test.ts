@@ -3,9 +3,8 @@
  * the compiled binary, and our pool dials Go.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { systemClock } from "../../src/host/clock.ts";
-import { dialSocket, systemNetwork } from "../../src/host/network.ts";
+import { systemNetwork } from "../../src/host/network.ts";
 import { streamPair } from "../../src/host/stream-pair.ts";
 import type { Address } from "../../src/protocol/ports.ts";
 import { createPrng } from "../../src/protocol/prng.ts";
@@ -13,14 +12,12 @@ import { Monitor } from "../../src/service/monitor.ts";
 import { Mux } from "../../src/service/mux.ts";
 import type { MuxStream } from "../../src/service/mux-stream.ts";
 import { createRpcCounters } from "../../src/service/rpc-counters.ts";
-import { RpcDialer } from "../../src/service/rpc-dial.ts";
 import { RpcForwarder } from "../../src/service/rpc-forward.ts";
 import { RpcMethods } from "../../src/service/rpc-methods.ts";
 import { RpcMode } from "../../src/service/rpc-mode.ts";
-import { type PoolTarget, RpcPool } from "../../src/service/rpc-pool.ts";
+import type { PoolTarget, RpcPool } from "../../src/service/rpc-pool.ts";
 import { StreamMethods } from "../../src/service/stream-methods.ts";
-import { describeCertificate, parseCertificates } from "../../src/tls/certificate.ts";
-import { createIdentity, type TlsIdentity } from "../../src/tls/handshake.ts";
+import type { TlsIdentity } from "../../src/tls/handshake.ts";
 import {
   bool,
   decodeValue,
@@ -34,7 +31,7 @@ import { encodeQueryOptions, queryFields } from "../../src/wire/rpc-status.ts";
 import { type MonitorRequest, monitorRequest } from "../../src/wire/rpc-stream.ts";
 import { Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
-import { silent } from "../silent.ts";
+import { loadIdentity, testPool } from "../cluster/rpc-pool.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";
 import { startMuxPeer } from "./mux-peer.ts";
 
@@ -90,30 +87,16 @@ async function plainPeer(
 
 /** The server's certificate of the test CA, as the agent loads it. */
 function identity(): TlsIdentity {
-  const read = (name: string): string => readFileSync(file(name), "utf8");
-  const [caPem, cert, key] = [
-    read("nomad-agent-ca.pem"),
-    read("global-server-nomad.pem"),
-    read("global-server-nomad-key.pem"),
-  ];
-  const [certificate] = parseCertificates(cert).map(describeCertificate);
-  const authorities = parseCertificates(caPem).map(describeCertificate);
-  if (certificate === undefined) throw new Error("no certificate");
-  return createIdentity({ ca: caPem, cert, key, certificate, authorities }, "tls12", []);
+  const pair = file("global-server-nomad");
+  return loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
 }
 
-function ourPool(secure = true): RpcPool {
-  const dialer = new RpcDialer({
-    security: () => ({
-      identity: secure ? identity() : undefined,
-      verifyServerHostname: true,
-      upgradeMode: false,
-    }),
-    counters: createRpcCounters(),
-    log: silent,
-    dial: dialSocket,
-  });
-  return new RpcPool({ dialer, clock: systemClock, log: silent });
+function ourPool(): RpcPool {
+  return testPool(() => ({
+    identity: identity(),
+    verifyServerHostname: true,
+    upgradeMode: false,
+  }));
 }
 
 const echoRequest = struct({ ...queryFields, Data: raw, Text: text });

@@ -442,8 +442,11 @@ func handshake(address, text string) {
 		Suites     []uint16
 		ServerName string
 		Alpn       []string
-		Inner      int // the byte inside
+		Inner      int // the byte inside; -1: none
 		Pings      bool
+		Method     string // instead of Status.Ping
+		Raft       bool   // a RequestPreVote, and its answer
+		WaitMs     int
 	}
 	if err := json.Unmarshal([]byte(text), &spec); err != nil {
 		fail(err)
@@ -455,7 +458,12 @@ func handshake(address, text string) {
 		return
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	wait := 5 * time.Second
+	if spec.WaitMs > 0 {
+		wait = time.Duration(spec.WaitMs) * time.Millisecond
+	}
+	start := time.Now()
+	conn.SetDeadline(start.Add(wait))
 	result := map[string]any{"handshake": false, "served": false}
 	if spec.First >= 0 {
 		conn.Write([]byte{byte(spec.First)})
@@ -492,11 +500,26 @@ func handshake(address, text string) {
 	if spec.Inner >= 0 {
 		conn.Write([]byte{byte(spec.Inner)})
 	}
-	if spec.Pings {
+	if spec.Raft {
+		encoder := codec.NewEncoder(conn, handle)
+		conn.Write([]byte{4})
+		encoder.Encode(map[string]any{"Term": 2, "LastLogIndex": 1, "LastLogTerm": 1, "ProtocolVersion": 3})
+		var answer string
+		err = codec.NewDecoder(conn, handle).Decode(&answer)
+		result["answer"] = answer
+	} else if spec.Pings {
+		method := spec.Method
+		if method == "" {
+			method = "Status.Ping"
+		}
 		client := msgpackrpc.NewCodecFromHandle(true, true, conn, handle)
 		var reply struct{}
-		err = msgpackrpc.CallWithCodec(client, "Status.Ping", Options{Region: region}, &reply)
+		err = msgpackrpc.CallWithCodec(client, method, Options{Region: region}, &reply)
 	} else {
+		_, err = conn.Read(make([]byte, 1))
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		// It has hung up before we wrote: what it said at the end still waits.
 		_, err = conn.Read(make([]byte, 1))
 	}
 	if err == nil {
@@ -504,6 +527,7 @@ func handshake(address, text string) {
 	} else {
 		result["error"] = err.Error()
 		var timeout net.Error
+		result["seconds"] = time.Since(start).Seconds()
 		result["open"] = errors.As(err, &timeout) && timeout.Timeout()
 	}
 	say(result)
