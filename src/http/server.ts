@@ -63,6 +63,7 @@ export class HttpServer {
   readonly #callers = new WeakMap<Request, Caller>();
   readonly #bySocket = new WeakMap<object, Caller>();
   readonly #open = new Set<SocketStream>();
+  readonly #idle = new WeakMap<object, () => void>();
   #app: HttpApp | undefined;
   #listeners: StreamServer[] = [];
 
@@ -145,14 +146,25 @@ export class HttpServer {
 
   #serve(socket: Socket, caller: Caller): void {
     this.#bySocket.set(socket, caller);
+    this.#waitForRequest(socket);
+    socket.once("close", () => this.#idle.get(socket)?.());
     this.#http.emit("connection", socket);
     socket.resume(); // It was paused to be handed over; the HTTP library does not do it.
+  }
+
+  /** A connection may be idle for a minute, and a request may take as long to come. */
+  #waitForRequest(socket: Socket): void {
+    const { clock } = this.#init;
+    this.#idle.get(socket)?.();
+    const cancel = clock.schedule(clock.now() + IDLE_TIMEOUT_MS, () => socket.destroy());
+    this.#idle.set(socket, cancel);
   }
 
   async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = this.#init.clock.now();
     try {
       const request = await toRequest(incoming);
+      this.#idle.get(incoming.socket)?.();
       if (request === undefined) {
         response.writeHead(413).end("Request body is too large");
         return;
@@ -168,6 +180,7 @@ export class HttpServer {
       if (!response.headersSent) response.writeHead(500);
       response.end();
     }
+    this.#waitForRequest(incoming.socket);
     const ms = (this.#init.clock.now() - startedAt).toFixed(3);
     const { method = "", url = "" } = incoming;
     this.#init.log.debug("request complete", { method, path: url, duration: `${ms}ms` });

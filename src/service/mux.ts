@@ -11,6 +11,9 @@ import { FrameReader, FrameWriter } from "../wire/yamux-frame.ts";
 import { Driver } from "./drive.ts";
 import { MuxStream } from "./mux-stream.ts";
 
+/** Answers that a peer may have waiting without reading them; then it is not read either. */
+const UNSENT_BYTES_MAX = 1024 * 1024;
+
 export interface MuxInit {
   readonly stream: ByteStream;
   /** We opened the connection. */
@@ -36,6 +39,8 @@ export class Mux {
   #reading = false;
   #flushing = false;
   #closed = false;
+  /** Written since the connection was full. */
+  #unsent = 0;
   #failure: SessionFailure | "" = "";
 
   constructor(init: MuxInit) {
@@ -56,7 +61,7 @@ export class Mux {
       data: (bytes) => this.#read(bytes),
       ended: () => this.#gone(""),
       closed: (error) => this.#gone(error?.message ?? ""),
-      drained: () => this.#tell((now) => this.#session.flushed(true, now)),
+      drained: () => this.#drained(),
     });
     this.#tell(() => undefined); // Arms the first deadline.
   }
@@ -119,10 +124,19 @@ export class Mux {
     this.#flush();
   }
 
+  #drained(): void {
+    this.#unsent = 0;
+    this.#tell((now) => this.#session.flushed(true, now));
+    this.#init.stream.resume();
+  }
+
   #flush(): void {
     this.#flushing = false;
     while (this.#writer.length > 0 && !this.#closed) {
-      const writable = this.#init.stream.write(this.#writer.take());
+      const bytes = this.#writer.take();
+      const writable = this.#init.stream.write(bytes);
+      this.#unsent = writable ? 0 : this.#unsent + bytes.length;
+      if (this.#unsent > UNSENT_BYTES_MAX) this.#init.stream.pause();
       this.#driver.tell((now) => this.#session.flushed(writable, now));
     }
     if (this.#failure !== "" && !this.#closed) {

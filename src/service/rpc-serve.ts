@@ -5,7 +5,7 @@
  * @module
  */
 import { errorText } from "../host/error-text.ts";
-import type { ByteStream } from "../host/host.ts";
+import type { ByteStream, Clock } from "../host/host.ts";
 import { decodeRequest, encodeResponse, type RpcRequest } from "../wire/rpc-frame.ts";
 import { encodeEmpty } from "../wire/rpc-status.ts";
 import { ByteQueue } from "./byte-queue.ts";
@@ -20,6 +20,7 @@ const REQUEST_MS = 30_000;
 export interface ServeCalls {
   readonly methods: RpcMethods;
   readonly counters: RpcCounters;
+  readonly clock: Clock;
   readonly caller: RpcCaller;
   /** The peer sent what is no request: the stream is over. */
   readonly refuse: (reason: string, message: string) => void;
@@ -59,7 +60,8 @@ class Calls {
   #blocked = false;
   /** Of the connection's budget. */
   #held = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the wait for a request. */
+  #cancel: (() => void) | undefined;
 
   constructor(stream: ByteStream, how: ServeCalls) {
     this.#stream = stream;
@@ -105,7 +107,7 @@ class Calls {
   #answer(request: RpcRequest): void {
     const { methods, counters, caller } = this.#how;
     counters.requests += 1;
-    clearTimeout(this.#timer);
+    this.#cancel?.();
     try {
       const answer = methods.call(request.method, request.body, caller);
       if (answer instanceof Uint8Array) return this.#reply(request, "", answer);
@@ -169,7 +171,7 @@ class Calls {
     this.#over = true;
     this.#pending.drop(this.#pending.length);
     this.#account();
-    clearTimeout(this.#timer);
+    this.#cancel?.();
   }
 
   /** What waits here counts against the whole connection. */
@@ -181,10 +183,12 @@ class Calls {
   }
 
   #wait(timeoutMs: number): void {
-    clearTimeout(this.#timer);
+    this.#cancel?.();
+    this.#cancel = undefined;
     if (timeoutMs === 0 || this.#over) return;
-    this.#timer = setTimeout(() => {
+    const { clock } = this.#how;
+    this.#cancel = clock.schedule(clock.now() + timeoutMs, () => {
       this.#refuse("idle", "rpc: no request for too long");
-    }, timeoutMs);
+    });
   }
 }

@@ -192,10 +192,11 @@ export class RpcServer {
   }
 
   #calls({ stream, caller }: Chosen): void {
-    const { methods, counters } = this.#init;
+    const { methods, counters, clock } = this.#init;
     serveCalls(stream, {
       methods,
       counters,
+      clock,
       caller,
       refuse: (reason, message) => this.#refuse(stream, reason, message),
       firstMs: FIRST_REQUEST_MS,
@@ -257,10 +258,11 @@ export class RpcServer {
   }
 
   #streamCalls(one: ByteStream, { stream, caller }: Chosen, budget: ByteBudget): void {
-    const { methods, counters } = this.#init;
+    const { methods, counters, clock } = this.#init;
     serveCalls(one, {
       methods,
       counters,
+      clock,
       caller,
       refuse: (reason, message) => {
         this.#note(stream, reason, message, {});
