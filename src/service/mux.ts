@@ -6,6 +6,7 @@
 import type { ByteStream, Clock } from "../host/host.ts";
 import type { SessionFailure, YamuxAction } from "../protocol/yamux/action.ts";
 import { YAMUX, type YamuxConfig } from "../protocol/yamux/config.ts";
+import type { FrameHeader } from "../protocol/yamux/frame.ts";
 import { YamuxSession } from "../protocol/yamux/session.ts";
 import { FrameReader, FrameWriter } from "../wire/yamux-frame.ts";
 import { Driver } from "./drive.ts";
@@ -79,7 +80,7 @@ export class Mux {
   openStream(): MuxStream | undefined {
     if (this.#closed) return undefined;
     const id = this.#tell((now) => this.#session.openStream(now));
-    return id === undefined ? undefined : this.#add(id);
+    return id === undefined ? undefined : this.#opened(id);
   }
 
   /** Milliseconds there and back; rejects when the session ends first. */
@@ -107,13 +108,15 @@ export class Mux {
   }
 
   #tell<Result>(tell: (now: number) => Result): Result {
-    const result = this.#driver.tell(tell);
-    if (this.#writer.length > 0 && !this.#reading && !this.#flushing) {
-      // Whatever else is said before this turn ends goes out with it.
-      this.#flushing = true;
-      queueMicrotask(() => this.#flush());
-    }
-    return result;
+    return this.#driver.tell(tell);
+  }
+
+  #add(header: FrameHeader, payload: Uint8Array): void {
+    this.#writer.add(header, payload);
+    if (this.#reading || this.#flushing) return;
+    // Whatever else is said before this turn ends goes out with it.
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
   }
 
   #read(bytes: Uint8Array): void {
@@ -149,9 +152,9 @@ export class Mux {
   #perform(action: YamuxAction): void {
     switch (action.kind) {
       case "frame":
-        return this.#writer.add(action.header, action.payload);
+        return this.#add(action.header, action.payload);
       case "opened":
-        return this.#init.onStream(this.#add(action.stream));
+        return this.#init.onStream(this.#opened(action.stream));
       case "data":
         return this.#streams.get(action.stream)?.inbox.push(action.bytes);
       case "ended":
@@ -172,7 +175,7 @@ export class Mux {
     }
   }
 
-  #add(id: number): MuxStream {
+  #opened(id: number): MuxStream {
     const stream = new MuxStream(this.#init.stream.remote, {
       write: (bytes) => this.#tell(() => this.#session.write(id, bytes)),
       end: () => this.#tell((now) => this.#session.end(id, now)),

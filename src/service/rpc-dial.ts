@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Log } from "../host/host.ts";
+import type { ByteStream, Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
 import type { Address } from "../protocol/ports.ts";
@@ -38,7 +38,7 @@ export interface ConnectionTls {
 }
 
 export interface Dialled {
-  readonly stream: SocketStream;
+  readonly stream: ByteStream;
   /** Undefined: in the clear. */
   readonly tls: ConnectionTls | undefined;
 }

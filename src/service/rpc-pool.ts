@@ -40,7 +40,7 @@ export interface PoolReport {
 }
 
 export interface RpcPoolInit {
-  readonly dialer: RpcDialer;
+  readonly dialer: Pick<RpcDialer, "connect">;
   readonly clock: Clock;
   readonly log: Log;
   /** A stream that a server opens towards us (reverse RPC). */

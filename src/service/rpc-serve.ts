@@ -18,7 +18,7 @@ const REQUEST_BYTES_MAX = 1024 * 1024;
 const REQUEST_MS = 30_000;
 
 export interface ServeCalls {
-  readonly methods: RpcMethods;
+  readonly methods: Pick<RpcMethods, "call">;
   readonly counters: RpcCounters;
   readonly clock: Clock;
   readonly caller: RpcCaller;
@@ -86,7 +86,7 @@ class Calls {
       closed: () => this.#stop(),
       drained: () => {
         this.#blocked = false;
-        this.#next();
+        this.#goOn();
       },
     });
   }
@@ -140,7 +140,7 @@ class Calls {
   #goOn(): void {
     this.#next();
     this.#account();
-    if (this.#busy || this.#over) return;
+    if (this.#busy || this.#blocked || this.#over) return;
     this.#stream.resume();
     if (this.#peerEnded) this.#end();
   }
@@ -153,7 +153,9 @@ class Calls {
   }
 
   #reply({ seq, method }: RpcRequest, error: string, body: Uint8Array): void {
+    // Whoever does not read answers is not read either.
     this.#blocked = !this.#stream.write(encodeResponse({ seq, method, error, body }));
+    if (this.#blocked) this.#stream.pause();
     this.#wait(this.#how.idleMs);
   }
 
