@@ -40,6 +40,8 @@ export class Mux {
   #reading = false;
   #flushing = false;
   #closed = false;
+  /** Of the chunk that is being read. */
+  #now = 0;
   /** Written since the connection was full. */
   #unsent = 0;
   #failure: SessionFailure | "" = "";
@@ -50,9 +52,9 @@ export class Mux {
     this.#session = new YamuxSession(dialer, config, clock.now());
     this.#driver = new Driver(this.#session, clock, (action) => this.#perform(action));
     this.#reader = new FrameReader({
-      header: (header) => this.#tell((now) => this.#session.header(header, now)),
-      payload: (bytes) => this.#tell(() => this.#session.payload(bytes)),
-      garbled: (why) => this.#tell(() => this.#session.garbled(why)),
+      header: (header) => this.#session.header(header, this.#now),
+      payload: (bytes) => this.#session.payload(bytes),
+      garbled: (why) => this.#session.garbled(why),
     });
   }
 
@@ -121,8 +123,12 @@ export class Mux {
 
   #read(bytes: Uint8Array): void {
     this.#reading = true;
-    this.#reader.read(bytes);
-    this.#tell((now) => this.#session.partial(this.#reader.partial, now));
+    // All frames of a chunk are told at once, and what comes of them is done together.
+    this.#tell((now) => {
+      this.#now = now;
+      this.#reader.read(bytes);
+      this.#session.partial(this.#reader.partial, now);
+    });
     this.#reading = false;
     this.#flush();
   }
