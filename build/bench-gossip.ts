@@ -11,6 +11,7 @@ import { Sealer } from "../src/service/sealer.ts";
 import { encodePackets } from "../src/wire/gossip-packet.ts";
 import { buildPeer, hasGo, Peer } from "../test/interop/go.ts";
 import { runLarge } from "../test/sim/large.ts";
+import { cpuMs, type Report, ratio } from "./bench-tools.ts";
 import { BINARY } from "./build.ts";
 import { median } from "./median.ts";
 
@@ -31,11 +32,6 @@ interface Target {
   readonly name: string;
   readonly ip: string;
   read(): Promise<Reading>;
-}
-
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10; // Ticks of 10 ms.
 }
 
 function peakMb(pid: number): number {
@@ -140,9 +136,7 @@ async function junkRate(target: Target, packets: readonly Uint8Array[]): Promise
   return (after.refused - before.refused) / seconds;
 }
 
-export async function benchGossip(
-  report: (what: string, value: string, target: string) => void,
-): Promise<void> {
+export async function benchGossip(report: Report): Promise<void> {
   if (!hasGo) {
     console.log("gossip figures need Go for the peer: skipped");
     return;
@@ -180,7 +174,6 @@ export async function benchGossip(
     const [ourRate = 0, goRate = 0] = rates.map(median);
     const [ourPeak, goPeak] = [await targets[0].read(), await targets[1].read()];
     const us = (value: number): string => `${value.toFixed(1)} us`;
-    const ratio = (a: number, b: number): string => `ratio ${(a / b).toFixed(2)}`;
     report(
       "CPU a valid 1,000-byte packet",
       us(ourCost),
@@ -207,7 +200,7 @@ export async function benchGossip(
   quietCluster(report);
 }
 
-function quietCluster(report: (what: string, value: string, target: string) => void): void {
+function quietCluster(report: Report): void {
   const quiet = runLarge({ nodes: 100, seed: 1, virtualMs: 60_000, loss: 0, quiet: true });
   const go = Bun.spawnSync([buildPeer("memberlist-quiet"), "-nodes=100", "-seconds=20"]);
   const { bytes, packets } = JSON.parse(go.stdout.toString());

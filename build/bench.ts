@@ -13,6 +13,7 @@ import { nativeAead } from "../src/secret/native-aead.ts";
 import { Sealer } from "../src/service/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
 import { benchGossip } from "./bench-gossip.ts";
+import { benchRpc } from "./bench-rpc.ts";
 import { BINARY, build } from "./build.ts";
 import { median } from "./median.ts";
 
@@ -161,4 +162,6 @@ for (const [what, ours, theirs] of [
     `at most 2 us${ratio}`,
   );
 }
-await benchGossip(report);
+const only = process.argv[2];
+if (only !== "rpc") await benchGossip(report);
+await benchRpc(report);
