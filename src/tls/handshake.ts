@@ -4,8 +4,14 @@
  *
  * @module
  */
-import { X509Certificate } from "node:crypto";
-import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { constants, X509Certificate } from "node:crypto";
+import {
+  connect,
+  createSecureContext,
+  type PeerCertificate,
+  type SecureContext,
+  TLSSocket,
+} from "node:tls";
 import { librarySuites } from "../config/cipher-suites.ts";
 import type { TlsVersion } from "../config/config.ts";
 import { SocketStream } from "../host/network.ts";
@@ -51,7 +57,10 @@ export function createIdentity(
 ): TlsIdentity {
   const { ca, cert, key } = material;
   const strength = { minVersion: VERSIONS[minVersion], ciphers: librarySuites(cipherSuites) };
-  return { context: createSecureContext({ ca, cert, key, ...strength }), material, ...strength };
+  // A resumed session would be let in by what was checked once, whatever CA is trusted since.
+  const secureOptions = constants.SSL_OP_NO_TICKET;
+  const context = createSecureContext({ ca, cert, key, secureOptions, ...strength });
+  return { context, material, ...strength };
 }
 
 const VERSIONS = { tls10: "TLSv1", tls11: "TLSv1.1", tls12: "TLSv1.2", tls13: "TLSv1.3" } as const;
@@ -165,15 +174,27 @@ function settle(
 }
 
 function secured(socket: TLSSocket, remote: SocketStream["remote"]): SecuredStream {
-  const raw: unknown = socket.getPeerCertificate()?.raw;
-  const certificate =
-    raw instanceof Uint8Array && raw.length > 0 ? new X509Certificate(raw) : undefined;
   return {
     stream: new SocketStream(socket, remote),
-    peer: certificate === undefined ? undefined : describeCertificate(certificate),
+    peer: describePeer(socket.getPeerCertificate()),
     version: socket.getProtocol() ?? "unknown",
     cipher: socket.getCipher()?.standardName ?? "unknown",
   };
+}
+
+/** What peers' certificates say, by fingerprint: the same few come again and again. */
+const described = new Map<string, CertificateInfo>();
+const DESCRIBED_MAX = 1024;
+
+function describePeer(peer: PeerCertificate | undefined): CertificateInfo | undefined {
+  const raw: unknown = peer?.raw;
+  if (peer === undefined || !(raw instanceof Uint8Array) || raw.length === 0) return undefined;
+  const known = described.get(peer.fingerprint256);
+  if (known !== undefined) return known;
+  if (described.size >= DESCRIBED_MAX) described.clear();
+  const info = describeCertificate(new X509Certificate(raw));
+  described.set(peer.fingerprint256, info);
+  return info;
 }
 
 const BY_CODE: ReadonlyMap<string, TlsRefusal> = new Map([

@@ -18,13 +18,13 @@ const EMPTY = new Uint8Array(0);
 
 export class MsgpackReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  /** For the few wide numbers: most messages have none, and a view costs more than they do. */
+  #view: DataView | undefined;
   #at: number;
   #state: ReaderState = "ok";
 
   constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = at;
   }
 
@@ -96,14 +96,14 @@ export class MsgpackReader {
 
   float64(): number {
     const head = this.#peek();
-    if (head === 0xcb) return this.#skip(1).#take(8, (at) => this.#view.getFloat64(at));
-    if (head === 0xca) return this.#skip(1).#take(4, (at) => this.#view.getFloat32(at));
+    if (head === 0xcb) return this.#skip(1).#advance(8) ? this.#wide().getFloat64(this.#at - 8) : 0;
+    if (head === 0xca) return this.#skip(1).#advance(4) ? this.#wide().getFloat32(this.#at - 4) : 0;
     return Number(this.#integer());
   }
 
   /** A Go string; nil is "". */
   text(): string {
-    return decodeText(this.#raw() ?? EMPTY);
+    return this.#shortText() ?? decodeText(this.#raw() ?? EMPTY);
   }
 
   /** A Go []byte as a view into the input (copy what must outlive it); nil stays null. */
@@ -142,10 +142,16 @@ export class MsgpackReader {
       return;
     }
     const pairs = this.map();
+    let expected = 0;
     for (let i = 0; i < pairs && this.ok; i++) {
-      const name = this.text();
-      if (names.includes(name)) field(name);
-      else this.skip();
+      // Names mostly come in one order, so that the next one is often the one that is next.
+      const index = this.#fieldIndex(names, expected);
+      const name = names[index];
+      if (name === undefined) this.skip();
+      else {
+        expected = index + 1;
+        field(name);
+      }
     }
   }
 
@@ -171,7 +177,8 @@ export class MsgpackReader {
     }
     this.#at -= 1;
     if (isRawHead(head)) {
-      this.#raw();
+      this.#at += 1;
+      this.#skip(this.#rawLength(head));
       return;
     }
     if (isExtHead(head)) {
@@ -197,24 +204,60 @@ export class MsgpackReader {
     }
   }
 
+  /** Which of `names` the next value is, from `first` on and around; -1: none. Consumes it. */
+  #fieldIndex(names: readonly string[], first: number): number {
+    const head = this.#bytes[this.#at] ?? 0;
+    const length = head & 0x1f;
+    if ((head & 0xe0) !== 0xa0 || this.#at + 1 + length > this.#bytes.length) {
+      return names.indexOf(this.text());
+    }
+    for (let tries = 0; tries < names.length; tries++) {
+      const index = (first + tries) % names.length;
+      const name = names[index] ?? "";
+      if (name.length !== length || !this.#isNext(name)) continue;
+      this.#at += 1 + length;
+      return index;
+    }
+    this.#at += 1 + length;
+    return -1;
+  }
+
+  /** Are the bytes behind the head this ASCII text? */
+  #isNext(name: string): boolean {
+    for (let i = 0; i < name.length; i++) {
+      if (this.#bytes[this.#at + 1 + i] !== name.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  /** A short text of ASCII, without a view of its bytes; undefined: read it in the usual way. */
+  #shortText(): string | undefined {
+    const head = this.#peek() ?? 0;
+    const length = head & 0x1f;
+    if ((head & 0xe0) !== 0xa0 || this.#at + 1 + length > this.#bytes.length) return undefined;
+    let text = "";
+    for (let i = 0; i < length; i++) {
+      const byte = this.#bytes[this.#at + 1 + i] ?? 0;
+      if (byte > 0x7f) return undefined;
+      text += String.fromCharCode(byte);
+    }
+    this.#at += 1 + length;
+    return text;
+  }
+
   #raw(): Uint8Array | null {
     const head = this.#u8();
-    if (head >= 0xa0 && head <= 0xbf) return this.#slice(head & 0x1f);
-    switch (head) {
-      case 0xc0:
-        return null;
-      case 0xd9:
-      case 0xc4:
-        return this.#slice(this.#u8());
-      case 0xda:
-      case 0xc5:
-        return this.#slice(this.#u16());
-      case 0xdb:
-      case 0xc6:
-        return this.#slice(this.#u32());
-    }
+    if (head === 0xc0) return null;
+    if (isRawHead(head)) return this.#slice(this.#rawLength(head));
     this.#at -= 1;
     return this.#bytesFromArray();
+  }
+
+  /** Of a raw value whose head has been read. */
+  #rawLength(head: number): number {
+    if (head <= 0xbf) return head & 0x1f;
+    if (head === 0xd9 || head === 0xc4) return this.#u8();
+    return head === 0xda || head === 0xc5 ? this.#u16() : this.#u32();
   }
 
   /** go-msgpack takes an array of small integers for a byte string. */
@@ -239,15 +282,15 @@ export class MsgpackReader {
       case 0xce:
         return this.#u32();
       case 0xcf:
-        return narrow(this.#wide((at) => this.#view.getBigUint64(at)));
+        return this.#advance(8) ? narrow(this.#wide().getBigUint64(this.#at - 8)) : 0;
       case 0xd0:
-        return this.#take(1, (at) => this.#view.getInt8(at));
+        return (this.#u8() << 24) >> 24;
       case 0xd1:
-        return this.#take(2, (at) => this.#view.getInt16(at));
+        return (this.#u16() << 16) >> 16;
       case 0xd2:
-        return this.#take(4, (at) => this.#view.getInt32(at));
+        return this.#u32() | 0;
       case 0xd3:
-        return narrow(this.#wide((at) => this.#view.getBigInt64(at)));
+        return this.#advance(8) ? narrow(this.#wide().getBigInt64(this.#at - 8)) : 0;
     }
     this.refuse();
     return 0;
@@ -271,23 +314,28 @@ export class MsgpackReader {
   }
 
   #u8(): number {
-    return this.#take(1, (at) => this.#view.getUint8(at));
+    return this.#advance(1) ? this.#byte(1) : 0;
   }
 
   #u16(): number {
-    return this.#take(2, (at) => this.#view.getUint16(at));
+    return this.#advance(2) ? (this.#byte(2) << 8) | this.#byte(1) : 0;
   }
 
   #u32(): number {
-    return this.#take(4, (at) => this.#view.getUint32(at));
+    if (!this.#advance(4)) return 0;
+    const low = (this.#byte(3) << 16) | (this.#byte(2) << 8) | this.#byte(1);
+    return this.#byte(4) * 0x100_0000 + low;
   }
 
-  #take(bytes: number, read: (at: number) => number): number {
-    return this.#advance(bytes) ? read(this.#at - bytes) : 0;
+  /** The byte so many before the end of what was read. */
+  #byte(before: number): number {
+    return this.#bytes[this.#at - before] ?? 0;
   }
 
-  #wide(read: (at: number) => bigint): bigint {
-    return this.#advance(8) ? read(this.#at - 8) : 0n;
+  #wide(): DataView {
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    this.#view ??= new DataView(buffer, byteOffset, byteLength);
+    return this.#view;
   }
 
   #slice(length: number): Uint8Array {

@@ -14,12 +14,12 @@ const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 
 export class MsgpackWriter {
   #bytes: Uint8Array;
-  #view: DataView;
+  /** For wide numbers; made when the first one comes. */
+  #view: DataView | undefined;
   #length = 0;
 
   constructor(bytesInitial = 256) {
     this.#bytes = new Uint8Array(bytesInitial);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   get length(): number {
@@ -70,7 +70,7 @@ export class MsgpackWriter {
       const small = BigInt.asIntN(32, value) === value;
       if (small) return this.int(Number(value));
       this.byte(0xd3).#room(8);
-      this.#view.setBigInt64(this.#length, value);
+      this.#wide().setBigInt64(this.#length, value);
       this.#length += 8;
       return this;
     }
@@ -83,7 +83,7 @@ export class MsgpackWriter {
 
   float64(value: number): this {
     this.byte(0xcb).#room(8);
-    this.#view.setFloat64(this.#length, value);
+    this.#wide().setFloat64(this.#length, value);
     this.#length += 8;
     return this;
   }
@@ -125,23 +125,25 @@ export class MsgpackWriter {
   #uint64(value: bigint): this {
     if (value < BigInt(UINT32)) return this.uint(Number(value));
     this.byte(0xcf).#room(8);
-    this.#view.setBigUint64(this.#length, value & UINT64_MAX);
+    this.#wide().setBigUint64(this.#length, value & UINT64_MAX);
     this.#length += 8;
     return this;
   }
 
   #u16(value: number): this {
     this.#room(2);
-    this.#view.setUint16(this.#length, value);
-    this.#length += 2;
+    this.#bytes[this.#length++] = value >>> 8;
+    this.#bytes[this.#length++] = value & 0xff;
     return this;
   }
 
   #u32(value: number): this {
-    this.#room(4);
-    this.#view.setUint32(this.#length, value);
-    this.#length += 4;
-    return this;
+    return this.#u16(value >>> 16).#u16(value & 0xffff);
+  }
+
+  #wide(): DataView {
+    this.#view ??= new DataView(this.#bytes.buffer);
+    return this.#view;
   }
 
   #room(bytes: number): void {
@@ -149,6 +151,6 @@ export class MsgpackWriter {
     const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + bytes));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.#view = undefined;
   }
 }

@@ -85,14 +85,14 @@ export class FrameReader {
       if (this.#payload > 0) {
         const end = Math.min(bytes.length, at + this.#payload);
         this.#payload -= end - at;
-        this.#sink.payload(bytes.subarray(at, end));
+        // Often a chunk is one frame's payload and nothing else.
+        this.#sink.payload(end - at === bytes.length ? bytes : bytes.subarray(at, end));
         at = end;
         continue;
       }
-      const end = Math.min(bytes.length, at + HEADER_BYTES - this.#have);
-      this.#head.set(bytes.subarray(at, end), this.#have);
-      this.#have += end - at;
-      at = end;
+      while (at < bytes.length && this.#have < HEADER_BYTES) {
+        this.#head[this.#have++] = bytes[at++] ?? 0;
+      }
       if (this.#have === HEADER_BYTES) this.#header();
     }
   }
