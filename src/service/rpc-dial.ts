@@ -43,6 +43,10 @@ export interface Dialled {
   readonly tls: ConnectionTls | undefined;
 }
 
+const NO_TLS_THERE =
+  "the peer closed the connection before any TLS: it has none on its RPC port " +
+  "(set tls { rpc = true } there)";
+
 export class RpcDialer {
   readonly #init: RpcDialerInit;
 
@@ -68,7 +72,8 @@ export class RpcDialer {
       plain.destroy();
       // A server without TLS hangs up on the byte for it, before any word of TLS.
       const silent = error instanceof TlsError && error.reason === "refused-by-peer";
-      if (!upgradeMode || !silent || plain.socket.bytesRead > 0) throw error;
+      if (!silent || plain.socket.bytesRead > 0) throw error;
+      if (!upgradeMode) throw new TlsError("refused-by-peer", NO_TLS_THERE);
       counters.fallbacksToPlain += 1;
       return this.#plain(await dial(to, timeoutMs), mode);
     }

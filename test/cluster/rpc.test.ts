@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
 import { decodeResponse, encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { decodeServerMembers, encodeQueryOptions } from "../../src/wire/rpc-status.ts";
+import { FrameWriter } from "../../src/wire/yamux-frame.ts";
 import { hex, type Json, vectors } from "../vectors.ts";
 import { getJson, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
@@ -160,6 +161,50 @@ describe("net-rpc in the clear (mode 01)", () => {
       expect(read.frame.body.toHex()).toBe("80");
     });
   }
+});
+
+describe("the other protocols in the clear", () => {
+  const mux = (frames: string): Uint8Array => hex(frames);
+
+  test("03: streams without a byte of their own", async () => {
+    const socket = await dial(PLAIN);
+    const body = request("Status.Ping").subarray(1);
+    const writer = new FrameWriter();
+    writer.add({ type: 0, flags: 1, stream: 1, length: body.length }, body);
+    const say = Buffer.concat([Uint8Array.of(3), writer.take()]);
+    const answer = (await conversation(socket, say, 64)) as Uint8Array;
+    const ack = "000100020000000100000000";
+    expect(answer.toHex()).toBe(
+      `${ack}00000000000000010000002883a54572726f72a0a353657107ad536572766963654d6574686f64ab5374617475732e50696e6780`,
+    );
+    socket.destroy();
+  });
+
+  test("05: a streaming call on the connection itself; an unknown one is refused", async () => {
+    const socket = await dial(PLAIN);
+    const say = Buffer.concat([Uint8Array.of(5), mux("81a64d6574686f64a4506c6179")]);
+    const answer = (await conversation(socket, say, 1e6)) as Uint8Array;
+    expect(answer.toHex()).toBe(
+      "81a54572726f72ba556e6b6e6f776e20727063206d6574686f643a2022506c617922",
+    );
+
+    const [recorded] = vectors("rpc/streaming.json");
+    const second = await dial(PLAIN);
+    const whole = [Uint8Array.of(5), hex(recorded.header_hex), hex(recorded.request_hex)];
+    const heard = (await conversation(second, Buffer.concat(whole), 12)) as Uint8Array;
+    expect(heard.toHex()).toStartWith("81a54572726f72a0");
+    second.destroy();
+  });
+
+  test("02: a real candidate's RequestPreVote is understood, and answered by an error", async () => {
+    const [recorded] = vectors("rpc/raft-rpc.json");
+    const socket = await dial(PLAIN);
+    const say = Buffer.concat([Uint8Array.of(2), hex(recorded.hex), hex(recorded.hex)]);
+    const answer = (await conversation(socket, say, 70)) as Uint8Array;
+    const error = `da0021${Buffer.from("this server takes no part in Raft").toString("hex")}c0`;
+    expect(answer.toHex()).toBe(error + error);
+    socket.destroy();
+  });
 });
 
 describe("first bytes", () => {

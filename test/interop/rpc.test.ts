@@ -356,6 +356,35 @@ describe.if(mustRun)("yamux itself, Go dialling", () => {
     await own.server.close();
   });
 
+  test("we open streams towards the dialer, too: even numbers", async () => {
+    const own = await startMuxPeer(MUX, undefined);
+    await using go = await plainPeer();
+    await go.ask("dial 127.0.71.4:4650");
+    await until("we have the session", () => own.last().open);
+    for (const id of [2, 4]) {
+      const accepted = go.ask("accept");
+      const stream = own.last().openStream();
+      if (stream === undefined) throw new Error("no stream");
+      let back = 0;
+      const over = new Promise<void>((resolve) => {
+        stream.listen({
+          data: (bytes) => {
+            back += bytes.length;
+          },
+          ended: () => resolve(),
+          closed: () => resolve(),
+        });
+      });
+      stream.write(new Uint8Array(300_000));
+      stream.end();
+      await over;
+      expect(back).toBe(300_000);
+      expect(await accepted).toEqual({ bytes: 300_000, id });
+    }
+    own.last().close();
+    await own.server.close();
+  });
+
   test("a peer with a short keepalive is answered", async () => {
     const own = await startMuxPeer(MUX, undefined);
     await using go = await plainPeer([], { PEER_KEEPALIVE: "20ms" });

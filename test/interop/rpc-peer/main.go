@@ -10,6 +10,7 @@
 //	open COUNT                 COUNT streams that say nothing
 //	ping                       yamux ping
 //	goaway                     yamux go-away; the peer may open no more streams
+//	accept                     takes one stream that the peer opens, and echoes it
 //	reset                      a stream closed here and never there, until yamux resets it
 //	handshakes COUNT ADDRESS   full TLS handshakes, one after another
 //	handshake ADDRESS SPEC     one handshake as SPEC says; what came of it
@@ -685,6 +686,15 @@ func main() {
 				continue
 			}
 			say(map[string]any{"sent": true})
+		case "accept":
+			stream, err := current.Accept()
+			if err != nil {
+				fail(err)
+				continue
+			}
+			count, err := io.Copy(stream, stream)
+			stream.Close()
+			say(map[string]any{"bytes": count, "id": stream.(*yamux.Stream).StreamID()})
 		case "reset":
 			reset()
 		case "handshakes":
