@@ -18,10 +18,12 @@ import { HttpServer } from "../http/server.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { portableAead } from "../secret/portable-aead.ts";
 import { compareProviders } from "../secret/self-test.ts";
+import { Monitor } from "../service/monitor.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc-counters.ts";
 import { RpcDialer, type RpcSecurity } from "../service/rpc-dial.ts";
 import { inspectRpc } from "../service/rpc-inspect.ts";
 import { RpcPool } from "../service/rpc-pool.ts";
+import { StreamMethods } from "../service/stream-methods.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
@@ -160,8 +162,20 @@ class Parts {
         return inspectRpc({ security, dial: dialSocket }, address, region);
       },
       reload: onReload,
-      streams: server?.streams,
+      streams: server?.streams ?? this.#ownLog(rpc),
     };
+  }
+
+  /** A client has its own log to show, and nobody to pass a request on to. */
+  #ownLog(counters: ApiContext["rpc"]): StreamMethods {
+    const { sink, config } = this.#init;
+    return new StreamMethods({
+      region: config.region,
+      monitor: new Monitor({ sink, clock: systemClock }),
+      forwarder: undefined,
+      counters,
+      server: () => undefined,
+    });
   }
 
   #ownNames(): readonly string[] {

@@ -37,8 +37,8 @@ export interface ApiContext {
   readonly inspect: (address: Address, region: string) => Promise<RpcInspection>;
   /** Reads the configuration again. @throws Error with the operator's mistakes: nothing changed */
   readonly reload: () => Promise<void>;
-  /** Streaming calls, answered here or by another server; undefined on a client. */
-  readonly streams: Pick<StreamMethods, "monitor"> | undefined;
+  /** Streaming calls, answered here or by another server. */
+  readonly streams: Pick<StreamMethods, "monitor">;
 }
 
 export interface VersionInfo {

@@ -18,7 +18,6 @@ export async function monitorLog(
   context: ApiContext,
   query: URLSearchParams,
 ): Promise<MonitorAnswer> {
-  if (context.streams === undefined) throw new ApiError(501, "Invalid method");
   const { streams } = context;
   const request = parse(query, context.config.region);
   const stop = new AbortController();

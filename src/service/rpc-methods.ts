@@ -82,7 +82,7 @@ export class RpcMethods {
    * @throws RpcMethodError, here or later
    */
   call(name: string, body: Uint8Array, caller: RpcCaller): Uint8Array | Promise<Uint8Array> {
-    if (!/^[^.]+\..+$/.test(name)) {
+    if (!name.includes(".")) {
       throw new RpcMethodError(`rpc: service/method request ill-formed: ${name}`, true);
     }
     if (SERVER_ONLY.has(name) && caller.names !== undefined) {

@@ -30,7 +30,8 @@ const HANDSHAKE_MS = 10_000;
 export interface StreamMethodsInit {
   readonly region: string;
   readonly monitor: Monitor;
-  readonly forwarder: RpcForwarder;
+  /** Undefined on an agent that is a client only. */
+  readonly forwarder: RpcForwarder | undefined;
   readonly counters: RpcCounters;
   /** Which server a name, an id or "leader" means: "self", one to be asked, or none. */
   readonly server: (id: string) => PoolTarget | "self" | undefined;
@@ -119,9 +120,11 @@ export class StreamMethods {
     request: MonitorRequest,
     fail: (code: number, message: string) => void,
   ): Promise<void> {
+    const { forwarder } = this.#init;
+    if (forwarder === undefined) return fail(500, "No path to region");
     let far: ByteStream;
     try {
-      far = await this.#init.forwarder.streamTo(to);
+      far = await forwarder.streamTo(to);
     } catch (error) {
       return fail(500, errorText(error));
     }

@@ -56,6 +56,8 @@ async function flood(datagrams: readonly Uint8Array[], timeoutMs = 30_000): Prom
       sent += socket.send(datagram, 4648, FIRST) ? 1 : 0;
     }
     await new Promise((resolve) => setImmediate(resolve));
+    // An answer shows that the agent has had its turn: its socket buffer is empty again.
+    if (at % 1000 === 0) await packets();
   }
   socket.close();
   const after = await until(

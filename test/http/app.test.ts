@@ -89,7 +89,7 @@ function createContext(config: Config, gossip: GossipView): ApiContext {
     sessions: () => [],
     inspect: async () => ({ reachable: false, tls: undefined, acceptsClear: false, error: "no" }),
     reload: async () => undefined,
-    streams: undefined,
+    streams: { monitor: async () => undefined },
     warnings: [],
     members: async () => ({
       serverName: "n1",
