@@ -1,5 +1,7 @@
 /** `nomad operator encryption doctor`: what it sees from one machine, and its exit code. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, rmSync } from "node:fs";
+import { connect, type TLSSocket } from "node:tls";
 import { getJson, Lab, type Ran, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 
@@ -108,6 +110,36 @@ describe("the doctor", () => {
     expect(code).toBe(1);
     expect(err).toStartWith("Error querying encryption: ");
   });
+});
+
+test("a reload gives new HTTPS connections the new certificate, and leaves living ones alone", async () => {
+  const ip = "127.0.77.6";
+  const own = await makeCa(lab.directory, "https");
+  const tls = await serverTls(own, "global", { http: true });
+  const agent = await lab.agent({ name: "https", ip, tls });
+  const dial = (): Promise<TLSSocket> =>
+    new Promise((resolve, reject) => {
+      const options = { host: ip, port: 4646, ca: readFileSync(own.caFile, "utf8") };
+      const socket = connect({ ...options, servername: "localhost" }, () => resolve(socket));
+      socket.once("error", reject);
+    });
+  const old = await until("it is up", dial);
+  const before = old.getPeerCertificate().serialNumber;
+  const files = ["global-server-nomad.pem", "global-server-nomad-key.pem"];
+  for (const name of files) rmSync(`${own.directory}/${name}`);
+  await serverTls(own);
+  agent.kill("SIGHUP");
+  const fresh = await until("the new one is shown", async () => {
+    const socket = await dial();
+    return socket.getPeerCertificate().serialNumber === before ? undefined : socket;
+  });
+  fresh.destroy();
+  const answer = new Promise<string>((resolve) => {
+    old.once("data", (chunk: Uint8Array) => resolve(new TextDecoder().decode(chunk)));
+  });
+  old.write(`GET /v1/regions HTTP/1.1\r\nHost: ${ip}\r\n\r\n`);
+  expect(await answer).toStartWith("HTTP/1.1 200 OK");
+  old.destroy();
 });
 
 test("tls cert info and tls ca info show Nomad's rows", async () => {

@@ -12,6 +12,8 @@ import { buildPeer, mustRun, Peer } from "./go.ts";
 setDefaultTimeout(30_000);
 
 const IP = "127.0.73.1";
+const ONLY_13 = "127.0.73.3";
+const ONE_SUITE = "127.0.73.4";
 /** Puts Nomad's byte in front of what openssl says. */
 const WITH_BYTE = { host: "127.0.73.2", port: 4700 };
 const TLS12 = 0x0303;
@@ -32,7 +34,13 @@ beforeAll(async () => {
     await run(["tls", "cert", "create", role], { cwd: ca.directory });
   }
   await lab.agent({ name: "tls", ip: IP, tls });
-  await until("it is up", () => getJson(IP, "/v1/status"));
+  const strict = { ...tls, tls_min_version: "tls13" };
+  await lab.agent({ name: "strict", ip: ONLY_13, tls: strict });
+  const suite = { ...tls, tls_cipher_suites: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" };
+  await lab.agent({ name: "suite", ip: ONE_SUITE, tls: suite });
+  for (const ip of [IP, ONLY_13, ONE_SUITE]) {
+    await until(`${ip} is up`, () => getJson(ip, "/v1/status"));
+  }
   go = await Peer.start(buildPeer("rpc-peer"), []);
   proxy = createServer((near) => {
     const far = connect(4647, IP, () => {
@@ -133,6 +141,27 @@ describe.if(mustRun)("recorded from a real Nomad, done again by Go", () => {
       }
     });
   }
+});
+
+describe.if(mustRun)("what the configuration allows, and no more", () => {
+  const twelve = { First: 4, Inner: 1, Pings: true, Max: TLS12 };
+  const as = async (ip: string, spec: Json): Promise<Json> =>
+    go.ask(`handshake ${ip}:4647 ${JSON.stringify({ ...spec, ...pem("client") })}`);
+
+  test("tls_min_version = tls13 refuses TLS 1.2", async () => {
+    expect((await as(ONLY_13, twelve)).error).toContain("protocol version");
+    const { Max: _, ...thirteen } = twelve;
+    expect(await as(ONLY_13, thirteen)).toMatchObject({ served: true, version: "TLS 1.3" });
+  });
+
+  test("tls_cipher_suites is all that TLS 1.2 may have; TLS 1.3 has its own", async () => {
+    const suite = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+    expect(await as(ONE_SUITE, twelve)).toMatchObject({ served: true, suite });
+    const other = await as(ONE_SUITE, { ...twelve, Suites: [ECDHE_ECDSA_CHACHA20] });
+    expect(other.error).toContain("handshake failure");
+    const { Max: _, ...thirteen } = twelve;
+    expect(await as(ONE_SUITE, thirteen)).toMatchObject({ served: true, version: "TLS 1.3" });
+  });
 });
 
 describe.if(mustRun)("openssl as the dialer", () => {
