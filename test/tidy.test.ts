@@ -13,17 +13,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   host: ["protocol"],
   config: ["host", "protocol", "secret"],
   tls: ["config", "host", "protocol"],
-  service: ["config", "host", "protocol", "secret", "tls", "wire"],
-  api: ["config", "host", "protocol", "secret", "service", "tls", "wire"],
+  state: ["wire"],
+  service: ["config", "host", "protocol", "secret", "state", "tls", "wire"],
+  api: ["config", "host", "protocol", "secret", "service", "state", "tls", "wire"],
   http: ["api", "host", "protocol", "service", "tls"],
-  agent: ["api", "config", "host", "http", "protocol", "secret", "service", "tls", "wire"],
+  agent: ["api", "config", "host", "http", "protocol", "secret", "service", "state", "tls", "wire"],
   cli: ["agent", "config", "host", "secret", "tls"],
 };
 /** Files beside the folders: anybody may ask for the version; main may start anything. */
 const EVERYBODY = ["version.ts"];
 const MAIN = "main.ts";
 
-const PURE = ["protocol", "wire"];
+const PURE = ["protocol", "state", "wire"];
 const IMPURE_WORDS =
   /\b(Bun|process|Date|performance|set(Timeout|Interval)|console|async|await|Promise|crypto)\b|Math\.random/;
 const FUNCTION_LINES_MAX = 70;

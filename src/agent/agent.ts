@@ -162,6 +162,8 @@ class Parts {
         return inspectRpc({ security, dial: dialSocket }, address, region);
       },
       reload: onReload,
+      raft: server?.raft.view(),
+      leader: async (region) => (server === undefined ? reader.leader() : server.leader(region)),
       streams: server?.streams ?? this.#ownLog(rpc),
     };
   }

@@ -6,7 +6,12 @@ import { splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { RpcPool } from "../service/rpc-pool.ts";
-import { decodeServerMembers, encodeQueryOptions, type ServerMembers } from "../wire/rpc-status.ts";
+import {
+  decodeServerMembers,
+  decodeText,
+  encodeQueryOptions,
+  type ServerMembers,
+} from "../wire/rpc-status.ts";
 
 const RPC_PORT = 4647;
 const TIMEOUT_MS = 10_000;
@@ -32,6 +37,12 @@ export class ClientRole {
     const members = decodeServerMembers(await this.#ask("Status.Members", body));
     if (members === undefined) throw new Error("the reply cannot be decoded");
     return members;
+  }
+
+  /** The region's leader, as a server knows it; "" while there is none. */
+  async leader(): Promise<string> {
+    const body = encodeQueryOptions({ Region: this.#init.config.region, AllowStale: true });
+    return decodeText(await this.#ask("Status.Leader", body)) ?? "";
   }
 
   /** Asks the server that answered last, and the others in turn when it does not. */

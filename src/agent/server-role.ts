@@ -8,7 +8,6 @@ import type { GossipView } from "../api/context.ts";
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
-import { sha256 } from "../host/digest.ts";
 import { systemEntropy } from "../host/entropy.ts";
 import type { Log } from "../host/host.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
@@ -19,14 +18,11 @@ import type { Address } from "../protocol/ports.ts";
 import { createPrng } from "../protocol/prng.ts";
 import type { SerfEvent, SerfMember } from "../protocol/serf/action.ts";
 import { NOMAD_SERF } from "../protocol/serf/config.ts";
-import type { KeyKeeper } from "../protocol/serf/key-queries.ts";
 import { WAN } from "../protocol/swim/config.ts";
-import { type GossipKey, isKeyFault, makeKey } from "../secret/key.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { Gossip } from "../service/gossip.ts";
 import { Monitor } from "../service/monitor.ts";
 import { PeerHealth, type PeerReport, type RpcPeer } from "../service/peer-health.ts";
-import { refuseRaft } from "../service/raft-refuser.ts";
 import type { RpcCounters } from "../service/rpc-counters.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc-dial.ts";
 import { RpcForwarder } from "../service/rpc-forward.ts";
@@ -36,10 +32,18 @@ import { RpcServer } from "../service/rpc-server.ts";
 import { Sealer } from "../service/sealer.ts";
 import { SnapshotFile } from "../service/snapshot-file.ts";
 import { StreamMethods } from "../service/stream-methods.ts";
-import type { ServerMembers } from "../wire/rpc-status.ts";
+import { structOf } from "../wire/codec.ts";
+import {
+  decodeText,
+  encodeQueryOptions,
+  queryOptions,
+  type ServerMembers,
+} from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
+import { ConsensusRole } from "./consensus-role.ts";
 import { Joiner } from "./joiner.ts";
-import { type LoadedKeyring, saveKeyring } from "./keyring-file.ts";
+import { createKeyKeeper } from "./key-keeper.ts";
+import type { LoadedKeyring } from "./keyring-file.ts";
 import { refuseMember, rpcAddress, serverTags } from "./server-tags.ts";
 
 /** memberlist's WAN timeout for a TCP exchange is 30 s; an operator waits for a join, so less. */
@@ -65,6 +69,7 @@ export class ServerRole {
   readonly #rpc: RpcServer;
   readonly #forwarder: RpcForwarder;
   readonly streams: StreamMethods;
+  readonly raft: ConsensusRole;
   readonly #gossip: Gossip;
   readonly #joiner: Joiner;
   readonly #health: PeerHealth;
@@ -76,13 +81,26 @@ export class ServerRole {
     this.#log = sink.logger("nomad");
     this.#name = `${config.name}.${config.region}`;
     this.#gossip = this.#createGossip();
+    const { endpoints, nodeId, dialer, pool } = init;
+    const prng = createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0));
+    const { ip } = endpoints.advertise.serf;
+    this.raft = new ConsensusRole({
+      config,
+      nodeId,
+      address: formatAddress({ ip, port: endpoints.advertise.rpc.port }),
+      dialer,
+      pool,
+      prng,
+      sink,
+      members: () => this.#gossip.members(),
+    });
     this.#forwarder = new RpcForwarder({
       pool: init.pool,
       counters: init.rpc,
       clock: systemClock,
-      prng: createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0)),
+      prng,
       servers: (region) => this.#rpcPeers().filter((peer) => peer.region === region),
-      leader: () => undefined,
+      leader: () => this.raft.leaderTarget(),
     });
     this.streams = new StreamMethods({
       region: config.region,
@@ -121,6 +139,7 @@ export class ServerRole {
           `network transport on ${formatAddress(endpoints.bind.serf)}: ${reason(error)}`,
       );
     });
+    this.raft.start();
   }
 
   /** start_join must work, retry_join goes on in the background. */
@@ -147,6 +166,7 @@ export class ServerRole {
   async leave(): Promise<void> {
     this.#joiner.stop();
     this.#log.info("server starting leave");
+    await this.raft.leave();
     await this.#gossip.leave();
   }
 
@@ -154,12 +174,14 @@ export class ServerRole {
     this.#joiner.stop();
     this.#health.stop();
     await this.#gossip.close();
+    this.raft.stop();
     await this.#rpc.close();
   }
 
   /** The TLS settings changed. */
   reloaded(): void {
     this.#rpc.reloaded();
+    this.raft.reloaded();
     this.#health.again();
   }
 
@@ -199,6 +221,16 @@ export class ServerRole {
     };
   }
 
+  /** Another region's is asked of one of its servers. */
+  async leader(region: string): Promise<string> {
+    if (region === this.#init.config.region) return this.raft.consensus.leader?.address ?? "";
+    const fields = { Region: region, AllowStale: true };
+    const options = structOf(queryOptions, fields);
+    const body = encodeQueryOptions(fields);
+    const answer = await this.#forwarder.toRegion(region, "Status.Leader", body, options);
+    return decodeText(answer) ?? "";
+  }
+
   #createGossip(): Gossip {
     const { config, endpoints, nodeId, revision, keyring, sink } = this.#init;
     return new Gossip({
@@ -214,7 +246,7 @@ export class ServerRole {
         verifyIncoming: config.server.encryptVerifyIncoming,
         verifyOutgoing: config.server.encryptVerifyOutgoing,
       }),
-      keys: this.#keyKeeper(),
+      keys: createKeyKeeper(keyring, this.#log),
       clock: systemClock,
       entropy: systemEntropy,
       network: systemNetwork,
@@ -245,12 +277,13 @@ export class ServerRole {
         region,
         members: () => this.members(),
         regions: () => this.#regions(),
-        raftPeers: () => [],
-        leader: () => "",
+        raftPeers: () => this.raft.consensus.servers.map((one) => one.address),
+        leader: () => this.raft.consensus.leader?.address ?? "",
+        raftStats: () => this.raft.stats(),
         forwarder: this.#forwarder,
       }),
       streams: this.streams,
-      raft: refuseRaft,
+      raft: (stream) => this.raft.serve(stream),
       counters: rpc,
       clock: systemClock,
       log: sink.logger("nomad.rpc"),
@@ -258,11 +291,12 @@ export class ServerRole {
     });
   }
 
-  /** By Serf's name, the node's, or its id. */
+  /** By Serf's name, the node's, or its id; "leader" is whoever leads. */
   #serverNamed(id: string): PoolTarget | "self" | undefined {
     const { config, nodeId } = this.#init;
     const isIt = (name: string, member: string | undefined): boolean =>
       id === name || `${id}.${config.region}` === name || id === member;
+    if (id === "leader") return this.raft.leaderTarget();
     if (isIt(this.#name, nodeId)) return "self";
     const found = this.#rpcPeers().find((peer) => isIt(peer.name, peer.id));
     return found?.region === config.region ? found : undefined;
@@ -271,37 +305,6 @@ export class ServerRole {
   #regions(): readonly string[] {
     const found = [...this.#gossip.members()].map((one) => one.tags.get("region") ?? "");
     return [...new Set([this.#init.config.region, ...found])].filter((one) => one !== "").sort();
-  }
-
-  /** Key queries of the pool change our ring, and the file with it. */
-  #keyKeeper(): KeyKeeper {
-    const { keyring, path } = this.#init.keyring;
-    const change = (bytes: Uint8Array, apply: (key: GossipKey) => string | undefined) => {
-      if (keyring.primary === undefined) return "No keyring to modify (encryption not enabled)";
-      const key = makeKey(bytes, sha256);
-      if (isKeyFault(key)) return "key size must be 16, 24 or 32 bytes";
-      const refusal = apply(key);
-      if (refusal === undefined) this.#keyringChanged(path);
-      return refusal;
-    };
-    return {
-      install: (bytes) => change(bytes, (key) => void keyring.add(key)),
-      use: (bytes) => change(bytes, (key) => keyring.use(key)),
-      remove: (bytes) => change(bytes, (key) => keyring.remove(key)),
-      list: () => keyring.keys.map((key) => key.base64),
-    };
-  }
-
-  #keyringChanged(path: string | undefined): void {
-    const { keyring } = this.#init.keyring;
-    const fingerprints = keyring.keys.map((key) => key.fingerprint);
-    this.#log.info("gossip keyring changed", { keys: fingerprints });
-    if (path === undefined) return;
-    try {
-      saveKeyring(path, keyring, "indented");
-    } catch (error) {
-      this.#log.error("cannot write the gossip keyring", { path, error: reason(error) });
-    }
   }
 
   #event(event: SerfEvent): void {
@@ -317,7 +320,10 @@ export class ServerRole {
     });
     this.#init.pool.forgive(rpcAddress(member));
     // Not on the spot: the machine that raised it is still at work.
-    queueMicrotask(() => this.#health.wake());
+    queueMicrotask(() => {
+      this.#health.wake();
+      this.raft.membersChanged();
+    });
   }
 
   #rpcPeers(): readonly ServerPeer[] {

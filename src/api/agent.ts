@@ -141,8 +141,8 @@ function agentStats(context: ApiContext, members: readonly ServerMember[]): Json
     stats["nomad"] = {
       bootstrap: String(config.server.bootstrapExpect === 1),
       known_regions: String(known.size),
-      leader: "false",
-      leader_addr: "",
+      leader: String(context.raft?.role() === "leader"),
+      leader_addr: leaderAddress(context),
       server: "true",
     };
     const numbers = Object.entries(gossip.stats()).map(([name, value]) => [name, String(value)]);
@@ -153,6 +153,11 @@ function agentStats(context: ApiContext, members: readonly ServerMember[]): Json
     stats["client"] = { known_servers: config.client.servers.join(","), node_id: context.nodeId };
   }
   return stats;
+}
+
+function leaderAddress(context: ApiContext): string {
+  const { raft } = context;
+  return raft?.servers().find((one) => one.id === raft.leaderId())?.address ?? "";
 }
 
 /** The configuration as Nomad shows it: Go's field names, no secret at all. */

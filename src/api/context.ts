@@ -2,9 +2,11 @@
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import type { Address } from "../protocol/ports.ts";
+import type { RaftServer } from "../protocol/raft/message.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import type { Keyring } from "../secret/keyring.ts";
+import type { Consensus } from "../service/consensus.ts";
 import type { GossipCounters } from "../service/gossip-counters.ts";
 import type { PeerReport } from "../service/peer-health.ts";
 import type { HandshakeCounters, RpcCounters } from "../service/rpc-counters.ts";
@@ -37,6 +39,10 @@ export interface ApiContext {
   readonly inspect: (address: Address, region: string) => Promise<RpcInspection>;
   /** Reads the configuration again. @throws Error with the operator's mistakes: nothing changed */
   readonly reload: () => Promise<void>;
+  /** Undefined on an agent that is a client only. */
+  readonly raft: RaftView | undefined;
+  /** The address of a region's leader; "" while there is none. @throws Error */
+  readonly leader: (region: string) => Promise<string>;
   /** Streaming calls, answered here or by another server. */
   readonly streams: Pick<StreamMethods, "monitor">;
 }
@@ -48,6 +54,16 @@ export interface VersionInfo {
   readonly agent: string;
   readonly revision: string;
   readonly buildDate: string;
+}
+
+export interface RaftView {
+  readonly role: () => string;
+  readonly leaderId: () => string | undefined;
+  readonly servers: () => readonly RaftServer[];
+  readonly stats: Consensus["stats"];
+  readonly clusterId: () => string;
+  /** Why Raft has stopped on this server; "" if it has not. */
+  readonly problem: () => string;
 }
 
 export interface GossipView {

@@ -15,6 +15,7 @@ import { type CertificateInfo, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
+import { raftReport } from "./raft.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -30,6 +31,7 @@ export async function statusReport(context: ApiContext): Promise<JsonObject> {
     node: nodeReport(context),
     members: membersReport(members),
     gossip: gossipReport(context),
+    raft: raftReport(context),
     rpc: rpcReport(context),
     http: httpReport(context),
     warnings: warnings(context),

@@ -134,6 +134,10 @@ function addOperator(program: Command): void {
     .description("Look at every server's RPC port from here, and say what is left to do")
     .option("--json", "output as JSON")
     .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
+  const raft = operator.command("raft").description("The servers' Raft group");
+  apiCommand(raft.command("list-peers"))
+    .description("List the servers that vote, and those that do not yet")
+    .action(async (flags) => (await import("./raft-peers.ts")).listPeers(flags));
   const tls = operator.command("tls").description("The agent's own TLS");
   apiCommand(tls.command("reload"))
     .description("Have the agent read its certificates and tls block again")

@@ -19,6 +19,7 @@ import { ApiError } from "../api/errors.ts";
 import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
 import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
+import { raftConfiguration, statusLeader, statusPeers } from "../api/raft.ts";
 import { statusReport } from "../api/status.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
@@ -50,6 +51,11 @@ function readers(context: ApiContext): Readonly<Record<string, Reader>> {
     "/v1/agent/members": () => agentMembers(context),
     "/v1/agent/self": () => agentSelf(context),
     "/v1/operator/encryption": () => encryptionReport(context),
+    "/v1/operator/raft/configuration": () => raftConfiguration(context),
+    "/v1/status/leader": (url) => {
+      return statusLeader(context, url.searchParams.get("region") || context.config.region);
+    },
+    "/v1/status/peers": () => statusPeers(context),
     "/v1/regions": () => regions(context),
     "/v1/status": () => statusReport(context),
   };

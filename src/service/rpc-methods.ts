@@ -4,11 +4,12 @@
  *
  * @module
  */
-import type { QueryOptions, ServerMembers } from "../wire/rpc-status.ts";
+import type { QueryOptions, RaftStats, ServerMembers } from "../wire/rpc-status.ts";
 import {
   decodeQueryOptions,
   encodeEmpty,
   encodeNoNodeConn,
+  encodeRaftStats,
   encodeServerMembers,
   encodeText,
   encodeTexts,
@@ -39,7 +40,9 @@ export interface RpcMethodsInit {
   readonly regions: () => readonly string[];
   /** Addresses of the Raft configuration; none while there is no Raft. */
   readonly raftPeers: () => readonly string[];
+  /** Its address; "" while there is none. */
   readonly leader: () => string;
+  readonly raftStats: () => RaftStats;
   readonly forwarder: RpcForwarder;
 }
 
@@ -69,6 +72,7 @@ export class RpcMethods {
       ["Status.Ping", local(() => encodeEmpty())],
       ["Status.Members", local(() => encodeServerMembers(init.members()))],
       ["Status.HasNodeConn", local(() => encodeNoNodeConn())],
+      ["Status.RaftStats", local(() => encodeRaftStats(init.raftStats()))],
       ["Region.List", local(() => encodeTexts(init.regions()))],
       ["Status.Peers", { local: false, run: () => encodeTexts(init.raftPeers()) }],
       ["Status.Leader", { local: false, run: () => encodeText(init.leader()) }],

@@ -52,6 +52,11 @@ export class MsgpackReader {
     return true;
   }
 
+  /** One byte as it is: a type in front of a value. */
+  byte(): number {
+    return this.#u8();
+  }
+
   /** The next byte, unconsumed; for a union of types. */
   peek(): number {
     return this.#peek() ?? 0xc0;

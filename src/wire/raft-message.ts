@@ -30,6 +30,8 @@ export type RaftType = (typeof RaftType)[keyof typeof RaftType];
 /** Seconds since 1970 and nanoseconds; null is Go's zero time. */
 export type AppendedAt = { readonly seconds: bigint; readonly nanos: number } | null;
 
+/** From the year 1. */
+const SECONDS_TO_1970 = 62_135_596_800n;
 const SECONDS_34 = 0x4_0000_0000n;
 
 /** go-msgpack's own time: 4, 8 or 12 bytes, as small as it fits. */
@@ -62,6 +64,11 @@ const appendedAt: Codec<AppendedAt> = {
       return { seconds: both & (SECONDS_34 - 1n), nanos: Number(both >> 34n) };
     }
     if (bytes.length === 12) return { seconds: view.getBigInt64(4), nanos: view.getUint32(0) };
+    // The form of RPC bodies, which hashicorp/raft writes unless it is told otherwise.
+    if (bytes.length === 15 && bytes[0] === 1) {
+      const seconds = view.getBigInt64(1) - SECONDS_TO_1970;
+      return { seconds, nanos: view.getUint32(9) };
+    }
     reader.refuse();
     return null;
   },
@@ -199,6 +206,15 @@ export function encodeRaftAnswer<T>(codec: Codec<T>, answer: T | string): Uint8A
   out.text("");
   codec.write(out, answer);
   return out.take();
+}
+
+/** Bytes of the answer at the start of `bytes`. */
+export function raftAnswerLength(bytes: Uint8Array): number | "more" | "malformed" {
+  const reader = new MsgpackReader(bytes);
+  reader.skip();
+  reader.skip();
+  if (reader.state === "short") return "more";
+  return reader.ok ? reader.at : "malformed";
 }
 
 export function decodeRaftAnswer<T>(codec: Codec<T>, bytes: Uint8Array): T | string | undefined {

@@ -38,7 +38,7 @@ export const queryFields = {
 /** Flat in every answer to one. */
 export const queryMeta = { Index: uint64, KnownLeader: bool, LastContact: int64, NextToken: text };
 
-const queryOptions = struct(queryFields);
+export const queryOptions = struct(queryFields);
 export type QueryOptions = ValueOf<typeof queryOptions>;
 
 export function encodeQueryOptions(fields: Partial<QueryOptions>): Uint8Array {
@@ -178,3 +178,58 @@ export function encodeEmpty(): Uint8Array {
 }
 
 const EMPTY = struct({});
+
+/** undefined: not a text. */
+export function decodeText(body: Uint8Array): string | undefined {
+  return decodeValue(text, body);
+}
+
+/** undefined: not a list of texts. */
+export function decodeTexts(body: Uint8Array): readonly string[] | undefined {
+  const texts = decodeValue(list(text), body);
+  return texts === undefined ? undefined : (texts ?? []);
+}
+
+export interface RaftStats {
+  /** Since a leader's last word; undefined: never. */
+  readonly lastContactMs: number | undefined;
+  readonly lastIndex: bigint;
+  readonly lastTerm: bigint;
+}
+
+/** Its LastContact is a Go duration as text, unlike all others. */
+const raftStats = struct({ LastContact: text, LastIndex: uint64, LastTerm: uint64 });
+
+export function encodeRaftStats({ lastContactMs, lastIndex, lastTerm }: RaftStats): Uint8Array {
+  const ms = lastContactMs === undefined ? "never" : `${Math.round(lastContactMs * 1000) / 1000}ms`;
+  const LastContact = lastContactMs === 0 ? "0" : ms;
+  return encodeValue(raftStats, { LastContact, LastIndex: lastIndex, LastTerm: lastTerm });
+}
+
+export function decodeRaftStats(body: Uint8Array): RaftStats | undefined {
+  const read = decodeValue(raftStats, body);
+  if (read === undefined) return undefined;
+  const { LastContact, LastIndex: lastIndex, LastTerm: lastTerm } = read;
+  return { lastContactMs: durationMs(LastContact), lastIndex, lastTerm };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Go's form: "12.3ms", "1m2s", "0"; undefined for "never" and anything else. */
+function durationMs(duration: string): number | undefined {
+  if (duration === "0") return 0;
+  const parts = [...duration.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map(([part]) => part).join("") !== duration) return undefined;
+  return parts.reduce(
+    (sum, [, value, unit]) => sum + Number(value) * (UNIT_MS[unit ?? ""] ?? 0),
+    0,
+  );
+}

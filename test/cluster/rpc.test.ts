@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { connect as netConnect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
+import { decodeAnswer } from "../../src/wire/raft-codec.ts";
 import { decodeResponse, encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { decodeServerMembers, encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { FrameWriter } from "../../src/wire/yamux-frame.ts";
@@ -196,13 +197,16 @@ describe("the other protocols in the clear", () => {
     second.destroy();
   });
 
-  test("02: a real candidate's RequestPreVote is understood, and answered by an error", async () => {
+  test("02: a real candidate's RequestPreVote is understood; two of them, in order", async () => {
     const [recorded] = vectors("rpc/raft-rpc.json");
     const socket = await dial(PLAIN);
     const say = Buffer.concat([Uint8Array.of(2), hex(recorded.hex), hex(recorded.hex)]);
-    const answer = (await conversation(socket, say, 70)) as Uint8Array;
-    const error = `da0021${Buffer.from("this server takes no part in Raft").toString("hex")}c0`;
-    expect(answer.toHex()).toBe(error + error);
+    const answer = (await conversation(socket, say, 240)) as Uint8Array;
+    const half = answer.subarray(0, answer.length / 2);
+    expect(answer.subarray(half.length).toHex()).toBe(half.toHex());
+    // A server that has no group yet knows nobody, and would let anybody lead.
+    const read = decodeAnswer("request-pre-vote", half);
+    expect(read).toEqual({ kind: "request-pre-vote", granted: true, term: 2 });
     socket.destroy();
   });
 });

@@ -89,6 +89,8 @@ function createContext(config: Config, gossip: GossipView): ApiContext {
     sessions: () => [],
     inspect: async () => ({ reachable: false, tls: undefined, acceptsClear: false, error: "no" }),
     reload: async () => undefined,
+    raft: undefined,
+    leader: async () => "127.0.0.1:4647",
     streams: { monitor: async () => undefined },
     warnings: [],
     members: async () => ({

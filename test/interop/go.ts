@@ -9,11 +9,15 @@ export const hasGo = Bun.which("go") !== null;
 export const mustRun = hasGo || process.env.CI === "true";
 if (!mustRun) console.log("interop tests are skipped: there is no `go` on the PATH");
 
-/** Builds `package` (the folder below test/interop), or an import path of a module in go.mod. */
-export function buildPeer(name: string, path = `./${name}`): string {
+/**
+ * Builds `package` (the folder below test/interop), or an import path of a module in go.mod.
+ *
+ * @param module the folder of a module of its own
+ */
+export function buildPeer(name: string, path = `./${name}`, module = "."): string {
   mkdirSync(OUT, { recursive: true });
   const built = Bun.spawnSync(["go", "build", "-o", `${OUT}${name}`, path], {
-    cwd: DIRECTORY,
+    cwd: `${DIRECTORY}${module}`,
     stderr: "pipe",
   });
   if (!built.success) throw new Error(`go build ${path}: ${built.stderr.toString()}`);

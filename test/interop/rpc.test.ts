@@ -252,6 +252,7 @@ describe.if(mustRun)("our pool dials Go", () => {
       regions: () => [],
       raftPeers: () => [],
       leader: () => "",
+      raftStats: () => ({ lastContactMs: undefined, lastIndex: 0n, lastTerm: 0n }),
       forwarder,
     });
     const caller = { names: undefined };

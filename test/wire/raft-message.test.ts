@@ -54,6 +54,11 @@ describe("recorded Raft calls", () => {
       if (log === undefined) throw new Error(one.name);
       expect(encodeValue(raftLog, log).toHex()).toBe(one.hex);
     }
+    const old = `${"86aa417070656e6465644174"}af010000000ee2987d1e075bcd15ffffa444617461c0aa457874656e73696f6e73c0a5496e64657803a45465726d02a45479706501`;
+    expect(decodeValue(raftLog, hex(old))?.AppendedAt).toEqual({
+      seconds: 1_795_589_662n,
+      nanos: 123_456_789,
+    });
     const samples = [
       [{ seconds: 1_795_589_662n, nanos: 0 }, "a46b06861e"],
       [{ seconds: -2_208_988_800n, nanos: 5 }, "ac00000005ffffffff7c558180"],

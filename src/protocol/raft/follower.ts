@@ -1,4 +1,4 @@
-/** What a server answers to others, whatever it is itself (wire/rpc-and-raft.md §8.1, in that order). */
+/** What a server answers to others, whatever it is (wire/rpc-and-raft.md §8.1, in that order). */
 import type { Instant } from "../ports.ts";
 import type { Core } from "./core.ts";
 import type {
@@ -45,7 +45,7 @@ function follows(core: Core, { prevIndex, prevTerm }: AppendEntries): boolean {
   return term === undefined ? prevIndex <= core.commitIndex : term === prevTerm;
 }
 
-/** Entries that are there already are skipped; from the first that differs on, the leader's count. */
+/** Entries that are there are skipped; from the first that differs on, the leader's count. */
 function take(core: Core, entries: readonly LogEntry[]): boolean {
   let from = 0;
   for (; from < entries.length; from++) {

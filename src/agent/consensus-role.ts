@@ -1,0 +1,261 @@
+/**
+ * Raft in this server: its first configuration, its connections, and what a leader does for the
+ * group besides leading it (wire/rpc-and-raft.md §8.2).
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { RaftView } from "../api/context.ts";
+import type { Config } from "../config/config.ts";
+import { systemClock } from "../host/clock.ts";
+import { errorText } from "../host/error-text.ts";
+import type { ByteStream, Log } from "../host/host.ts";
+import { formatAddress } from "../host/ip.ts";
+import type { LogSink } from "../host/log.ts";
+import { RaftStore } from "../host/raft-store.ts";
+import type { Prng } from "../protocol/ports.ts";
+import type { Role } from "../protocol/raft/action.ts";
+import { RAFT } from "../protocol/raft/config.ts";
+import type { RaftServer, Sender } from "../protocol/raft/message.ts";
+import type { SerfMember } from "../protocol/serf/action.ts";
+import { Consensus } from "../service/consensus.ts";
+import { RaftTransport, serveRaft } from "../service/raft-transport.ts";
+import type { RpcDialer } from "../service/rpc-dial.ts";
+import type { PoolTarget, RpcPool } from "../service/rpc-pool.ts";
+import { StateMachine } from "../state/state-machine.ts";
+import { decodeTexts, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
+import { LeaderDuties } from "./leader-duties.ts";
+import { rpcAddress } from "./server-tags.ts";
+
+const PEERS_TIMEOUT_MS = 5000;
+/** Nomad's raft_snapshot_threshold. */
+const SNAPSHOT_THRESHOLD = 8192;
+
+export interface ConsensusRoleInit {
+  readonly config: Config;
+  readonly nodeId: string;
+  /** What the others call it: the gossip address with the RPC port. */
+  readonly address: string;
+  readonly dialer: RpcDialer;
+  readonly pool: RpcPool;
+  readonly prng: Prng;
+  readonly sink: LogSink;
+  readonly members: () => Iterable<SerfMember>;
+}
+
+export class ConsensusRole {
+  readonly machine = new StateMachine();
+  readonly #init: ConsensusRoleInit;
+  readonly #log: Log;
+  readonly #self: Sender;
+  readonly #transport: RaftTransport;
+  readonly #duties: LeaderDuties;
+  readonly consensus: Consensus;
+  #bootstrapping = false;
+  /** The group is there already, or is none of ours to make. */
+  #bootstrapOver: boolean;
+
+  /** @throws Error with one sentence for the operator when the disk cannot be trusted */
+  constructor(init: ConsensusRoleInit) {
+    this.#init = init;
+    const { config, nodeId, address, dialer, sink } = init;
+    this.#log = sink.logger("nomad.raft");
+    this.#self = { id: nodeId, address };
+    const { region } = config;
+    this.#transport = new RaftTransport({ self: this.#self, region, dialer, log: this.#log });
+    this.consensus = new Consensus({
+      self: this.#self,
+      config: RAFT,
+      store: new RaftStore(raftDirectory(config)),
+      transport: this.#transport,
+      machine: this.machine,
+      clock: systemClock,
+      prng: init.prng,
+      log: this.#log,
+      snapshotThreshold: SNAPSHOT_THRESHOLD,
+      onRole: (role) => this.#roleChanged(role),
+      onLeader: (leader) => this.#leaderChanged(leader),
+    });
+    this.#duties = new LeaderDuties({
+      consensus: this.consensus,
+      machine: this.machine,
+      region,
+      selfId: nodeId,
+      pool: init.pool,
+      clock: systemClock,
+      log: sink.logger("nomad.autopilot"),
+      members: () => this.#ownRegion(),
+    });
+    this.#bootstrapOver = config.server.bootstrapExpect === 0 || this.#isMember();
+  }
+
+  start(): void {
+    this.consensus.start();
+    if (!this.#bootstrapOver && this.#init.config.server.bootstrapExpect === 1) {
+      this.#bootstrap([{ ...this.#self, suffrage: "voter" }]);
+    }
+  }
+
+  stop(): void {
+    this.#duties.stop();
+    this.consensus.stop();
+  }
+
+  /** Somebody else may lead before we go. */
+  async leave(): Promise<void> {
+    if (this.consensus.role !== "leader") return;
+    try {
+      const to = this.consensus.transfer(undefined);
+      this.#log.info("handing leadership over before leaving", { to: to?.address ?? "" });
+    } catch (error) {
+      this.#log.debug("nobody to hand leadership to", { error: errorText(error) });
+    }
+  }
+
+  /** A connection of another server's Raft. */
+  serve(stream: ByteStream): void {
+    serveRaft(stream, this.#self, (call, data) => this.consensus.receive(call, data));
+  }
+
+  /** New connections use the new TLS settings. */
+  reloaded(): void {
+    this.#transport.reset();
+  }
+
+  /** Gossip has news of a server. */
+  membersChanged(): void {
+    void this.#tryBootstrap();
+    this.#duties.wake();
+  }
+
+  view(): RaftView {
+    const { consensus, machine } = this;
+    return {
+      role: () => consensus.role,
+      leaderId: () => consensus.leader?.id,
+      servers: () => consensus.servers,
+      stats: () => consensus.stats(),
+      clusterId: () => machine.cluster?.ClusterID ?? "",
+      problem: () => consensus.broken ?? "",
+    };
+  }
+
+  /** What a leader asks to know whether we keep up. */
+  stats(): RaftStats {
+    const { lastContactMs, lastIndex, lastTerm } = this.consensus.stats();
+    return { lastContactMs, lastIndex: BigInt(lastIndex), lastTerm: BigInt(lastTerm) };
+  }
+
+  /** Where requests for the leader go; undefined while there is none. */
+  leaderTarget(): PoolTarget | "self" | undefined {
+    const { role, leader } = this.consensus;
+    if (role === "leader") return "self";
+    if (leader === undefined) return undefined;
+    // Known from gossip too, not only from Raft: its certificate must fit its region.
+    for (const member of this.#ownRegion()) {
+      const address = rpcAddress(member);
+      if (formatAddress(address) !== leader.address) continue;
+      return { address, region: this.#init.config.region };
+    }
+    return undefined;
+  }
+
+  #roleChanged(role: Role): void {
+    if (role === "leader") this.#duties.start();
+    else this.#duties.stop();
+  }
+
+  #leaderChanged(leader: Sender | undefined): void {
+    if (leader === undefined) return this.#log.warn("there is no leader");
+    const own = leader.id === this.#self.id;
+    this.#log.info(own ? "this server leads" : "a leader is known", { leader: leader.address });
+  }
+
+  #isMember(): boolean {
+    return this.consensus.servers.length > 0;
+  }
+
+  /** When as many servers as expected see each other, each writes the same first configuration. */
+  async #tryBootstrap(): Promise<void> {
+    if (this.#bootstrapOver || this.#bootstrapping) return;
+    this.#bootstrapping = true;
+    try {
+      await this.#bootstrapIfComplete();
+    } finally {
+      this.#bootstrapping = false;
+    }
+  }
+
+  async #bootstrapIfComplete(): Promise<void> {
+    const { bootstrapExpect: expect } = this.#init.config.server;
+    if (this.#isMember()) {
+      this.#bootstrapOver = true;
+      return;
+    }
+    const servers = [...this.#ownRegion()].filter((one) => one.status === "alive");
+    for (const { name, tags } of servers) {
+      if (tags.get("expect") === String(expect)) continue;
+      const problem = tags.has("bootstrap") ? "is a group of its own" : "expects another number";
+      this.#log.error(`bootstrap_expect: member ${name} ${problem}: no group is made`);
+      return;
+    }
+    const voters = servers.filter((one) => !one.tags.has("nonvoter"));
+    if (voters.length < expect) return;
+    for (const member of servers) {
+      if (member.tags.get("id") === this.#self.id) continue;
+      // Whoever has a group already will add us to it.
+      const peers = await this.#peersOf(member);
+      if (peers === undefined) return;
+      if (peers.length === 0) continue;
+      this.#log.info("an existing group was found, no new one is made", { member: member.name });
+      this.#bootstrapOver = true;
+      return;
+    }
+    this.#bootstrap(
+      servers.map((one) => ({
+        id: one.tags.get("id") ?? "",
+        address: formatAddress(rpcAddress(one)),
+        suffrage: one.tags.has("nonvoter") ? "nonvoter" : "voter",
+      })),
+    );
+  }
+
+  /** undefined: it does not say, so that nothing may be concluded. */
+  async #peersOf(member: SerfMember): Promise<readonly string[] | undefined> {
+    const target = { address: rpcAddress(member), region: this.#init.config.region };
+    try {
+      const body = encodeQueryOptions({ AllowStale: true });
+      const { pool } = this.#init;
+      return decodeTexts(await pool.call(target, "Status.Peers", body, PEERS_TIMEOUT_MS, true));
+    } catch (error) {
+      this.#log.debug("cannot ask for Raft peers", {
+        member: member.name,
+        error: errorText(error),
+      });
+      systemClock.schedule(systemClock.now() + 1000, () => void this.#tryBootstrap());
+      return undefined;
+    }
+  }
+
+  #bootstrap(servers: readonly RaftServer[]): void {
+    this.#bootstrapOver = true;
+    const sorted = [...servers].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const refused = this.consensus.bootstrap({ servers: sorted });
+    const peers = sorted.map((one) => one.address);
+    if (refused === undefined) this.#log.info("found expected number of peers", { peers });
+    else this.#log.debug("not bootstrapped", { why: refused });
+  }
+
+  *#ownRegion(): Iterable<SerfMember> {
+    const { region } = this.#init.config;
+    for (const member of this.#init.members()) {
+      if (member.tags.get("region") === region && member.tags.get("role") === "nomad") yield member;
+    }
+  }
+}
+
+/** In memory only in dev mode. */
+function raftDirectory(config: Config): string | undefined {
+  if (config.dataDir === "") return undefined;
+  return join(config.server.dataDir ?? join(config.dataDir, "server"), "raft");
+}

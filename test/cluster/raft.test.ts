@@ -1,0 +1,148 @@
+/** Raft between compiled agents over the encrypted port: a leader, its loss, restarts, membership. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { type Agent, getJson, type Json, Lab, run, until } from "./agents.ts";
+import { makeCa, serverTls } from "./certificates.ts";
+
+setDefaultTimeout(60_000);
+
+const IPS = ["127.0.78.1", "127.0.78.2", "127.0.78.3"] as const;
+const FOURTH = "127.0.78.4";
+
+const lab = new Lab();
+const agents = new Map<string, Agent>();
+let tls: Record<string, unknown>;
+
+const server = { bootstrap_expect: 3 };
+const nameOf = (ip: string): string => `s${ip.split(".").at(-1)}`;
+
+async function start(ip: string, more: Record<string, unknown> = server): Promise<void> {
+  const join = [...IPS].filter((one) => one !== ip);
+  agents.set(ip, await lab.agent({ name: nameOf(ip), ip, tls, join, server: more }));
+}
+
+beforeAll(async () => {
+  tls = await serverTls(await makeCa(lab.directory, "ca"));
+  await Promise.all(IPS.map((ip) => start(ip)));
+});
+
+afterAll(() => lab[Symbol.asyncDispose]());
+
+/** The leader that all of these agree on. */
+async function leaderOf(ips: readonly string[]): Promise<string> {
+  return until("all agree on a leader", async () => {
+    const said = await Promise.all(ips.map((ip) => getJson(ip, "/v1/status/leader")));
+    return said.every((one) => one === said[0]) && String(said[0]).replace(":4647", "");
+  });
+}
+
+const raftOf = async (ip: string): Promise<Json> => (await getJson(ip, "/v1/status")).raft;
+
+async function kill(ip: string): Promise<void> {
+  agents.get(ip)?.kill("SIGKILL");
+  await agents.get(ip)?.exited;
+}
+
+describe("three servers that expect three", () => {
+  let clusterId = "";
+
+  test("elect one leader, over TLS, and agree on a cluster id", async () => {
+    const leader = await leaderOf(IPS);
+    expect(IPS).toContain(leader as never);
+    await until("the cluster id is everywhere", async () => {
+      const all = await Promise.all(IPS.map(raftOf));
+      clusterId = all[0].cluster_id;
+      return clusterId !== "" && all.every((one) => one.cluster_id === clusterId);
+    });
+    expect((await raftOf(leader)).role).toBe("leader");
+    for (const ip of IPS) {
+      const { rpc } = await getJson(ip, "/v1/status");
+      if (ip !== leader) expect(rpc.connections.raft).toBeGreaterThan(0);
+      expect(rpc.plain_connections).toBe(0);
+    }
+  });
+
+  test("server members and list-peers name the leader and the voters", async () => {
+    const leader = await leaderOf(IPS);
+    const env = { NOMAD_ADDR: `http://${IPS[1]}:4646` };
+    const members = await run(["server", "members"], { env });
+    expect(members.code).toBe(0);
+    expect(members.out.split("\n").find((line) => line.includes(` ${leader} `))).toMatch(/ true /);
+    const peers = await run(["operator", "raft", "list-peers"], { env });
+    const [head, ...rows] = peers.out.trim().split("\n");
+    expect(head).toMatch(/^Node +ID +Address +State +Voter +RaftProtocol$/);
+    expect(rows.length).toBe(3);
+    expect(rows.filter((row) => row.includes(" leader ")).length).toBe(1);
+    expect(rows.every((row) => / true +3$/.test(row))).toBe(true);
+    expect((await getJson(IPS[0], "/v1/status/peers")).sort()).toEqual(
+      IPS.map((ip) => `${ip}:4647`),
+    );
+  });
+
+  test("a leader that is killed is replaced in seconds, and comes back as a follower", async () => {
+    const old = await leaderOf(IPS);
+    const rest = IPS.filter((ip) => ip !== old);
+    const { term } = await raftOf(old);
+    await kill(old);
+    const startedAt = performance.now();
+    const next = await until("another one leads", async () => {
+      const said = await Promise.all(rest.map((ip) => getJson(ip, "/v1/status/leader")));
+      return said[0] === said[1] && !said[0].startsWith(`${old}:`) && said[0];
+    });
+    expect(performance.now() - startedAt).toBeLessThan(8000);
+    expect((await raftOf(String(next).replace(":4647", ""))).term).toBeGreaterThan(term);
+    await start(old);
+    await until("it follows", async () => {
+      const { role, leader, cluster_id: id } = await raftOf(old);
+      return role === "follower" && leader === next && id === clusterId;
+    });
+  });
+
+  test("all killed at once: the same cluster comes back from its disks", async () => {
+    const before = Math.max(...(await Promise.all(IPS.map(raftOf))).map((one) => one.term));
+    await Promise.all(IPS.map(kill));
+    await Promise.all(IPS.map((ip) => start(ip)));
+    const leader = await leaderOf(IPS);
+    const { term, cluster_id: id, voters } = await raftOf(leader);
+    expect(id).toBe(clusterId);
+    expect(term).toBeGreaterThan(before);
+    expect(voters).toBe(3);
+  });
+
+  test("a fourth joins without a vote, gets one when it has been stable, and leaves", async () => {
+    await start(FOURTH, {});
+    const leader = await leaderOf([...IPS, FOURTH]);
+    await until("it is a member", async () => (await raftOf(leader)).non_voters === 1);
+    await until("it votes", async () => (await raftOf(leader)).voters === 4, 30_000);
+    const agent = agents.get(FOURTH);
+    agent?.kill("SIGINT");
+    expect(await agent?.exited).toBe(0);
+    const now = await leaderOf(IPS);
+    await until("it is gone from the group", async () => (await raftOf(now)).voters === 3);
+  });
+
+  test("a damaged snapshot or log is one clear error, and nothing is overwritten", async () => {
+    const ip = IPS[2];
+    await kill(ip);
+    const directory = `${lab.path(`data-${nameOf(ip)}`)}/server/raft`;
+    const file = `${directory}/raft.db`;
+    const good = readFileSync(file);
+    writeFileSync(file, "this is no database, and long enough to be taken for one".repeat(100));
+    writeFileSync(`${file}-wal`, "");
+    const config = lab.path(`${nameOf(ip)}.json`);
+    const { code, err } = await run(["agent", `-config=${config}`]);
+    expect(code).toBe(1);
+    expect(err).toContain(`cannot open the Raft log ${file}`);
+    expect(readFileSync(file, "utf8")).toStartWith("this is no database");
+    writeFileSync(file, good);
+  });
+});
+
+test("bootstrap_expect = 1, and -dev, lead themselves at once", async () => {
+  const alone = "127.0.78.9";
+  await lab.agent({ name: "alone", ip: alone, server: { bootstrap_expect: 1 } });
+  await until("it leads itself", async () => (await raftOf(alone)).role === "leader");
+  expect(await getJson(alone, "/v1/status/leader")).toBe(`${alone}:4647`);
+  const self = await getJson(alone, "/v1/agent/self");
+  expect(self.stats.nomad.leader).toBe("true");
+});

@@ -1,0 +1,115 @@
+/** One of our Raft servers in the test's process: the production parts, on a port of its own. */
+import { createHash } from "node:crypto";
+import { systemClock } from "../../src/host/clock.ts";
+import type { StreamServer } from "../../src/host/host.ts";
+import { dialSocket, listenSockets } from "../../src/host/network.ts";
+import { RaftStore } from "../../src/host/raft-store.ts";
+import type { Address } from "../../src/protocol/ports.ts";
+import { createPrng } from "../../src/protocol/prng.ts";
+import { RAFT } from "../../src/protocol/raft/config.ts";
+import type { Sender } from "../../src/protocol/raft/message.ts";
+import { Consensus } from "../../src/service/consensus.ts";
+import { RaftTransport, serveRaft } from "../../src/service/raft-transport.ts";
+import { createRpcCounters } from "../../src/service/rpc-counters.ts";
+import { RpcDialer } from "../../src/service/rpc-dial.ts";
+import { acceptTls, type TlsIdentity } from "../../src/tls/handshake.ts";
+import { silent } from "../silent.ts";
+
+/** Counts commands and hashes them, as the Go peer's does. */
+export class CountingMachine {
+  index = 0;
+  count = 0;
+  hash = "";
+
+  advance(index: number): void {
+    this.index = index;
+  }
+
+  apply(index: number, data: Uint8Array): void {
+    this.index = index;
+    this.count += 1;
+    this.hash = createHash("sha256").update(this.hash).update(data).digest("hex");
+  }
+
+  snapshot(): Uint8Array {
+    const { count, hash } = this;
+    return new TextEncoder().encode(JSON.stringify({ count, hash }));
+  }
+
+  restore(data: Uint8Array, index: number): boolean {
+    const { count, hash } = JSON.parse(new TextDecoder().decode(data));
+    Object.assign(this, { count, hash, index });
+    return true;
+  }
+}
+
+export interface RaftNodeOptions {
+  readonly self: Sender;
+  readonly bind: Address;
+  readonly identity: TlsIdentity;
+  /** undefined: in memory. */
+  readonly directory?: string;
+  readonly snapshotThreshold?: number;
+  readonly trailingEntries?: number;
+}
+
+export class RaftNode {
+  readonly machine = new CountingMachine();
+  readonly consensus: Consensus;
+  readonly self: Sender;
+  #server: StreamServer | undefined;
+  readonly #options: RaftNodeOptions;
+
+  private constructor(options: RaftNodeOptions) {
+    this.#options = options;
+    const { self, identity, directory, snapshotThreshold = 1e9, trailingEntries } = options;
+    this.self = self;
+    const dialer = new RpcDialer({
+      security: () => ({ identity, verifyServerHostname: true, upgradeMode: false }),
+      counters: createRpcCounters(),
+      log: silent,
+      dial: dialSocket,
+    });
+    this.consensus = new Consensus({
+      self,
+      config: { ...RAFT, ...(trailingEntries === undefined ? {} : { trailingEntries }) },
+      store: new RaftStore(directory),
+      transport: new RaftTransport({ self, region: "global", dialer, log: silent }),
+      machine: this.machine,
+      clock: systemClock,
+      prng: createPrng(Math.floor(Math.random() * 1e9)),
+      log: silent,
+      snapshotThreshold,
+      onRole: () => undefined,
+      onLeader: () => undefined,
+    });
+  }
+
+  static async start(options: RaftNodeOptions): Promise<RaftNode> {
+    const node = new RaftNode(options);
+    await node.#listen();
+    node.consensus.start();
+    return node;
+  }
+
+  async #listen(): Promise<void> {
+    const { bind, identity, self } = this.#options;
+    this.#server = await listenSockets(bind, async (plain) => {
+      if ((await plain.takeFirst(5000)) !== 4) return plain.destroy();
+      try {
+        const how = { requireClient: true, timeoutMs: 5000 };
+        const { stream } = await acceptTls(plain, identity, how);
+        if ((await stream.takeFirst(5000)) !== 2) return stream.destroy();
+        serveRaft(stream, self, (call, data) => this.consensus.receive(call, data));
+      } catch {
+        plain.destroy();
+      }
+    });
+  }
+
+  /** Without a word to anybody. */
+  kill(): void {
+    this.consensus.stop();
+    void this.#server?.close();
+  }
+}
