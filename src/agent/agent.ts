@@ -163,7 +163,7 @@ class Parts {
       },
       reload: onReload,
       raft: server?.raft.view(),
-      leader: async (region) => (server === undefined ? reader.leader() : server.leader(region)),
+      call: async (method, body) => server?.call(method, body) ?? reader.call(method, body),
       streams: server?.streams ?? this.#ownLog(rpc),
     };
   }

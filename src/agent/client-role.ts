@@ -6,12 +6,7 @@ import { splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { RpcPool } from "../service/rpc-pool.ts";
-import {
-  decodeServerMembers,
-  decodeText,
-  encodeQueryOptions,
-  type ServerMembers,
-} from "../wire/rpc-status.ts";
+import { decodeServerMembers, encodeQueryOptions, type ServerMembers } from "../wire/rpc-status.ts";
 
 const RPC_PORT = 4647;
 const TIMEOUT_MS = 10_000;
@@ -34,19 +29,13 @@ export class ClientRole {
   /** Members as a server sees them. @throws Error when none answers */
   async members(): Promise<ServerMembers> {
     const body = encodeQueryOptions({ Region: this.#init.config.region, AllowStale: true });
-    const members = decodeServerMembers(await this.#ask("Status.Members", body));
+    const members = decodeServerMembers(await this.call("Status.Members", body));
     if (members === undefined) throw new Error("the reply cannot be decoded");
     return members;
   }
 
-  /** The region's leader, as a server knows it; "" while there is none. */
-  async leader(): Promise<string> {
-    const body = encodeQueryOptions({ Region: this.#init.config.region, AllowStale: true });
-    return decodeText(await this.#ask("Status.Leader", body)) ?? "";
-  }
-
   /** Asks the server that answered last, and the others in turn when it does not. */
-  async #ask(method: string, body: Uint8Array): Promise<Uint8Array> {
+  async call(method: string, body: Uint8Array): Promise<Uint8Array> {
     const { config, pool, log } = this.#init;
     const servers = [...config.client.servers, ...config.client.join.retryJoin];
     const errors: string[] = [];

@@ -15,7 +15,7 @@ import type { LogSink } from "../host/log.ts";
 import { RaftStore } from "../host/raft-store.ts";
 import type { Prng } from "../protocol/ports.ts";
 import type { Role } from "../protocol/raft/action.ts";
-import { RAFT } from "../protocol/raft/config.ts";
+import { RAFT, scaled } from "../protocol/raft/config.ts";
 import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import type { SerfMember } from "../protocol/serf/action.ts";
 import { Consensus } from "../service/consensus.ts";
@@ -28,8 +28,6 @@ import { LeaderDuties } from "./leader-duties.ts";
 import { rpcAddress } from "./server-tags.ts";
 
 const PEERS_TIMEOUT_MS = 5000;
-/** Nomad's raft_snapshot_threshold. */
-const SNAPSHOT_THRESHOLD = 8192;
 
 export interface ConsensusRoleInit {
   readonly config: Config;
@@ -65,14 +63,17 @@ export class ConsensusRole {
     this.#transport = new RaftTransport({ self: this.#self, region, dialer, log: this.#log });
     this.consensus = new Consensus({
       self: this.#self,
-      config: RAFT,
+      config: {
+        ...scaled(RAFT, config.server.raftMultiplier),
+        trailingEntries: config.server.raftTrailingLogs,
+      },
       store: new RaftStore(raftDirectory(config)),
       transport: this.#transport,
       machine: this.machine,
       clock: systemClock,
       prng: init.prng,
       log: this.#log,
-      snapshotThreshold: SNAPSHOT_THRESHOLD,
+      snapshotThreshold: config.server.raftSnapshotThreshold,
       onRole: (role) => this.#roleChanged(role),
       onLeader: (leader) => this.#leaderChanged(leader),
     });

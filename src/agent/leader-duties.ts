@@ -74,7 +74,8 @@ export class LeaderDuties {
     try {
       await consensus.barrier();
       if (machine.autopilot === undefined) {
-        await consensus.apply(autopilotCommand(AUTOPILOT_DEFAULTS, region));
+        const settings = { Config: AUTOPILOT_DEFAULTS, Region: region };
+        await consensus.apply(autopilotCommand(settings));
       }
       if (machine.cluster === undefined) {
         const CreateTime = BigInt(Math.round(clock.wallMs())) * 1_000_000n;

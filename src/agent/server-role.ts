@@ -22,6 +22,8 @@ import { WAN } from "../protocol/swim/config.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { Gossip } from "../service/gossip.ts";
 import { Monitor } from "../service/monitor.ts";
+import { nodeMethods } from "../service/node-methods.ts";
+import { operatorMethods } from "../service/operator-methods.ts";
 import { PeerHealth, type PeerReport, type RpcPeer } from "../service/peer-health.ts";
 import type { RpcCounters } from "../service/rpc-counters.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc-dial.ts";
@@ -32,13 +34,7 @@ import { RpcServer } from "../service/rpc-server.ts";
 import { Sealer } from "../service/sealer.ts";
 import { SnapshotFile } from "../service/snapshot-file.ts";
 import { StreamMethods } from "../service/stream-methods.ts";
-import { structOf } from "../wire/codec.ts";
-import {
-  decodeText,
-  encodeQueryOptions,
-  queryOptions,
-  type ServerMembers,
-} from "../wire/rpc-status.ts";
+import type { ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import { ConsensusRole } from "./consensus-role.ts";
 import { Joiner } from "./joiner.ts";
@@ -68,12 +64,14 @@ export class ServerRole {
   readonly #log: Log;
   readonly #rpc: RpcServer;
   readonly #forwarder: RpcForwarder;
+  readonly #methods: RpcMethods;
   readonly streams: StreamMethods;
   readonly raft: ConsensusRole;
   readonly #gossip: Gossip;
   readonly #joiner: Joiner;
   readonly #health: PeerHealth;
   readonly #name: string;
+  readonly #prng = createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0));
 
   constructor(init: ServerRoleInit) {
     this.#init = init;
@@ -82,7 +80,6 @@ export class ServerRole {
     this.#name = `${config.name}.${config.region}`;
     this.#gossip = this.#createGossip();
     const { endpoints, nodeId, dialer, pool } = init;
-    const prng = createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0));
     const { ip } = endpoints.advertise.serf;
     this.raft = new ConsensusRole({
       config,
@@ -90,7 +87,7 @@ export class ServerRole {
       address: formatAddress({ ip, port: endpoints.advertise.rpc.port }),
       dialer,
       pool,
-      prng,
+      prng: this.#prng,
       sink,
       members: () => this.#gossip.members(),
     });
@@ -98,7 +95,7 @@ export class ServerRole {
       pool: init.pool,
       counters: init.rpc,
       clock: systemClock,
-      prng,
+      prng: this.#prng,
       servers: (region) => this.#rpcPeers().filter((peer) => peer.region === region),
       leader: () => this.raft.leaderTarget(),
     });
@@ -109,6 +106,7 @@ export class ServerRole {
       counters: init.rpc,
       server: (id) => this.#serverNamed(id),
     });
+    this.#methods = this.#createMethods();
     this.#rpc = this.#createRpc();
     this.#joiner = new Joiner({
       gossip: this.#gossip,
@@ -221,14 +219,9 @@ export class ServerRole {
     };
   }
 
-  /** Another region's is asked of one of its servers. */
-  async leader(region: string): Promise<string> {
-    if (region === this.#init.config.region) return this.raft.consensus.leader?.address ?? "";
-    const fields = { Region: region, AllowStale: true };
-    const options = structOf(queryOptions, fields);
-    const body = encodeQueryOptions(fields);
-    const answer = await this.#forwarder.toRegion(region, "Status.Leader", body, options);
-    return decodeText(answer) ?? "";
+  /** A call as if it had come to our port. @throws RpcMethodError */
+  async call(method: string, body: Uint8Array): Promise<Uint8Array> {
+    return this.#methods.call(method, body, { names: undefined });
   }
 
   #createGossip(): Gossip {
@@ -273,21 +266,30 @@ export class ServerRole {
       security,
       handshakeTimeoutMs: limits.rpcHandshakeTimeoutMs,
       connectionsPerClientMax: limits.rpcMaxConnsPerClient,
-      methods: new RpcMethods({
-        region,
-        members: () => this.members(),
-        regions: () => this.#regions(),
-        raftPeers: () => this.raft.consensus.servers.map((one) => one.address),
-        leader: () => this.raft.consensus.leader?.address ?? "",
-        raftStats: () => this.raft.stats(),
-        forwarder: this.#forwarder,
-      }),
+      methods: this.#methods,
       streams: this.streams,
       raft: (stream) => this.raft.serve(stream),
       counters: rpc,
       clock: systemClock,
       log: sink.logger("nomad.rpc"),
       listen: (accept) => listenSockets(endpoints.bind.rpc, accept),
+    });
+  }
+
+  #createMethods(): RpcMethods {
+    const { consensus, machine } = this.raft;
+    return new RpcMethods({
+      region: this.#init.config.region,
+      members: () => this.members(),
+      regions: () => this.#regions(),
+      raftPeers: () => consensus.servers.map((one) => one.address),
+      leader: () => consensus.leader?.address ?? "",
+      raftStats: () => this.raft.stats(),
+      others: new Map([
+        ...operatorMethods({ consensus, machine, nameOf: (id) => this.#nameOf(id) }),
+        ...nodeMethods({ consensus, machine, clock: systemClock, prng: this.#prng }),
+      ]),
+      forwarder: this.#forwarder,
     });
   }
 
@@ -300,6 +302,10 @@ export class ServerRole {
     if (isIt(this.#name, nodeId)) return "self";
     const found = this.#rpcPeers().find((peer) => isIt(peer.name, peer.id));
     return found?.region === config.region ? found : undefined;
+  }
+
+  #nameOf(id: string): string | undefined {
+    return [...this.#gossip.members()].find((one) => one.tags.get("id") === id)?.name;
   }
 
   #regions(): readonly string[] {

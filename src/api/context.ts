@@ -41,8 +41,8 @@ export interface ApiContext {
   readonly reload: () => Promise<void>;
   /** Undefined on an agent that is a client only. */
   readonly raft: RaftView | undefined;
-  /** The address of a region's leader; "" while there is none. @throws Error */
-  readonly leader: (region: string) => Promise<string>;
+  /** An RPC as if it had come to our port: answered here or passed on. @throws Error */
+  readonly call: (method: string, body: Uint8Array) => Promise<Uint8Array>;
   /** Streaming calls, answered here or by another server. */
   readonly streams: Pick<StreamMethods, "monitor">;
 }

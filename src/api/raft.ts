@@ -1,40 +1,132 @@
 /** What Nomad says of its leader and its Raft group, with Nomad's fields and texts. */
-import type { RaftServer } from "../protocol/raft/message.ts";
-import type { ApiContext, RaftView } from "./context.ts";
+import { errorText } from "../host/error-text.ts";
+import {
+  peerRequest,
+  raftConfiguration as raftConfigurationReply,
+  transferReply,
+} from "../service/operator-methods.ts";
+import { autopilotConfig } from "../state/state-machine.ts";
+import { type Codec, decodeValue, encodeValue, structOf } from "../wire/codec.ts";
+import { decodeText, decodeTexts, encodeQueryOptions } from "../wire/rpc-status.ts";
+import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Which region is asked, and whether a server may answer that does not lead. */
+interface Asked {
+  readonly region: string;
+  readonly stale: boolean;
+}
+
+export function askedOf(context: ApiContext, query: URLSearchParams): Asked {
+  const stale = query.has("stale") && query.get("stale") !== "false";
+  return { region: query.get("region") || context.config.region, stale };
+}
+
 /** @throws ApiError where there is none */
-export async function statusLeader(context: ApiContext, region: string): Promise<string> {
-  const leader = await context.leader(region);
+export async function statusLeader(context: ApiContext, asked: Asked): Promise<string> {
+  const { raft } = context;
+  // Nobody is waited for who asks who leads: there is no leader now.
+  if (raft?.leaderId() === undefined && asked.region === context.config.region && raft) {
+    throw new ApiError(500, "No cluster leader");
+  }
+  // A client asks any server, which need not wait for a leader either.
+  const body = readBody({ ...asked, stale: asked.stale || raft === undefined });
+  const leader = decodeText(await ask(context, "Status.Leader", body)) ?? "";
   if (leader === "") throw new ApiError(500, "No cluster leader");
   return leader;
 }
 
-export function statusPeers(context: ApiContext): readonly string[] {
-  return viewOf(context)
-    .servers()
-    .map((one) => one.address);
+export async function statusPeers(context: ApiContext, asked: Asked): Promise<readonly string[]> {
+  return decodeTexts(await ask(context, "Status.Peers", readBody(asked))) ?? [];
 }
 
-export async function raftConfiguration(context: ApiContext): Promise<JsonObject> {
-  const raft = viewOf(context);
-  const { members } = await context.members();
-  const nameOf = (server: RaftServer): string =>
-    members.find((one) => one.tags.get("id") === server.id)?.name ?? "(unknown)";
-  const leader = raft.leaderId();
+export async function raftConfiguration(context: ApiContext, asked: Asked): Promise<JsonObject> {
+  const answer = await ask(context, "Operator.RaftGetConfiguration", readBody(asked));
+  const read = decode(raftConfigurationReply, answer);
+  return { Index: Number(read.Index), Servers: read.Servers };
+}
+
+export async function removePeer(
+  context: ApiContext,
+  asked: Asked,
+  query: URLSearchParams,
+): Promise<void> {
+  if (query.has("address")) {
+    const message =
+      "Removing a peer by address is not supported in the current raft protocol version";
+    throw new ApiError(400, message);
+  }
+  const ID = query.get("id") ?? "";
+  if (ID === "") throw new ApiError(400, "Must specify the peer's ID to remove");
+  const request = structOf(peerRequest, { ID, Region: asked.region });
+  await ask(context, "Operator.RaftRemovePeerByID", encodeValue(peerRequest, request));
+}
+
+export async function transferLeadership(
+  context: ApiContext,
+  asked: Asked,
+  query: URLSearchParams,
+): Promise<JsonObject> {
+  const [ID, Address] = [query.get("id") ?? "", query.get("address") ?? ""];
+  if (ID === "" && Address === "") {
+    throw new ApiError(400, "must specify id or address");
+  }
+  if (ID !== "" && Address !== "") {
+    throw new ApiError(400, "must specify either id or address");
+  }
+  const request = structOf(peerRequest, { ID, Address, Region: asked.region });
+  const body = encodeValue(peerRequest, request);
+  const { From, Noop, To } = decode(
+    transferReply,
+    await ask(context, "Operator.TransferLeadershipToPeer", body),
+  );
+  return { Err: null, From, Noop, To };
+}
+
+/** Struct order and durations as texts, as Nomad's own marshaller has them. */
+export async function autopilotSettings(context: ApiContext, asked: Asked): Promise<JsonObject> {
+  const answer = await ask(context, "Operator.AutopilotGetConfiguration", readBody(asked));
+  const config = decode(autopilotConfig, answer);
   return {
-    Index: 0,
-    Servers: raft.servers().map((server) => ({
-      Address: server.address,
-      ID: server.id,
-      Leader: server.id === leader,
-      Node: nameOf(server),
-      RaftProtocol: "3",
-      Voter: server.suffrage === "voter",
-    })),
+    LastContactThreshold: goDuration(config.LastContactThreshold),
+    ServerStabilizationTime: goDuration(config.ServerStabilizationTime),
+    CleanupDeadServers: config.CleanupDeadServers,
+    MaxTrailingLogs: Number(config.MaxTrailingLogs),
+    MinQuorum: config.MinQuorum,
+    EnableRedundancyZones: config.EnableRedundancyZones,
+    DisableUpgradeMigration: config.DisableUpgradeMigration,
+    EnableCustomUpgrades: config.EnableCustomUpgrades,
+    CreateIndex: Number(config.CreateIndex),
+    ModifyIndex: Number(config.ModifyIndex),
   };
+}
+
+function readBody({ region, stale }: Asked): Uint8Array {
+  return encodeQueryOptions({ Region: region, AllowStale: stale });
+}
+
+/** @throws ApiError with the code that the error carries, or 500 */
+async function ask(context: ApiContext, method: string, body: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await context.call(method, body);
+  } catch (error) {
+    const text = errorText(error);
+    const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];
+    throw new ApiError(Number(code ?? 500), message ?? text);
+  }
+}
+
+function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  const value = decodeValue(codec, bytes);
+  if (value === undefined) throw new ApiError(500, "the server's answer cannot be read");
+  return value;
+}
+
+function goDuration(nanos: bigint): string {
+  const ms = Number(nanos) / 1e6;
+  return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
 /** For /v1/status: where this server stands. */
@@ -58,9 +150,4 @@ export function raftReport(context: ApiContext): JsonObject {
     non_voters: servers.filter((one) => one.suffrage === "nonvoter").length,
     problem: raft.problem(),
   };
-}
-
-function viewOf(context: ApiContext): RaftView {
-  if (context.raft === undefined) throw new ApiError(501, "Invalid method");
-  return context.raft;
 }

@@ -137,7 +137,22 @@ function addOperator(program: Command): void {
   const raft = operator.command("raft").description("The servers' Raft group");
   apiCommand(raft.command("list-peers"))
     .description("List the servers that vote, and those that do not yet")
+    .option("--stale", "any server may answer, not only the leader")
     .action(async (flags) => (await import("./raft-peers.ts")).listPeers(flags));
+  apiCommand(raft.command("remove-peer"))
+    .description("Take a server out of the Raft group")
+    .option("--peer-id <id>", "its id")
+    .action(async (flags) => (await import("./raft-peers.ts")).removePeer(flags));
+  apiCommand(raft.command("transfer-leadership"))
+    .description("Have another server lead")
+    .option("--peer-id <id>", "its id")
+    .option("--peer-address <address>", "its address, as ip:port")
+    .action(async (flags) => (await import("./raft-peers.ts")).transferLeadership(flags));
+  const autopilot = operator.command("autopilot").description("Upkeep of the Raft group");
+  apiCommand(autopilot.command("get-config"))
+    .description("Show the settings")
+    .option("--json", "output as JSON")
+    .action(async (flags) => (await import("./raft-peers.ts")).autopilotConfig(flags));
   const tls = operator.command("tls").description("The agent's own TLS");
   apiCommand(tls.command("reload"))
     .description("Have the agent read its certificates and tls block again")

@@ -1,16 +1,24 @@
-/** `nomad operator raft list-peers`: the Raft group, Nomad's columns. */
+/** `nomad operator raft` and `operator autopilot`: the group, Nomad's columns and texts. */
 import { errorText } from "../host/error-text.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-export async function listPeers(flags: ApiFlags): Promise<void> {
+export interface ListPeersFlags extends ApiFlags {
+  readonly stale?: boolean;
+}
+
+export async function listPeers(flags: ListPeersFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const answer = await client.get("/v1/operator/raft/configuration").catch((error: unknown) => {
+  const path = `/v1/operator/raft/configuration${flags.stale === true ? "?stale" : ""}`;
+  const answer = await client.get(path).catch((error: unknown) => {
     throw new CommandError(`Failed to retrieve raft configuration: ${errorText(error)}`);
   });
-  const rows = listField(answer, "Servers").map((server) => [
+  const servers = [...listField(answer, "Servers")].sort((a, b) => {
+    return textField(a, "Node") < textField(b, "Node") ? -1 : 1;
+  });
+  const rows = servers.map((server) => [
     textField(server, "Node"),
     textField(server, "ID"),
     textField(server, "Address"),
@@ -19,4 +27,62 @@ export async function listPeers(flags: ApiFlags): Promise<void> {
     textField(server, "RaftProtocol"),
   ]);
   print(formatTable([["Node", "ID", "Address", "State", "Voter", "RaftProtocol"], ...rows]));
+}
+
+export interface PeerFlags extends ApiFlags {
+  readonly peerId?: string;
+  readonly peerAddress?: string;
+}
+
+export async function removePeer(flags: PeerFlags): Promise<void> {
+  const { peerId = "" } = flags;
+  if (peerId === "") throw new CommandError("Missing peer id required");
+  const path = `/v1/operator/raft/peer?id=${encodeURIComponent(peerId)}`;
+  await change(flags, "DELETE", path, "Error removing peer");
+  print(`Removed peer with id ${JSON.stringify(peerId)}`);
+}
+
+export async function transferLeadership(flags: PeerFlags): Promise<void> {
+  const { peerId = "", peerAddress = "" } = flags;
+  const what = "Error transferring leadership to peer";
+  if (peerId === "" && peerAddress === "") {
+    throw new CommandError(`${what}: an address or id is required for the destination peer`);
+  }
+  if (peerId !== "" && peerAddress !== "") {
+    throw new CommandError(`${what}: cannot give both an address and id`);
+  }
+  const [name, value] = peerId === "" ? ["address", peerAddress] : ["id", peerId];
+  const query = `${name}=${encodeURIComponent(value ?? "")}`;
+  await change(flags, "PUT", `/v1/operator/raft/transfer-leadership?${query}`, what);
+  print(`Transferred leadership to peer with ${name} ${JSON.stringify(value)}`);
+}
+
+export interface AutopilotFlags extends ApiFlags {
+  readonly json?: boolean;
+}
+
+export async function autopilotConfig(flags: AutopilotFlags): Promise<void> {
+  const client = new ApiClient(flags, process.env);
+  const path = "/v1/operator/autopilot/configuration";
+  const answer = await client.get(path).catch((error: unknown) => {
+    throw new CommandError(`Error querying Autopilot configuration: ${errorText(error)}`);
+  });
+  if (flags.json === true) return print(JSON.stringify(answer, null, 4));
+  const names = [
+    "CleanupDeadServers",
+    "LastContactThreshold",
+    "MaxTrailingLogs",
+    "MinQuorum",
+    "ServerStabilizationTime",
+    "EnableRedundancyZones",
+    "DisableUpgradeMigration",
+    "EnableCustomUpgrades",
+  ];
+  for (const name of names) print(`${name} = ${textField(answer, name)}`);
+}
+
+async function change(flags: ApiFlags, method: string, path: string, what: string): Promise<void> {
+  const { status, body } = await new ApiClient(flags, process.env).send(method, path);
+  if (status === 200) return;
+  throw new CommandError(`${what}: Unexpected response code: ${status} (${body.trim()})`);
 }

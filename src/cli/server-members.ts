@@ -37,6 +37,12 @@ export async function serverMembers(flags: MembersFlags): Promise<void> {
   printError(
     `Error determining leaders: ${count} error${count > 1 ? "s" : ""} occurred:\n${list}\n`,
   );
+  if (list.includes("No cluster leader")) {
+    printError(
+      "Servers elect a leader when as many of them see each other as server.bootstrap_expect says;\n" +
+        "afterwards while more than half of the voters live (`nomad operator raft list-peers -stale`)",
+    );
+  }
   throw new CommandError("");
 }
 

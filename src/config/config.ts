@@ -27,6 +27,11 @@ export interface ServerConfig {
   readonly nonVoting: boolean;
   readonly redundancyZone: string;
   readonly upgradeVersion: string;
+  /** Raft's timings, times this: 1 to 10. */
+  readonly raftMultiplier: number;
+  /** Entries from one Raft snapshot to the next, and kept behind it. */
+  readonly raftSnapshotThreshold: number;
+  readonly raftTrailingLogs: number;
   /** Undefined: `<data_dir>/server`. */
   readonly dataDir: string | undefined;
 }

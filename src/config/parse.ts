@@ -38,6 +38,7 @@ export interface ParseOptions {
   readonly problems: readonly Problem[];
 }
 
+const COUNT_MAX = 0x7fff_ffff;
 const PORT_MAX = 65_535;
 /** One byte gives its length in every packet. */
 const LABEL_BYTES_MAX = 255;
@@ -148,6 +149,9 @@ function readServer(
     nonVoting: section.bool("non_voting_server") ?? false,
     redundancyZone: section.text("redundancy_zone") ?? "",
     upgradeVersion: section.text("upgrade_version") ?? "",
+    raftMultiplier: section.int("raft_multiplier", 1, 10) ?? 1,
+    raftSnapshotThreshold: section.int("raft_snapshot_threshold", 1, COUNT_MAX) ?? 8192,
+    raftTrailingLogs: section.int("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,
     dataDir: section.text("data_dir"),
   };
   if (server.encryptVerifyIncoming && !server.encryptVerifyOutgoing) {

@@ -19,7 +19,15 @@ import { ApiError } from "../api/errors.ts";
 import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
 import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
-import { raftConfiguration, statusLeader, statusPeers } from "../api/raft.ts";
+import {
+  askedOf,
+  autopilotSettings,
+  raftConfiguration,
+  removePeer,
+  statusLeader,
+  statusPeers,
+  transferLeadership,
+} from "../api/raft.ts";
 import { statusReport } from "../api/status.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
@@ -46,16 +54,16 @@ type Reader = (url: URL, body: string) => unknown;
 
 /** Reading endpoints: GET only. */
 function readers(context: ApiContext): Readonly<Record<string, Reader>> {
+  const asked = (url: URL): ReturnType<typeof askedOf> => askedOf(context, url.searchParams);
   return {
     "/v1/agent/health": (url) => agentHealth(context, url.searchParams.get("type") ?? undefined),
     "/v1/agent/members": () => agentMembers(context),
     "/v1/agent/self": () => agentSelf(context),
     "/v1/operator/encryption": () => encryptionReport(context),
-    "/v1/operator/raft/configuration": () => raftConfiguration(context),
-    "/v1/status/leader": (url) => {
-      return statusLeader(context, url.searchParams.get("region") || context.config.region);
-    },
-    "/v1/status/peers": () => statusPeers(context),
+    "/v1/operator/autopilot/configuration": (url) => autopilotSettings(context, asked(url)),
+    "/v1/operator/raft/configuration": (url) => raftConfiguration(context, asked(url)),
+    "/v1/status/leader": (url) => statusLeader(context, asked(url)),
+    "/v1/status/peers": (url) => statusPeers(context, asked(url)),
     "/v1/regions": () => regions(context),
     "/v1/status": () => statusReport(context),
   };
@@ -82,6 +90,8 @@ function changers(context: ApiContext): Readonly<Record<string, Reader>> {
     "/v1/agent/keyring/remove": (_url, body) => changeKeys(context, "remove", body),
     "/v1/agent/keyring/use": (_url, body) => changeKeys(context, "use", body),
     "/v1/agent/reload": () => reload(context),
+    "/v1/operator/raft/transfer-leadership": ({ searchParams }) =>
+      transferLeadership(context, askedOf(context, searchParams), searchParams),
     "/v1/agent/join": (url) => agentJoin(context, url.searchParams.getAll("address")),
   };
 }
@@ -126,8 +136,8 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     app.route(method, "/v1/metrics", invalidMethod);
     app.route(method, "/v1/agent/monitor", invalidMethod);
   }
-  for (const [path, change] of Object.entries(changers(context))) {
-    const handler = async ({ request }: { request: Request }): Promise<Response> => {
+  const guarded = (change: Reader) => {
+    return async ({ request }: { request: Request }): Promise<Response> => {
       const { method, headers } = request;
       const host = headers.get("host") ?? undefined;
       const origin = headers.get("origin") ?? undefined;
@@ -136,6 +146,15 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
       if (refusal !== undefined) throw new ApiError(403, refusal);
       return answer(request, await change(new URL(request.url), await request.text()));
     };
+  };
+  app.delete(
+    "/v1/operator/raft/peer",
+    guarded(({ searchParams }) => {
+      return removePeer(context, askedOf(context, searchParams), searchParams);
+    }),
+  );
+  for (const [path, change] of Object.entries(changers(context))) {
+    const handler = guarded(change);
     app.put(path, handler).post(path, handler);
     // Nomad's keyring endpoints take any method, and its own client uses DELETE to remove.
     const others = path.startsWith(KEYRING) ? [] : ["GET", "DELETE", "PATCH"];

@@ -9,6 +9,7 @@ import type { ByteStream, Clock } from "../host/host.ts";
 import type { Prng } from "../protocol/ports.ts";
 import { randomInt } from "../protocol/prng.ts";
 import { markForwarded, type QueryOptions } from "../wire/rpc-status.ts";
+import { queryWaitMs } from "./blocking-query.ts";
 import { RpcRemoteError } from "./rpc-call.ts";
 import type { RpcCounters } from "./rpc-counters.ts";
 import { RpcMethodError } from "./rpc-methods.ts";
@@ -19,8 +20,6 @@ const HOLD_MS = 5000;
 const HOLD_JITTER_MS = 312;
 /** For an answer, beyond what a blocking query may wait. */
 const ANSWER_MS = 60_000;
-/** A blocking query waits for so long if it does not say, or asks for more. */
-const BLOCKING_MAX_MS = 300_000;
 /** Servers of another region that are tried. */
 const TRIES_MAX = 3;
 
@@ -79,7 +78,7 @@ export class RpcForwarder {
     method: string,
     body: Uint8Array,
     options: QueryOptions,
-    lead: () => Uint8Array,
+    lead: () => Uint8Array | Promise<Uint8Array>,
   ): Promise<Uint8Array> {
     const { clock, prng } = this.#init;
     const until = clock.now() + HOLD_MS;
@@ -132,10 +131,8 @@ function isRead(options: QueryOptions): boolean {
 
 /** How long an answer may take: a blocking query is held open by whoever answers it. */
 export function answerWithinMs(options: QueryOptions): number {
-  const asked = Number(options.MaxQueryTime / 1_000_000n);
-  if (options.MinQueryIndex === 0n)
-    return ANSWER_MS + Math.max(0, Math.min(asked, BLOCKING_MAX_MS));
-  const held = asked <= 0 || asked > BLOCKING_MAX_MS ? BLOCKING_MAX_MS : asked;
+  if (options.MinQueryIndex === 0n && options.MaxQueryTime <= 0n) return ANSWER_MS;
+  const held = queryWaitMs(options);
   return ANSWER_MS + held + held / 16;
 }
 

@@ -43,13 +43,16 @@ export interface RpcMethodsInit {
   /** Its address; "" while there is none. */
   readonly leader: () => string;
   readonly raftStats: () => RaftStats;
+  /** All but Status and Region. */
+  readonly others: ReadonlyMap<string, Method>;
   readonly forwarder: RpcForwarder;
 }
 
-interface Method {
-  /** Answered by whoever is asked. */
-  readonly local: boolean;
-  readonly run: (options: QueryOptions) => Uint8Array;
+export interface Method {
+  readonly where: "here" | "leader";
+  /** Like Nomad's Status methods: without a region it means the own one. */
+  readonly fillsRegion?: boolean;
+  readonly run: (options: QueryOptions, body: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 }
 
 /** For servers only: Nomad's, none of which is served here; a client's certificate hears "no". */
@@ -67,15 +70,17 @@ export class RpcMethods {
 
   constructor(init: RpcMethodsInit) {
     this.#init = init;
-    const local = (run: Method["run"]): Method => ({ local: true, run });
+    const local = (run: Method["run"]): Method => ({ where: "here", run });
+    const status = (run: Method["run"]): Method => ({ where: "leader", fillsRegion: true, run });
     this.#methods = new Map<string, Method>([
       ["Status.Ping", local(() => encodeEmpty())],
       ["Status.Members", local(() => encodeServerMembers(init.members()))],
       ["Status.HasNodeConn", local(() => encodeNoNodeConn())],
       ["Status.RaftStats", local(() => encodeRaftStats(init.raftStats()))],
       ["Region.List", local(() => encodeTexts(init.regions()))],
-      ["Status.Peers", { local: false, run: () => encodeTexts(init.raftPeers()) }],
-      ["Status.Leader", { local: false, run: () => encodeText(init.leader()) }],
+      ["Status.Peers", status(() => encodeTexts(init.raftPeers()))],
+      ["Status.Leader", status(() => encodeText(init.leader()))],
+      ...init.others,
     ]);
     this.#services = new Set([...this.#methods.keys()].map((name) => serviceOf(name)));
   }
@@ -99,7 +104,7 @@ export class RpcMethods {
     if (options === undefined) {
       throw new RpcMethodError("msgpack decode error: the request body is not a struct", true);
     }
-    if (method?.local === true) return method.run(options);
+    if (method?.where === "here") return method.run(options, body);
     return this.#route(name, body, options, method);
   }
 
@@ -110,8 +115,11 @@ export class RpcMethods {
     method: Method | undefined,
   ): Uint8Array | Promise<Uint8Array> {
     const { forwarder, region } = this.#init;
-    const fillsRegion = method !== undefined; // Status.Leader and .Peers do; others insist.
+    const { fillsRegion = false } = method ?? {};
     const wanted = options.Region === "" && fillsRegion ? region : options.Region;
+    if (wanted === "" && method !== undefined) {
+      throw new RpcMethodError("missing region for target RPC", false);
+    }
     // Another region may serve what this one does not: whoever asks hears it from there.
     if (wanted !== "" && wanted !== region) {
       // Twice sent on: two servers disagree about their regions, and would play ball with it.
@@ -119,8 +127,10 @@ export class RpcMethods {
       return forwarder.toRegion(wanted, name, body, options);
     }
     if (method === undefined) throw new RpcMethodError(this.#unknown(name), true);
-    if (options.AllowStale || forwarder.weLead()) return method.run(options);
-    return forwarder.toLeader(name, body, options, () => method.run(options));
+    const run = (): Uint8Array | Promise<Uint8Array> => method.run(options, body);
+    return options.AllowStale || forwarder.weLead()
+      ? run()
+      : forwarder.toLeader(name, body, options, run);
   }
 
   #unknown(name: string): string {

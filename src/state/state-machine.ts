@@ -24,7 +24,8 @@ export const MessageType = { autopilot: 24, clusterMetadata: 32 } as const;
 /** A message with this bit may be skipped by whoever does not know it. */
 const IGNORABLE = 0x80;
 
-const writeFields = {
+/** Flat in every request that changes something. */
+export const writeFields = {
   AuthToken: text,
   Forwarded: bool,
   IdempotencyToken: text,
@@ -53,7 +54,7 @@ export const AUTOPILOT_DEFAULTS: AutopilotConfig = structOf(autopilotConfig, {
   ServerStabilizationTime: 10_000_000_000n,
 });
 
-const autopilotRequest = struct({
+export const autopilotRequest = struct({
   ...writeFields,
   CAS: bool,
   Config: autopilotConfig,
@@ -63,9 +64,11 @@ const autopilotRequest = struct({
 export const clusterMetadata = struct({ ClusterID: text, CreateTime: int64 });
 export type ClusterMetadata = ValueOf<typeof clusterMetadata>;
 
+export type AutopilotRequest = ValueOf<typeof autopilotRequest>;
+
 /** A command as an entry's data. */
-export function autopilotCommand(config: AutopilotConfig, region: string): Uint8Array {
-  const request = structOf(autopilotRequest, { Config: config, Region: region });
+export function autopilotCommand(fields: Partial<AutopilotRequest>): Uint8Array {
+  const request = structOf(autopilotRequest, fields);
   return command(MessageType.autopilot, encodeValue(autopilotRequest, request));
 }
 
@@ -86,6 +89,7 @@ export class StateMachine {
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
+  readonly #watchers = new Set<() => void>();
   /** Messages of types that are not for us: Nomad's own, if its servers share our log. */
   skipped = 0;
 
@@ -102,6 +106,17 @@ export class StateMachine {
     return this.#index;
   }
 
+  /** Of the last change of the node table: it is as it was at first. */
+  get nodesIndex(): number {
+    return 1;
+  }
+
+  /** Calls at every change until the result is called. */
+  watch(changed: () => void): () => void {
+    this.#watchers.add(changed);
+    return () => void this.#watchers.delete(changed);
+  }
+
   /** Entries without a command (a new leader's, a configuration's) move the index only. */
   advance(index: number): void {
     this.#index = index;
@@ -116,6 +131,7 @@ export class StateMachine {
     else if (type === MessageType.clusterMetadata) {
       this.#cluster = decodeValue(clusterMetadata, body) ?? this.#cluster;
     } else this.skipped += 1;
+    for (const changed of [...this.#watchers]) changed();
   }
 
   /** Autopilot's settings are no part of it, as in Nomad: a leader writes them again. */
@@ -142,6 +158,7 @@ export class StateMachine {
     this.#autopilot = undefined;
     this.#cluster = cluster;
     this.#index = index;
+    for (const changed of [...this.#watchers]) changed();
     return true;
   }
 

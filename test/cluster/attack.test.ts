@@ -22,7 +22,8 @@ const lab = new Lab();
 let first: Agent;
 
 beforeAll(async () => {
-  first = await lab.agent({ name: "first", ip: FIRST, encrypt: KEY });
+  const server = { bootstrap_expect: 1 };
+  first = await lab.agent({ name: "first", ip: FIRST, encrypt: KEY, server });
   await lab.agent({ name: "second", ip: SECOND, encrypt: KEY, join: [FIRST] });
   await until("two members", async () => Object.keys(await membersSeenBy(FIRST)).length === 2);
 });

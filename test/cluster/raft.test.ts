@@ -79,6 +79,23 @@ describe("three servers that expect three", () => {
     );
   });
 
+  test("leadership is handed over, by whichever server is asked; settings are read from it", async () => {
+    const leader = await leaderOf(IPS);
+    const others = IPS.filter((ip) => ip !== leader);
+    const env = { NOMAD_ADDR: `http://${others[0]}:4646` };
+    const to = `${others[1]}:4647`;
+    const flags = ["operator", "raft", "transfer-leadership", `-peer-address=${to}`];
+    const done = await run(flags, { env });
+    expect(done).toMatchObject({ code: 0, err: "" });
+    expect(done.out).toContain(`Transferred leadership to peer with address "${to}"`);
+    await until("it leads", async () => (await leaderOf(IPS)) === others[1]);
+    const unknown = await run(["operator", "raft", "remove-peer", "-peer-id=nobody"], { env });
+    expect(unknown.code).toBe(1);
+    expect(unknown.err).toContain('id "nobody" was not found in the Raft configuration');
+    const settings = await run(["operator", "autopilot", "get-config"], { env });
+    expect(settings.out).toStartWith("CleanupDeadServers = true\nLastContactThreshold = 200ms\n");
+  });
+
   test("a leader that is killed is replaced in seconds, and comes back as a follower", async () => {
     const old = await leaderOf(IPS);
     const rest = IPS.filter((ip) => ip !== old);

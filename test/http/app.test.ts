@@ -10,6 +10,7 @@ import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { createGossipCounters } from "../../src/service/gossip-counters.ts";
 import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc-counters.ts";
+import { encodeText } from "../../src/wire/rpc-status.ts";
 import { silent } from "../silent.ts";
 
 const KEY = makeKey(new Uint8Array(16).fill(5), sha256);
@@ -90,7 +91,7 @@ function createContext(config: Config, gossip: GossipView): ApiContext {
     inspect: async () => ({ reachable: false, tls: undefined, acceptsClear: false, error: "no" }),
     reload: async () => undefined,
     raft: undefined,
-    leader: async () => "127.0.0.1:4647",
+    call: async () => encodeText("127.0.0.1:4647"),
     streams: { monitor: async () => undefined },
     warnings: [],
     members: async () => ({

@@ -253,6 +253,7 @@ describe.if(mustRun)("our pool dials Go", () => {
       raftPeers: () => [],
       leader: () => "",
       raftStats: () => ({ lastContactMs: undefined, lastIndex: 0n, lastTerm: 0n }),
+      others: new Map(),
       forwarder,
     });
     const caller = { names: undefined };

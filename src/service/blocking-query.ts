@@ -1,0 +1,51 @@
+/**
+ * Blocking queries (wire/rpc-and-raft.md §4.4): a reader that has seen index N waits until there is
+ * something newer, or its time is over; then it gets what there is.
+ *
+ * @module
+ */
+import type { Clock } from "../host/host.ts";
+import type { Prng } from "../protocol/ports.ts";
+import type { QueryOptions } from "../wire/rpc-status.ts";
+
+/** Asked for nothing, or for more: so long. */
+const WAIT_MAX_MS = 300_000;
+/** Up to so much longer, so that a thousand readers do not come back at once. */
+const JITTER_PART = 16;
+
+export interface Watched {
+  /** Of the last change of what is read. */
+  readonly index: () => number;
+  /** Calls at each change until the result is called. */
+  readonly watch: (changed: () => void) => () => void;
+}
+
+/** How long an answer is held back, without the jitter. */
+export function queryWaitMs(options: Pick<QueryOptions, "MaxQueryTime">): number {
+  const asked = Number(options.MaxQueryTime / 1_000_000n);
+  return asked <= 0 || asked > WAIT_MAX_MS ? WAIT_MAX_MS : asked;
+}
+
+/** Resolves when it is time to answer; at once if nothing has to be waited for. */
+export function whenNewer(
+  options: Pick<QueryOptions, "MinQueryIndex" | "MaxQueryTime">,
+  watched: Watched,
+  clock: Clock,
+  prng: Prng,
+): Promise<void> | undefined {
+  const isNewer = (): boolean => BigInt(watched.index()) > options.MinQueryIndex;
+  if (options.MinQueryIndex === 0n || isNewer()) return undefined;
+  return new Promise((resolve) => {
+    const waitMs = queryWaitMs(options);
+    const until = clock.now() + waitMs + (prng.next() * waitMs) / JITTER_PART;
+    const done = (): void => {
+      forget();
+      cancel();
+      resolve();
+    };
+    const cancel = clock.schedule(until, done);
+    const forget = watched.watch(() => {
+      if (isNewer()) done();
+    });
+  });
+}
