@@ -182,7 +182,7 @@ describe("asking an agent", () => {
   test("a client asks its servers, over TLS where they want it", async () => {
     const tls = await serverTls(await makeCa(lab.directory, "client-ca"));
     const [server, client] = ["127.0.61.2", "127.0.61.3"];
-    await lab.agent({ name: "asked", ip: server, tls });
+    await lab.agent({ name: "asked", ip: server, tls, server: { bootstrap_expect: 1 } });
     const extra = { server: {}, client: { enabled: true, servers: [server] } };
     await lab.agent({ name: "asking", ip: client, tls, extra });
     const env = { NOMAD_ADDR: `http://${client}:4646` };
