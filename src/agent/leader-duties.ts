@@ -119,10 +119,7 @@ export class LeaderDuties {
       if (member.status === "alive") await this.#ensureMember(id, member);
       else if (member.status === "left") await this.#remove(id, "it has left");
     }
-    const alive = new Set(
-      known.filter((one) => one.status === "alive").map((one) => one.tags.get("id")),
-    );
-    for (const server of this.#dead(known, alive)) await this.#remove(server.id, "it has failed");
+    for (const server of this.#dead(known)) await this.#remove(server.id, "it has failed");
     if (consensus.role !== "leader") this.stop();
   }
 
@@ -145,11 +142,8 @@ export class LeaderDuties {
     log.info("server removed", { id, why });
   }
 
-  /** Failed members, and servers that gossip does not know: not more than a quorum can spare. */
-  #dead(
-    known: readonly SerfMember[],
-    alive: ReadonlySet<string | undefined>,
-  ): readonly RaftServer[] {
+  /** Failed members, as long as those that are left can spare them. */
+  #dead(known: readonly SerfMember[]): readonly RaftServer[] {
     const { consensus, machine, selfId } = this.#init;
     if (machine.autopilot?.CleanupDeadServers !== true) return [];
     const failed = new Set(
@@ -157,13 +151,9 @@ export class LeaderDuties {
     );
     const { servers } = consensus;
     const dead = servers.filter((one) => one.id !== selfId && failed.has(one.id));
-    const voters = servers.filter((one) => one.suffrage === "voter");
-    const living = voters.filter((one) => one.id === selfId || alive.has(one.id));
-    const spare = Math.floor((voters.length - 1) / 2);
-    const deadVoters = dead.filter((one) => one.suffrage === "voter").length;
-    // As Nomad: somebody new has to be there before the old one goes.
-    const replaced = servers.length - dead.length > living.length || deadVoters === 0;
-    return deadVoters <= spare && replaced ? dead : [];
+    const isVoter = (one: RaftServer): boolean => one.suffrage === "voter";
+    const spare = Math.floor((servers.filter(isVoter).length - 1) / 2);
+    return dead.filter(isVoter).length <= spare ? dead : dead.filter((one) => !isVoter(one));
   }
 
   async #promote(): Promise<void> {
