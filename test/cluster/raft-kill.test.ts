@@ -62,7 +62,8 @@ async function write(ip: string, value: bigint): Promise<void> {
   const request = structOf(autopilotRequest, { Config, Region: "global" });
   const body = encodeValue(autopilotRequest, request);
   pool.forgive(target(ip).address);
-  await pool.call(target(ip), "Operator.AutopilotSetConfiguration", body, 3000, false);
+  // Longer than a server holds it, so that a late one cannot land after its successor.
+  await pool.call(target(ip), "Operator.AutopilotSetConfiguration", body, 15_000, false);
 }
 
 async function read(ip: string): Promise<bigint> {
