@@ -30,7 +30,7 @@ function command(name: string, args: readonly string[]): void {
 /** Shows the tests as they run and counts what they say at the end. */
 async function tests(): Promise<void> {
   const folders = quick
-    ? ["config", "http", "protocol", "service", "wire", "tidy", "sim", "paper"]
+    ? ["config", "http", "protocol", "service", "wire", "state", "tidy", "sim", "paper"]
     : [];
   const child = Bun.spawn([process.execPath, "test", ...folders.map((name) => `test/${name}`)], {
     cwd: ROOT,

@@ -18,6 +18,7 @@ import type { Role } from "../protocol/raft/action.ts";
 import { RAFT, scaled } from "../protocol/raft/config.ts";
 import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import type { SerfMember } from "../protocol/serf/action.ts";
+import type { ServerState } from "../service/autopilot-health.ts";
 import { Consensus } from "../service/consensus.ts";
 import { RaftTransport, serveRaft } from "../service/raft-transport.ts";
 import type { RpcDialer } from "../service/rpc-dial.ts";
@@ -139,6 +140,11 @@ export class ConsensusRole {
       clusterId: () => machine.cluster?.ClusterID ?? "",
       problem: () => consensus.broken ?? "",
     };
+  }
+
+  /** The group's servers, as we see them while we lead. */
+  health(): readonly ServerState[] {
+    return this.#duties.health();
   }
 
   /** What a leader asks to know whether we keep up. */

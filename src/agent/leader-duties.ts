@@ -11,6 +11,7 @@ import { formatAddress } from "../host/ip.ts";
 import type { Instant } from "../protocol/ports.ts";
 import type { RaftServer } from "../protocol/raft/message.ts";
 import type { SerfMember } from "../protocol/serf/action.ts";
+import type { ServerState } from "../service/autopilot-health.ts";
 import type { Consensus } from "../service/consensus.ts";
 import type { RpcPool } from "../service/rpc-pool.ts";
 import {
@@ -38,10 +39,18 @@ export interface LeaderDutiesInit {
   readonly members: () => Iterable<SerfMember>;
 }
 
+interface Observed {
+  /** undefined: it does not answer. */
+  readonly stats: RaftStats | undefined;
+  readonly healthy: boolean;
+  /** Since when it has been so without a break. */
+  readonly since: Instant;
+}
+
 export class LeaderDuties {
   readonly #init: LeaderDutiesInit;
-  /** Since when a server has been healthy without a break. */
-  readonly #healthySince = new Map<string, Instant>();
+  /** By id, from the last round. */
+  #observed: ReadonlyMap<string, Observed> = new Map();
   #leading = 0;
   #busy = false;
   #again = false;
@@ -53,7 +62,7 @@ export class LeaderDuties {
 
   start(): void {
     this.#leading += 1;
-    this.#healthySince.clear();
+    this.#observed = new Map();
     void this.#establish(this.#leading);
   }
 
@@ -66,6 +75,50 @@ export class LeaderDuties {
   /** Look at once, and not only when it is time. */
   wake(): void {
     if (this.#init.consensus.role === "leader") void this.#round(this.#leading);
+  }
+
+  /** Of the last round, for whoever asks how the group is. */
+  health(): readonly ServerState[] {
+    const { consensus, clock } = this.#init;
+    const byId = this.#membersById();
+    return consensus.servers.flatMap(({ id, address, suffrage }) => {
+      const observed = this.#observed.get(id);
+      if (observed === undefined) return [];
+      const { stats, healthy, since } = observed;
+      const member = byId.get(id);
+      return {
+        id,
+        name: member?.name ?? "(unknown)",
+        address,
+        status: member?.status ?? "none",
+        version: member?.tags.get("build") ?? "",
+        leader: id === consensus.leader?.id,
+        voter: suffrage === "voter",
+        healthy,
+        lastContactMs: stats?.lastContactMs,
+        lastTerm: stats?.lastTerm ?? 0n,
+        lastIndex: stats?.lastIndex ?? 0n,
+        stableSinceMs: clock.wallMs() - (clock.now() - since),
+      };
+    });
+  }
+
+  #membersById(): ReadonlyMap<string | undefined, SerfMember> {
+    return new Map([...this.#init.members()].map((one) => [one.tags.get("id"), one]));
+  }
+
+  /** Asks every server of the group how far it is. */
+  async #observe(): Promise<void> {
+    const { consensus, clock } = this.#init;
+    const byId = this.#membersById();
+    const seen = consensus.servers.map(async ({ id }): Promise<[string, Observed]> => {
+      const stats = await this.#statsOf(id, byId.get(id));
+      const healthy = this.#isHealthy(stats);
+      const before = this.#observed.get(id);
+      const since = before?.healthy === healthy ? before.since : clock.now();
+      return [id, { stats, healthy, since }];
+    });
+    this.#observed = new Map(await Promise.all(seen));
   }
 
   /** What a new leader finds missing in the state it writes, as Nomad's does. */
@@ -95,6 +148,7 @@ export class LeaderDuties {
     }
     this.#busy = true;
     try {
+      await this.#observe();
       await this.#reconcile();
       await this.#promote();
     } catch (error) {
@@ -152,32 +206,31 @@ export class LeaderDuties {
     const { servers } = consensus;
     const dead = servers.filter((one) => one.id !== selfId && failed.has(one.id));
     const isVoter = (one: RaftServer): boolean => one.suffrage === "voter";
-    const spare = Math.floor((servers.filter(isVoter).length - 1) / 2);
-    return dead.filter(isVoter).length <= spare ? dead : dead.filter((one) => !isVoter(one));
+    const [lost, all] = [dead.filter(isVoter).length, servers.filter(isVoter).length];
+    const spare = Math.floor((all - 1) / 2);
+    const mayGo = lost <= spare && all - lost >= machine.autopilot.MinQuorum;
+    return mayGo ? dead : dead.filter((one) => !isVoter(one));
   }
 
   async #promote(): Promise<void> {
-    const { consensus, machine, members, clock, log } = this.#init;
+    const { consensus, machine, clock, log } = this.#init;
     const stableMs = Number((machine.autopilot?.ServerStabilizationTime ?? 0n) / 1_000_000n);
-    const byId = new Map([...members()].map((one) => [one.tags.get("id"), one]));
     for (const { id, address, suffrage } of consensus.servers) {
-      if (suffrage === "voter") continue;
-      const member = byId.get(id);
-      const healthy = member?.status === "alive" && this.#isHealthy(await this.#statsOf(member));
-      if (!healthy) {
-        this.#healthySince.delete(id);
-        continue;
-      }
-      const since = this.#healthySince.get(id) ?? clock.now();
-      this.#healthySince.set(id, since);
-      if (clock.now() - since < stableMs) continue;
+      const observed = this.#observed.get(id);
+      if (suffrage === "voter" || observed?.healthy !== true) continue;
+      if (clock.now() - observed.since < stableMs) continue;
       await consensus.change({ kind: "add-voter", id, address });
       log.info("server promoted to voter", { id, address });
     }
   }
 
-  async #statsOf(member: SerfMember): Promise<RaftStats | undefined> {
-    const { pool, region } = this.#init;
+  async #statsOf(id: string, member: SerfMember | undefined): Promise<RaftStats | undefined> {
+    const { pool, region, consensus, selfId } = this.#init;
+    if (id === selfId) {
+      const { lastContactMs, lastIndex, lastTerm } = consensus.stats();
+      return { lastContactMs, lastIndex: BigInt(lastIndex), lastTerm: BigInt(lastTerm) };
+    }
+    if (member?.status !== "alive") return undefined;
     const target = { address: rpcAddress(member), region };
     try {
       const body = encodeQueryOptions({ AllowStale: true });

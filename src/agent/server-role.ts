@@ -286,7 +286,12 @@ export class ServerRole {
       leader: () => consensus.leader?.address ?? "",
       raftStats: () => this.raft.stats(),
       others: new Map([
-        ...operatorMethods({ consensus, machine, nameOf: (id) => this.#nameOf(id) }),
+        ...operatorMethods({
+          consensus,
+          machine,
+          nameOf: (id) => this.#nameOf(id),
+          health: () => this.raft.health(),
+        }),
         ...nodeMethods({ consensus, machine, clock: systemClock, prng: this.#prng }),
       ]),
       forwarder: this.#forwarder,

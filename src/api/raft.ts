@@ -5,7 +5,6 @@ import {
   raftConfiguration as raftConfigurationReply,
   transferReply,
 } from "../service/operator-methods.ts";
-import { autopilotConfig } from "../state/state-machine.ts";
 import { type Codec, decodeValue, encodeValue, structOf } from "../wire/codec.ts";
 import { decodeText, decodeTexts, encodeQueryOptions } from "../wire/rpc-status.ts";
 import type { ApiContext } from "./context.ts";
@@ -14,7 +13,7 @@ import { ApiError } from "./errors.ts";
 type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Which region is asked, and whether a server may answer that does not lead. */
-interface Asked {
+export interface Asked {
   readonly region: string;
   readonly stale: boolean;
 }
@@ -85,30 +84,16 @@ export async function transferLeadership(
   return { Err: null, From, Noop, To };
 }
 
-/** Struct order and durations as texts, as Nomad's own marshaller has them. */
-export async function autopilotSettings(context: ApiContext, asked: Asked): Promise<JsonObject> {
-  const answer = await ask(context, "Operator.AutopilotGetConfiguration", readBody(asked));
-  const config = decode(autopilotConfig, answer);
-  return {
-    LastContactThreshold: goDuration(config.LastContactThreshold),
-    ServerStabilizationTime: goDuration(config.ServerStabilizationTime),
-    CleanupDeadServers: config.CleanupDeadServers,
-    MaxTrailingLogs: Number(config.MaxTrailingLogs),
-    MinQuorum: config.MinQuorum,
-    EnableRedundancyZones: config.EnableRedundancyZones,
-    DisableUpgradeMigration: config.DisableUpgradeMigration,
-    EnableCustomUpgrades: config.EnableCustomUpgrades,
-    CreateIndex: Number(config.CreateIndex),
-    ModifyIndex: Number(config.ModifyIndex),
-  };
-}
-
-function readBody({ region, stale }: Asked): Uint8Array {
+export function readBody({ region, stale }: Asked): Uint8Array {
   return encodeQueryOptions({ Region: region, AllowStale: stale });
 }
 
 /** @throws ApiError with the code that the error carries, or 500 */
-async function ask(context: ApiContext, method: string, body: Uint8Array): Promise<Uint8Array> {
+export async function ask(
+  context: ApiContext,
+  method: string,
+  body: Uint8Array,
+): Promise<Uint8Array> {
   try {
     return await context.call(method, body);
   } catch (error) {
@@ -118,15 +103,10 @@ async function ask(context: ApiContext, method: string, body: Uint8Array): Promi
   }
 }
 
-function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   const value = decodeValue(codec, bytes);
   if (value === undefined) throw new ApiError(500, "the server's answer cannot be read");
   return value;
-}
-
-function goDuration(nanos: bigint): string {
-  const ms = Number(nanos) / 1e6;
-  return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
 /** For /v1/status: where this server stands. */

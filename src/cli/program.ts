@@ -134,25 +134,7 @@ function addOperator(program: Command): void {
     .description("Look at every server's RPC port from here, and say what is left to do")
     .option("--json", "output as JSON")
     .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
-  const raft = operator.command("raft").description("The servers' Raft group");
-  apiCommand(raft.command("list-peers"))
-    .description("List the servers that vote, and those that do not yet")
-    .option("--stale", "any server may answer, not only the leader")
-    .action(async (flags) => (await import("./raft-peers.ts")).listPeers(flags));
-  apiCommand(raft.command("remove-peer"))
-    .description("Take a server out of the Raft group")
-    .option("--peer-id <id>", "its id")
-    .action(async (flags) => (await import("./raft-peers.ts")).removePeer(flags));
-  apiCommand(raft.command("transfer-leadership"))
-    .description("Have another server lead")
-    .option("--peer-id <id>", "its id")
-    .option("--peer-address <address>", "its address, as ip:port")
-    .action(async (flags) => (await import("./raft-peers.ts")).transferLeadership(flags));
-  const autopilot = operator.command("autopilot").description("Upkeep of the Raft group");
-  apiCommand(autopilot.command("get-config"))
-    .description("Show the settings")
-    .option("--json", "output as JSON")
-    .action(async (flags) => (await import("./raft-peers.ts")).autopilotConfig(flags));
+  addRaft(operator);
   const tls = operator.command("tls").description("The agent's own TLS");
   apiCommand(tls.command("reload"))
     .description("Have the agent read its certificates and tls block again")
@@ -183,6 +165,40 @@ function addOperator(program: Command): void {
   apiCommand(keyring.command("rotate"))
     .description("Replace all keys by a new one, checked step by step, without downtime")
     .action(async (flags) => (await import("./keyring.ts")).rotateKeys(flags));
+}
+
+function addRaft(operator: Command): void {
+  const raft = operator.command("raft").description("The servers' Raft group");
+  apiCommand(raft.command("list-peers"))
+    .description("List the servers that vote, and those that do not yet")
+    .option("--stale", "any server may answer, not only the leader")
+    .action(async (flags) => (await import("./raft-peers.ts")).listPeers(flags));
+  apiCommand(raft.command("remove-peer"))
+    .description("Take a server out of the Raft group")
+    .option("--peer-id <id>", "its id")
+    .action(async (flags) => (await import("./raft-peers.ts")).removePeer(flags));
+  apiCommand(raft.command("transfer-leadership"))
+    .description("Have another server lead")
+    .option("--peer-id <id>", "its id")
+    .option("--peer-address <address>", "its address, as ip:port")
+    .action(async (flags) => (await import("./raft-peers.ts")).transferLeadership(flags));
+  const autopilot = operator.command("autopilot").description("Upkeep of the Raft group");
+  apiCommand(autopilot.command("get-config"))
+    .description("Show the settings")
+    .option("--json", "output as JSON")
+    .action(async (flags) => (await import("./autopilot.ts")).getAutopilot(flags));
+  apiCommand(autopilot.command("set-config"))
+    .description("Change settings; the others stay as they are")
+    .option("--cleanup-dead-servers <bool>", "remove failed servers while a quorum is kept")
+    .option("--max-trailing-logs <count>", "entries that a healthy server may be behind")
+    .option("--last-contact-threshold <duration>", "a healthy server hears the leader this often")
+    .option("--server-stabilization-time <duration>", "healthy this long before it votes")
+    .option("--min-quorum <count>", "servers that dead server cleanup leaves")
+    .action(async (flags) => (await import("./autopilot.ts")).setAutopilot(flags));
+  apiCommand(autopilot.command("health"))
+    .description("How well each server keeps up, and how many can be lost")
+    .option("--json", "output as JSON")
+    .action(async (flags) => (await import("./autopilot.ts")).autopilotHealth(flags));
 }
 
 async function keygen(bytes: string): Promise<void> {

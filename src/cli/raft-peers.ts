@@ -1,4 +1,4 @@
-/** `nomad operator raft` and `operator autopilot`: the group, Nomad's columns and texts. */
+/** `nomad operator raft`: the group, Nomad's columns and texts. */
 import { errorText } from "../host/error-text.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";
 import { formatTable } from "./columns.ts";
@@ -55,30 +55,6 @@ export async function transferLeadership(flags: PeerFlags): Promise<void> {
   const query = `${name}=${encodeURIComponent(value ?? "")}`;
   await change(flags, "PUT", `/v1/operator/raft/transfer-leadership?${query}`, what);
   print(`Transferred leadership to peer with ${name} ${JSON.stringify(value)}`);
-}
-
-export interface AutopilotFlags extends ApiFlags {
-  readonly json?: boolean;
-}
-
-export async function autopilotConfig(flags: AutopilotFlags): Promise<void> {
-  const client = new ApiClient(flags, process.env);
-  const path = "/v1/operator/autopilot/configuration";
-  const answer = await client.get(path).catch((error: unknown) => {
-    throw new CommandError(`Error querying Autopilot configuration: ${errorText(error)}`);
-  });
-  if (flags.json === true) return print(JSON.stringify(answer, null, 4));
-  const names = [
-    "CleanupDeadServers",
-    "LastContactThreshold",
-    "MaxTrailingLogs",
-    "MinQuorum",
-    "ServerStabilizationTime",
-    "EnableRedundancyZones",
-    "DisableUpgradeMigration",
-    "EnableCustomUpgrades",
-  ];
-  for (const name of names) print(`${name} = ${textField(answer, name)}`);
 }
 
 async function change(flags: ApiFlags, method: string, path: string, what: string): Promise<void> {

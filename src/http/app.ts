@@ -13,6 +13,7 @@ import {
   agentSelf,
   regions,
 } from "../api/agent.ts";
+import { autopilotHealth, autopilotSettings, setAutopilot } from "../api/autopilot.ts";
 import type { ApiContext } from "../api/context.ts";
 import { encryptionReport } from "../api/encryption.ts";
 import { ApiError } from "../api/errors.ts";
@@ -21,7 +22,6 @@ import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts"
 import { monitorLog } from "../api/monitor.ts";
 import {
   askedOf,
-  autopilotSettings,
   raftConfiguration,
   removePeer,
   statusLeader,
@@ -48,6 +48,9 @@ export interface HttpApp {
 
 const KEYRING = "/v1/agent/keyring/";
 
+/** Read by GET, replaced by PUT. */
+const AUTOPILOT = "/v1/operator/autopilot/configuration";
+
 const STRANGER: Caller = { ip: new Uint8Array(4), verified: false };
 
 type Reader = (url: URL, body: string) => unknown;
@@ -60,7 +63,7 @@ function readers(context: ApiContext): Readonly<Record<string, Reader>> {
     "/v1/agent/members": () => agentMembers(context),
     "/v1/agent/self": () => agentSelf(context),
     "/v1/operator/encryption": () => encryptionReport(context),
-    "/v1/operator/autopilot/configuration": (url) => autopilotSettings(context, asked(url)),
+    [AUTOPILOT]: (url) => autopilotSettings(context, asked(url)),
     "/v1/operator/raft/configuration": (url) => raftConfiguration(context, asked(url)),
     "/v1/status/leader": (url) => statusLeader(context, asked(url)),
     "/v1/status/peers": (url) => statusPeers(context, asked(url)),
@@ -117,25 +120,11 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
   });
   for (const [path, read] of Object.entries(readers(context))) {
     app.get(path, async ({ request }) => answer(request, await read(new URL(request.url), "")));
-    for (const method of ["POST", "PUT", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
+    for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+      if (path !== AUTOPILOT || method !== "PUT") app.route(method, path, invalidMethod);
+    }
   }
-  app.get("/v1/metrics", async ({ request }) => {
-    const metrics = await collectMetrics(context);
-    const format = new URL(request.url).searchParams.get("format");
-    if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
-    const type = "text/plain; version=0.0.4; charset=utf-8";
-    return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
-  });
-  app.get("/v1/agent/monitor", async ({ request }) => {
-    const { plain, body } = await monitorLog(context, new URL(request.url).searchParams);
-    const type = plain ? "text/plain" : "application/json";
-    // The server sends it as it comes, and so does a proxy that knows this header.
-    return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
-  });
-  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
-    app.route(method, "/v1/metrics", invalidMethod);
-    app.route(method, "/v1/agent/monitor", invalidMethod);
-  }
+  addOwnAnswers(app, context);
   const guarded = (change: Reader) => {
     return async ({ request }: { request: Request }): Promise<Response> => {
       const { method, headers } = request;
@@ -153,6 +142,12 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
       return removePeer(context, askedOf(context, searchParams), searchParams);
     }),
   );
+  app.put(
+    AUTOPILOT,
+    guarded(({ searchParams }, body) => {
+      return setAutopilot(context, askedOf(context, searchParams), searchParams, body);
+    }),
+  );
   for (const [path, change] of Object.entries(changers(context))) {
     const handler = guarded(change);
     app.put(path, handler).post(path, handler);
@@ -164,17 +159,47 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
   return { handle: async (request) => app.handle(request) };
 }
 
+/** Reading endpoints whose answers are not just JSON with code 200. */
+function addOwnAnswers(app: Elysia, context: ApiContext): void {
+  app.get("/v1/operator/autopilot/health", async ({ request }) => {
+    const health = await autopilotHealth(
+      context,
+      askedOf(context, new URL(request.url).searchParams),
+    );
+    // What asks for the code only must see that something is wrong.
+    return answer(request, health, health["Healthy"] === true ? 200 : 429);
+  });
+  app.get("/v1/metrics", async ({ request }) => {
+    const metrics = await collectMetrics(context);
+    const format = new URL(request.url).searchParams.get("format");
+    if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
+    const type = "text/plain; version=0.0.4; charset=utf-8";
+    return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
+  });
+  app.get("/v1/agent/monitor", async ({ request }) => {
+    const { plain, body } = await monitorLog(context, new URL(request.url).searchParams);
+    const type = plain ? "text/plain" : "application/json";
+    // The server sends it as it comes, and so does a proxy that knows this header.
+    return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
+  });
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    app.route(method, "/v1/metrics", invalidMethod);
+    app.route(method, "/v1/operator/autopilot/health", invalidMethod);
+    app.route(method, "/v1/agent/monitor", invalidMethod);
+  }
+}
+
 function invalidMethod(): never {
   throw new ApiError(405, "Invalid method");
 }
 
 /** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
-function answer(request: Request, value: unknown): Response {
+function answer(request: Request, value: unknown, status = 200): Response {
   if (value === undefined) return new Response(null, { status: 200 });
   const pretty = new URL(request.url).searchParams.get("pretty");
   const indented = pretty !== null && pretty !== "0";
   const text = indented ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
-  return new Response(text, { headers: { "Content-Type": "application/json" } });
+  return new Response(text, { status, headers: { "Content-Type": "application/json" } });
 }
 
 function plain(status: number, text: string): Response {

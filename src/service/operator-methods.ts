@@ -25,6 +25,7 @@ import {
   type ValueOf,
 } from "../wire/codec.ts";
 import { encodeEmpty } from "../wire/rpc-status.ts";
+import { healthOf, healthReply, type ServerState } from "./autopilot-health.ts";
 import { type Consensus, ConsensusError } from "./consensus.ts";
 import { type Method, RpcMethodError } from "./rpc-methods.ts";
 
@@ -52,6 +53,8 @@ export interface OperatorMethodsInit {
   readonly machine: StateMachine;
   /** Gossip's name for a server's id; undefined: gossip does not know it. */
   readonly nameOf: (id: string) => string | undefined;
+  /** As the leader has seen them last; empty before it has looked. */
+  readonly health: () => readonly ServerState[];
 }
 
 export function operatorMethods(init: OperatorMethodsInit): ReadonlyMap<string, Method> {
@@ -68,6 +71,7 @@ export function operatorMethods(init: OperatorMethodsInit): ReadonlyMap<string, 
     ["Operator.TransferLeadershipToPeer", leader((_options, body) => transfer(init, body))],
     ["Operator.AutopilotGetConfiguration", leader(() => autopilot(init))],
     ["Operator.AutopilotSetConfiguration", leader((_options, body) => setAutopilot(init, body))],
+    ["Operator.ServerHealth", leader(() => serverHealth(init))],
   ]);
 }
 
@@ -130,6 +134,12 @@ function autopilot({ machine }: OperatorMethodsInit): Uint8Array {
     throw new RpcMethodError("autopilot config not initialized yet", false);
   }
   return encodeValue(autopilotConfig, machine.autopilot);
+}
+
+/** Only the leader looks: a follower that is asked for what it knows has nothing. */
+function serverHealth({ consensus, health }: OperatorMethodsInit): Uint8Array {
+  if (consensus.role !== "leader") throw new RpcMethodError("No cluster leader", false);
+  return encodeValue(healthReply, healthOf(health()));
 }
 
 /** @returns was it taken: with CAS only if nobody changed it meanwhile */

@@ -84,6 +84,8 @@ function command(type: number, body: Uint8Array): Uint8Array {
 const Record = { index: 2, clusterMetadata: 14 } as const;
 const indexRecord = struct({ Key: text, Value: uint64 });
 const LAST_APPLIED = "last_applied";
+/** In the header. */
+const AUTOPILOT = "Autopilot";
 
 export class StateMachine {
   #autopilot: AutopilotConfig | undefined;
@@ -134,9 +136,14 @@ export class StateMachine {
     for (const changed of [...this.#watchers]) changed();
   }
 
-  /** Autopilot's settings are no part of it, as in Nomad: a leader writes them again. */
+  /**
+   * Nomad has no record for autopilot's settings and loses them with the log; a record of our own
+   * it would refuse. Its header is a map of which it knows no field: there they travel unseen.
+   */
   snapshot(): Uint8Array {
-    const out = new MsgpackWriter().map(0).byte(Record.index);
+    const out = new MsgpackWriter().map(this.#autopilot === undefined ? 0 : 1);
+    if (this.#autopilot !== undefined) autopilotConfig.write(out.text(AUTOPILOT), this.#autopilot);
+    out.byte(Record.index);
     indexRecord.write(out, { Key: LAST_APPLIED, Value: BigInt(this.#index) });
     if (this.#cluster !== undefined) {
       clusterMetadata.write(out.byte(Record.clusterMetadata), this.#cluster);
@@ -147,7 +154,11 @@ export class StateMachine {
   /** @returns false: not a snapshot, and nothing has changed */
   restore(data: Uint8Array, index: number): boolean {
     const reader = new MsgpackReader(data);
-    reader.skip();
+    let autopilot: AutopilotConfig | undefined;
+    for (let left = reader.map(); left > 0 && reader.ok; left--) {
+      if (reader.text() === AUTOPILOT) autopilot = autopilotConfig.read(reader);
+      else reader.skip();
+    }
     let cluster: ClusterMetadata | undefined;
     while (reader.ok && reader.at < data.length) {
       const type = reader.byte();
@@ -155,7 +166,7 @@ export class StateMachine {
       else reader.skip();
     }
     if (!reader.ok) return false;
-    this.#autopilot = undefined;
+    this.#autopilot = autopilot;
     this.#cluster = cluster;
     this.#index = index;
     for (const changed of [...this.#watchers]) changed();

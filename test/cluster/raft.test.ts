@@ -96,6 +96,47 @@ describe("three servers that expect three", () => {
     expect(settings.out).toStartWith("CleanupDeadServers = true\nLastContactThreshold = 200ms\n");
   });
 
+  test("autopilot: settings are changed one by one and as a whole, health names every server", async () => {
+    const env = { NOMAD_ADDR: `http://${IPS[2]}:4646` };
+    const flags = ["-max-trailing-logs=300", "-server-stabilization-time=11s"];
+    const set = await run(["operator", "autopilot", "set-config", ...flags], { env });
+    expect(set).toMatchObject({ code: 0, out: "Configuration updated!\n", err: "" });
+    const path = "/v1/operator/autopilot/configuration";
+    const changed = await getJson(await leaderOf(IPS), path);
+    expect(changed).toMatchObject({
+      CleanupDeadServers: true,
+      MaxTrailingLogs: 300,
+      ServerStabilizationTime: "11s",
+    });
+    const put = async (query: string, body: string): Promise<[number, string]> => {
+      const url = `http://${IPS[0]}:4646${path}${query}`;
+      const answer = await fetch(url, { method: "PUT", body, signal: AbortSignal.timeout(9000) });
+      return [answer.status, await answer.text()];
+    };
+    const whole = JSON.stringify({
+      ...changed,
+      MaxTrailingLogs: 250,
+      ServerStabilizationTime: "10s",
+    });
+    expect(await put("?cas=1", whole)).toEqual([200, "false"]);
+    expect(await put(`?cas=${changed.ModifyIndex}`, whole)).toEqual([200, "true"]);
+    const [status, text] = await put("", '{"MinQuorum": -1}');
+    expect([status, text]).toEqual([
+      400,
+      "Error parsing autopilot config: MinQuorum must be a whole number from 0 on",
+    ]);
+    const bad = await run(["operator", "autopilot", "set-config", "-min-quorum=x"], { env });
+    expect(bad.code).toBe(1);
+    await until("all are healthy", async () => {
+      const health = await getJson(IPS[0], "/v1/operator/autopilot/health");
+      return health.Healthy === true && health.FailureTolerance === 1;
+    });
+    const health = await run(["operator", "autopilot", "health"], { env });
+    expect(health.code).toBe(0);
+    expect(health.out).toStartWith("Healthy: true\nFailureTolerance: 1\nLeader: ");
+    for (const ip of IPS) expect(health.out).toContain(`${nameOf(ip)}.global`);
+  });
+
   test("a leader that is killed is replaced in seconds, and comes back as a follower", async () => {
     const old = await leaderOf(IPS);
     const rest = IPS.filter((ip) => ip !== old);

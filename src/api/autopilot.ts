@@ -1,0 +1,125 @@
+/** Autopilot's settings and its view of the servers, with Nomad's fields, order and texts. */
+import { formatDurationMs, parseDurationMs } from "../config/duration.ts";
+import { isObject } from "../config/tree.ts";
+import { healthReply, SERF_STATUSES, unixMs } from "../service/autopilot-health.ts";
+import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/state-machine.ts";
+import { bool, encodeValue, structOf } from "../wire/codec.ts";
+import type { ApiContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+import { type Asked, ask, decode, readBody } from "./raft.ts";
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Struct order and durations as texts, as Nomad's own marshaller has them. */
+export async function autopilotSettings(context: ApiContext, asked: Asked): Promise<JsonObject> {
+  const answer = await ask(context, "Operator.AutopilotGetConfiguration", readBody(asked));
+  const config = decode(autopilotConfig, answer);
+  return {
+    LastContactThreshold: durationText(config.LastContactThreshold),
+    ServerStabilizationTime: durationText(config.ServerStabilizationTime),
+    CleanupDeadServers: config.CleanupDeadServers,
+    MaxTrailingLogs: Number(config.MaxTrailingLogs),
+    MinQuorum: config.MinQuorum,
+    EnableRedundancyZones: config.EnableRedundancyZones,
+    DisableUpgradeMigration: config.DisableUpgradeMigration,
+    EnableCustomUpgrades: config.EnableCustomUpgrades,
+    CreateIndex: Number(config.CreateIndex),
+    ModifyIndex: Number(config.ModifyIndex),
+  };
+}
+
+/**
+ * Replaces all settings; what the body leaves out becomes zero, as in Nomad.
+ *
+ * @returns false: with `cas`, somebody else has changed them
+ */
+export async function setAutopilot(
+  context: ApiContext,
+  asked: Asked,
+  query: URLSearchParams,
+  body: string,
+): Promise<boolean> {
+  const cas = query.get("cas");
+  if (cas !== null && !/^\d{1,20}$/.test(cas)) {
+    throw new ApiError(400, `Error parsing cas value: ${JSON.stringify(cas)} is no index`);
+  }
+  const request = structOf(autopilotRequest, {
+    CAS: cas !== null,
+    Config: { ...parseSettings(body), ModifyIndex: BigInt(cas ?? 0) },
+    Region: asked.region,
+  });
+  const bytes = encodeValue(autopilotRequest, request);
+  return decode(bool, await ask(context, "Operator.AutopilotSetConfiguration", bytes));
+}
+
+/** @throws ApiError that names the field */
+function parseSettings(body: string): AutopilotConfig {
+  const fail = (why: string): never => {
+    throw new ApiError(400, `Error parsing autopilot config: ${why}`);
+  };
+  let tree: unknown;
+  try {
+    tree = JSON.parse(body);
+  } catch {
+    return fail("the body is not JSON");
+  }
+  if (!isObject(tree)) return fail("the body is not a JSON object");
+  // Go reads names in any case.
+  const given = new Map(Object.entries(tree).map(([name, value]) => [name.toLowerCase(), value]));
+  const flag = (name: string): boolean => {
+    const value = given.get(name.toLowerCase()) ?? false;
+    return typeof value === "boolean" ? value : fail(`${name} must be true or false`);
+  };
+  const count = (name: string): number => {
+    const value = given.get(name.toLowerCase()) ?? 0;
+    const fits = typeof value === "number" && Number.isInteger(value) && value >= 0;
+    return fits && value <= 0xffff_ffff ? value : fail(`${name} must be a whole number from 0 on`);
+  };
+  const duration = (name: string): bigint => {
+    const value = given.get(name.toLowerCase()) ?? 0;
+    const ms = typeof value === "string" ? parseDurationMs(value) : Number(value) / 1e6;
+    // Go's own are nanoseconds in 64 bits.
+    if (ms !== undefined && ms >= 0 && ms < 9e12) return BigInt(Math.round(ms * 1e6));
+    return fail(`${name} must be a duration such as "10s"`);
+  };
+  return structOf(autopilotConfig, {
+    CleanupDeadServers: flag("CleanupDeadServers"),
+    DisableUpgradeMigration: flag("DisableUpgradeMigration"),
+    EnableCustomUpgrades: flag("EnableCustomUpgrades"),
+    EnableRedundancyZones: flag("EnableRedundancyZones"),
+    LastContactThreshold: duration("LastContactThreshold"),
+    MaxTrailingLogs: BigInt(count("MaxTrailingLogs")),
+    MinQuorum: count("MinQuorum"),
+    ServerStabilizationTime: duration("ServerStabilizationTime"),
+  });
+}
+
+/** Only the leader knows: a stale answer is not asked for. */
+export async function autopilotHealth(context: ApiContext, asked: Asked): Promise<JsonObject> {
+  const answer = await ask(context, "Operator.ServerHealth", readBody({ ...asked, stale: false }));
+  const health = decode(healthReply, answer);
+  return {
+    FailureTolerance: health.FailureTolerance,
+    Healthy: health.Healthy,
+    Leader: health.Leader,
+    Servers: (health.Servers ?? []).map((one) => ({
+      LastContact: durationText(one.LastContact),
+      ID: one.ID,
+      Name: one.Name,
+      Address: one.Address,
+      SerfStatus: SERF_STATUSES[one.SerfStatus] ?? "none",
+      Version: one.Version,
+      Leader: one.Leader,
+      LastTerm: Number(one.LastTerm),
+      LastIndex: Number(one.LastIndex),
+      Healthy: one.Healthy,
+      Voter: one.Voter,
+      StableSince: new Date(unixMs(one.StableSince)).toISOString().replace(/\.\d+Z$/, "Z"),
+    })),
+    Voters: health.Voters ?? [],
+  };
+}
+
+function durationText(nanos: bigint): string {
+  return formatDurationMs(Number(nanos) / 1e6);
+}

@@ -1,0 +1,125 @@
+/** `nomad operator autopilot`: upkeep of the Raft group, Nomad's columns and texts. */
+import { isObject } from "../config/tree.ts";
+import { errorText } from "../host/error-text.ts";
+import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { formatTable } from "./columns.ts";
+import { field, listField, textField } from "./json-read.ts";
+import { CommandError, print } from "./output.ts";
+
+const PATH = "/v1/operator/autopilot/configuration";
+
+export interface AutopilotFlags extends ApiFlags {
+  readonly json?: boolean;
+}
+
+export async function getAutopilot(flags: AutopilotFlags): Promise<void> {
+  const answer = await settings(new ApiClient(flags, process.env));
+  if (flags.json === true) return print(JSON.stringify(answer, null, 4));
+  const names = [
+    "CleanupDeadServers",
+    "LastContactThreshold",
+    "MaxTrailingLogs",
+    "MinQuorum",
+    "ServerStabilizationTime",
+    "EnableRedundancyZones",
+    "DisableUpgradeMigration",
+    "EnableCustomUpgrades",
+  ];
+  for (const name of names) print(`${name} = ${textField(answer, name)}`);
+}
+
+async function settings(client: ApiClient): Promise<unknown> {
+  return client.get(PATH).catch((error: unknown) => {
+    throw new CommandError(`Error querying Autopilot configuration: ${errorText(error)}`);
+  });
+}
+
+export interface SetAutopilotFlags extends ApiFlags {
+  readonly cleanupDeadServers?: string;
+  readonly maxTrailingLogs?: string;
+  readonly lastContactThreshold?: string;
+  readonly serverStabilizationTime?: string;
+  readonly minQuorum?: string;
+}
+
+/** Reads, changes what the flags say, and writes if nobody else has meanwhile. */
+export async function setAutopilot(flags: SetAutopilotFlags): Promise<void> {
+  const changes = {
+    ...(flags.cleanupDeadServers === undefined
+      ? {}
+      : { CleanupDeadServers: truth("cleanup-dead-servers", flags.cleanupDeadServers) }),
+    ...(flags.maxTrailingLogs === undefined
+      ? {}
+      : { MaxTrailingLogs: count("max-trailing-logs", flags.maxTrailingLogs) }),
+    ...(flags.minQuorum === undefined ? {} : { MinQuorum: count("min-quorum", flags.minQuorum) }),
+    ...(flags.lastContactThreshold === undefined
+      ? {}
+      : { LastContactThreshold: flags.lastContactThreshold }),
+    ...(flags.serverStabilizationTime === undefined
+      ? {}
+      : { ServerStabilizationTime: flags.serverStabilizationTime }),
+  };
+  const client = new ApiClient(flags, process.env);
+  const before = await settings(client);
+  const next = JSON.stringify({ ...(isObject(before) ? before : {}), ...changes });
+  const path = `${PATH}?cas=${textField(before, "ModifyIndex")}`;
+  const { status, body } = await client.send("PUT", path, next);
+  if (status !== 200) {
+    const what = `Unexpected response code: ${status} (${body.trim()})`;
+    throw new CommandError(`Error setting Autopilot configuration: ${what}`);
+  }
+  if (body.trim() !== "true") {
+    throw new CommandError("Configuration could not be atomically updated, please try again");
+  }
+  print("Configuration updated!");
+}
+
+function truth(flag: string, value: string): boolean {
+  if (["1", "t", "true"].includes(value.toLowerCase())) return true;
+  if (["0", "f", "false"].includes(value.toLowerCase())) return false;
+  throw new CommandError(`-${flag}: ${JSON.stringify(value)} is neither true nor false`);
+}
+
+function count(flag: string, value: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new CommandError(`-${flag}: ${JSON.stringify(value)} is no whole number from 0 on`);
+}
+
+/** The table too when something is wrong: that is when it is needed. Then the exit code is 1. */
+export async function autopilotHealth(flags: AutopilotFlags): Promise<void> {
+  const path = "/v1/operator/autopilot/health";
+  const { status, body } = await new ApiClient(flags, process.env).send("GET", path);
+  if (status !== 200 && status !== 429) {
+    const what = `Unexpected response code: ${status} (${body.trim()})`;
+    throw new CommandError(`Error querying Autopilot health: ${what}`);
+  }
+  const health: unknown = JSON.parse(body);
+  if (status === 429) process.exitCode = 1;
+  if (flags.json === true) return print(JSON.stringify(health, null, 4));
+  print(`Healthy: ${textField(health, "Healthy")}`);
+  print(`FailureTolerance: ${textField(health, "FailureTolerance")}`);
+  print(`Leader: ${textField(health, "Leader")}`);
+  print(`Voters:  \n\t${listField(health, "Voters").join("\n\t")}`);
+  print("Servers: ");
+  const columns = [
+    "ID",
+    "Name",
+    "Address",
+    "SerfStatus",
+    "Version",
+    "Leader",
+    "Voter",
+    "Healthy",
+    "LastContact",
+    "LastTerm",
+    "LastIndex",
+    "StableSince",
+  ];
+  const rows = listField(health, "Servers").map((server) => {
+    return columns.map((name) => {
+      if (name !== "StableSince") return textField(server, name);
+      return String(field(server, name)).replace("T", " ").replace("Z", " +0000 UTC");
+    });
+  });
+  print(formatTable([columns, ...rows]));
+}
