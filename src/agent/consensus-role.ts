@@ -26,6 +26,7 @@ import type { PoolTarget, RpcPool } from "../service/rpc-pool.ts";
 import { StateMachine } from "../state/state-machine.ts";
 import { decodeTexts, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
 import { LeaderDuties } from "./leader-duties.ts";
+import { recoverGroup } from "./peers-file.ts";
 import { rpcAddress } from "./server-tags.ts";
 
 const PEERS_TIMEOUT_MS = 5000;
@@ -62,13 +63,16 @@ export class ConsensusRole {
     this.#self = { id: nodeId, address };
     const { region } = config;
     this.#transport = new RaftTransport({ self: this.#self, region, dialer, log: this.#log });
+    const directory = raftDirectory(config);
+    const store = new RaftStore(directory);
+    if (directory !== undefined) recoverGroup(join(directory, "peers.json"), store, this.#log);
     this.consensus = new Consensus({
       self: this.#self,
       config: {
         ...scaled(RAFT, config.server.raftMultiplier),
         trailingEntries: config.server.raftTrailingLogs,
       },
-      store: new RaftStore(raftDirectory(config)),
+      store,
       transport: this.#transport,
       machine: this.machine,
       clock: systemClock,

@@ -1,0 +1,80 @@
+/**
+ * `raft/peers.json`: the way back for a group that has lost its quorum for good. The operator names
+ * who is left, on each of them; at the next start the log as it stands becomes the state, with
+ * those servers as the group, and the file goes (hashicorp/raft's RecoverCluster).
+ *
+ * @module
+ */
+import { rmSync } from "node:fs";
+import { isObject } from "../config/tree.ts";
+import { readFileIfThere } from "../host/disk.ts";
+import type { Log } from "../host/host.ts";
+import { splitHostPort } from "../host/ip.ts";
+import type { RaftStore } from "../host/raft-store.ts";
+import { EntryType, type RaftServer } from "../protocol/raft/message.ts";
+import { StateMachine } from "../state/state-machine.ts";
+
+/**
+ * @param path of peers.json; where there is none nothing happens
+ * @throws Error with one sentence for the operator, and nothing has changed
+ */
+export function recoverGroup(path: string, store: RaftStore, log: Log): void {
+  const file = readFileIfThere(path);
+  if (file === undefined) return;
+  const servers = parsePeers(new TextDecoder().decode(file), path);
+  const { entries, snapshot } = store.load();
+  const index = entries.at(-1)?.index ?? snapshot?.meta.index ?? 0;
+  const term = entries.at(-1)?.term ?? snapshot?.meta.term ?? 0;
+  if (index === 0) {
+    throw new Error(
+      `${path} is for servers that were part of a group, and this one has no Raft state: ` +
+        "remove the file, and let the server join the others",
+    );
+  }
+  const machine = new StateMachine();
+  if (snapshot !== undefined && !machine.restore(snapshot.data, snapshot.meta.index)) {
+    throw new Error("the Raft snapshot cannot be read");
+  }
+  // Committed or not: nobody is left to ask, and what was promised is in here.
+  for (const entry of entries) {
+    if (entry.index <= machine.index) continue;
+    if (entry.type === EntryType.command) machine.apply(entry.index, entry.data);
+    else machine.advance(entry.index);
+  }
+  const meta = { index, term, configuration: { servers }, configurationIndex: index };
+  store.saveSnapshot({ meta, data: machine.snapshot() });
+  store.forget(index, undefined);
+  rmSync(path);
+  const peers = servers.map((one) => one.address);
+  log.warn("the group was made anew from peers.json, which is removed now", { peers, index });
+}
+
+function parsePeers(text: string, path: string): readonly RaftServer[] {
+  const fail = (why: string): never => {
+    throw new Error(`recovery failed: ${path} ${why}; nothing was changed`);
+  };
+  let read: unknown;
+  try {
+    read = JSON.parse(text);
+  } catch {
+    return fail("is not JSON");
+  }
+  if (!Array.isArray(read)) return fail("must be a list of servers with id and address");
+  const servers = read.map((one: unknown, i): RaftServer => {
+    const where = `in its entry ${i + 1}`;
+    if (!isObject(one)) return fail(`needs {"id": …, "address": …} ${where}`);
+    const { id, address, non_voter: nonVoter = false } = one;
+    if (typeof id !== "string" || id === "") return fail(`has no id ${where}`);
+    if (typeof address !== "string" || splitHostPort(address).port === undefined) {
+      return fail(`has no address of the form ip:port ${where}`);
+    }
+    if (typeof nonVoter !== "boolean") return fail(`has a non_voter that is no bool ${where}`);
+    return { id, address, suffrage: nonVoter ? "nonvoter" : "voter" };
+  });
+  for (const name of ["id", "address"] as const) {
+    const twice = servers.find((one, i) => servers.findIndex((s) => s[name] === one[name]) < i);
+    if (twice !== undefined) return fail(`names the ${name} ${twice[name]} twice`);
+  }
+  if (!servers.some((one) => one.suffrage === "voter")) return fail("names no voter");
+  return servers;
+}
