@@ -87,6 +87,7 @@ export class ConsensusRole {
       machine: this.machine,
       region,
       selfId: nodeId,
+      ownStats: () => this.stats(),
       pool: init.pool,
       clock: systemClock,
       log: sink.logger("nomad.autopilot"),

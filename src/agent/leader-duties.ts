@@ -32,6 +32,8 @@ export interface LeaderDutiesInit {
   readonly machine: StateMachine;
   readonly region: string;
   readonly selfId: string;
+  /** What we would tell another leader. */
+  readonly ownStats: () => RaftStats;
   readonly pool: Pick<RpcPool, "call">;
   readonly clock: Clock;
   readonly log: Log;
@@ -225,11 +227,8 @@ export class LeaderDuties {
   }
 
   async #statsOf(id: string, member: SerfMember | undefined): Promise<RaftStats | undefined> {
-    const { pool, region, consensus, selfId } = this.#init;
-    if (id === selfId) {
-      const { lastContactMs, lastIndex, lastTerm } = consensus.stats();
-      return { lastContactMs, lastIndex: BigInt(lastIndex), lastTerm: BigInt(lastTerm) };
-    }
+    const { pool, region, selfId, ownStats } = this.#init;
+    if (id === selfId) return ownStats();
     if (member?.status !== "alive") return undefined;
     const target = { address: rpcAddress(member), region };
     try {
