@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { loadIdentity } from "../test/cluster/rpc-pool.ts";
 import { buildPeer, hasGo, Peer } from "../test/interop/go.ts";
 import { startMuxPeer } from "../test/interop/mux-peer.ts";
-import { cpuMs, type Report, ratio } from "./bench-tools.ts";
+import { cpuMs, makeCertificates, type Report, ratio } from "./bench-tools.ts";
 import { BINARY } from "./build.ts";
 import { median } from "./median.ts";
 
@@ -41,7 +41,7 @@ export async function benchRpc(report: Report): Promise<void> {
     return;
   }
   const directory = mkdtempSync(join(tmpdir(), "nomad-bench-"));
-  const [ca, cert, key] = certificates(directory);
+  const { ca, cert, key } = makeCertificates(directory);
   const program = buildPeer("rpc-peer");
   const tls = [`-ca=${ca}`, `-cert=${cert}`, `-key=${key}`];
   const ours = startAgent(directory, ca, cert, key);
@@ -133,18 +133,6 @@ async function handshakes(caller: Peer, servers: readonly Server[], report: Repo
   const [us = 0, them = 0] = costs.map(median);
   const theirs = `Go ${them.toFixed(0)} us, ${ratio(us, them)}`;
   report("a full mutual TLS handshake: CPU", `${us.toFixed(0)} us`, `at most Go's; ${theirs}`);
-}
-
-function certificates(directory: string): readonly [string, string, string] {
-  for (const args of [
-    ["ca", "create"],
-    ["cert", "create", "-server"],
-  ]) {
-    const run = Bun.spawnSync([BINARY, "tls", ...args], { cwd: directory, stderr: "pipe" });
-    if (!run.success) throw new Error(run.stderr.toString());
-  }
-  const pair = join(directory, "global-server-nomad");
-  return [join(directory, "nomad-agent-ca.pem"), `${pair}.pem`, `${pair}-key.pem`];
 }
 
 function startAgent(directory: string, ca: string, cert: string, key: string): Bun.Subprocess {

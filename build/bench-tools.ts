@@ -1,5 +1,7 @@
 /** What the benchmarks share: one line a figure, and what a process has cost so far. */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BINARY } from "./build.ts";
 
 export type Report = (what: string, value: string, target: string) => void;
 
@@ -11,4 +13,24 @@ export function cpuMs(pid: number): number {
 
 export function ratio(ours: number, theirs: number): string {
   return `ratio ${(ours / theirs).toFixed(2)}`;
+}
+
+export interface TlsFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A CA and a server's certificate, as our own commands make them. */
+export function makeCertificates(directory: string): TlsFiles {
+  for (const args of [
+    ["ca", "create"],
+    ["cert", "create", "-server"],
+  ]) {
+    const run = Bun.spawnSync([BINARY, "tls", ...args], { cwd: directory, stderr: "pipe" });
+    if (!run.success) throw new Error(run.stderr.toString());
+  }
+  const pair = join(directory, "global-server-nomad");
+  const ca = join(directory, "nomad-agent-ca.pem");
+  return { ca, cert: `${pair}.pem`, key: `${pair}-key.pem` };
 }

@@ -13,7 +13,9 @@ import { nativeAead } from "../src/secret/native-aead.ts";
 import { Sealer } from "../src/service/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
 import { benchGossip } from "./bench-gossip.ts";
+import { benchRaft } from "./bench-raft.ts";
 import { benchRpc } from "./bench-rpc.ts";
+import { makeCertificates } from "./bench-tools.ts";
 import { BINARY, build } from "./build.ts";
 import { median } from "./median.ts";
 
@@ -37,13 +39,8 @@ function keygenMs(): number {
 
 /** A server with TLS and a gossip key, configured in HCL, in a folder of its own. */
 function prepareAgent(directory: string): string {
-  const make = (args: string[]): void => {
-    const run = Bun.spawnSync([BINARY, "tls", ...args], { cwd: directory, stderr: "pipe" });
-    if (!run.success) throw new Error(run.stderr.toString());
-  };
-  make(["ca", "create"]);
-  make(["cert", "create", "-server"]);
-  const key = Bun.spawnSync([BINARY, "keygen"]).stdout.toString().trim();
+  const { ca, cert, key } = makeCertificates(directory);
+  const encrypt = Bun.spawnSync([BINARY, "keygen"]).stdout.toString().trim();
   const file = join(directory, "agent.hcl");
   writeFileSync(
     file,
@@ -52,14 +49,14 @@ data_dir = "${directory}/data"
 bind_addr = "127.0.90.1"
 server {
   enabled = true
-  encrypt = "${key}"
+  encrypt = "${encrypt}"
 }
 tls {
   http = true
   rpc  = true
-  ca_file   = "${directory}/nomad-agent-ca.pem"
-  cert_file = "${directory}/global-server-nomad.pem"
-  key_file  = "${directory}/global-server-nomad-key.pem"
+  ca_file   = "${ca}"
+  cert_file = "${cert}"
+  key_file  = "${key}"
   verify_server_hostname = true
 }
 `,
@@ -163,5 +160,7 @@ for (const [what, ours, theirs] of [
   );
 }
 const only = process.argv[2];
-if (only !== "rpc") await benchGossip(report);
-await benchRpc(report);
+const parts = { gossip: benchGossip, rpc: benchRpc, raft: benchRaft };
+for (const [name, bench] of Object.entries(parts)) {
+  if (only === undefined || only === name) await bench(report);
+}

@@ -47,6 +47,10 @@ export class Peer implements AsyncDisposable {
     return peer;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   // biome-ignore lint/suspicious/noExplicitAny: JSON of the peer, checked by the expectations
   async ask(command: string): Promise<any> {
     this.#child.stdin.write(`${command}\n`);

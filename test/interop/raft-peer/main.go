@@ -4,7 +4,7 @@
 //
 //	bootstrap ID ADDRESS [ID ADDRESS ...]   the first configuration, all voters
 //	state                                   role, term, leader, indexes, what was applied
-//	apply COUNT                             so many commands of 256 bytes, 64 at once
+//	apply COUNT [CALLERS]                   so many commands of 256 bytes, 64 callers at once
 //	snapshot                                now
 //	transfer                                to any other voter
 //	voter ID ADDRESS, nonvoter ID ADDRESS, remove ID
@@ -24,12 +24,16 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
+	boltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
 type machine struct {
@@ -124,6 +128,26 @@ func (l *layer) listen() {
 	}
 }
 
+type logStore interface {
+	raft.LogStore
+	raft.StableStore
+}
+
+func stores(dir string) (logStore, raft.SnapshotStore) {
+	if dir == "" {
+		return raft.NewInmemStore(), raft.NewInmemSnapshotStore()
+	}
+	store, err := boltdb.NewBoltStore(filepath.Join(dir, "raft.db"))
+	if err != nil {
+		panic(err)
+	}
+	snapshots, err := raft.NewFileSnapshotStore(dir, 2, io.Discard)
+	if err != nil {
+		panic(err)
+	}
+	return store, snapshots
+}
+
 func say(value any) {
 	line, _ := json.Marshal(value)
 	fmt.Println(string(line))
@@ -137,12 +161,52 @@ func done(err error) {
 	say(map[string]any{"done": true})
 }
 
+// apply has so many callers write one command after the other.
+func apply(node *raft.Raft, count, callers int) {
+	start := time.Now()
+	var next atomic.Int64
+	var first error
+	var lock sync.Mutex
+	var group sync.WaitGroup
+	all := make([]time.Duration, 0, count)
+	for range callers {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			var took []time.Duration
+			var failed error
+			for i := next.Add(1); int(i) <= count && failed == nil; i = next.Add(1) {
+				data := make([]byte, 256)
+				copy(data, fmt.Sprintf("go %d", i))
+				begun := time.Now()
+				failed = node.Apply(data, 10*time.Second).Error()
+				took = append(took, time.Since(begun))
+			}
+			lock.Lock()
+			defer lock.Unlock()
+			all = append(all, took...)
+			if failed != nil {
+				first = failed
+			}
+		}()
+	}
+	group.Wait()
+	if first != nil {
+		done(first)
+		return
+	}
+	slices.Sort(all)
+	p99 := float64(all[len(all)*99/100]) / float64(time.Millisecond)
+	say(map[string]any{"seconds": time.Since(start).Seconds(), "p99ms": p99})
+}
+
 func main() {
 	id := flag.String("id", "go", "server id")
 	bind := flag.String("bind", "127.0.0.1:4647", "address and port")
 	ca := flag.String("ca", "", "PEM file")
 	cert := flag.String("cert", "", "PEM file")
 	key := flag.String("key", "", "PEM file")
+	dir := flag.String("dir", "", "folder of the log and the snapshots; none: in memory")
 	trailing := flag.Uint64("trailing", 100, "entries kept behind a snapshot")
 	flag.Parse()
 	pair, err := tls.LoadX509KeyPair(*cert, *key)
@@ -179,8 +243,7 @@ func main() {
 		MaxRPCsInFlight: 2,
 	})
 	fsm := &machine{}
-	store := raft.NewInmemStore()
-	snapshots := raft.NewInmemSnapshotStore()
+	store, snapshots := stores(*dir)
 	node, err := raft.NewRaft(config, fsm, store, store, snapshots, transport)
 	if err != nil {
 		panic(err)
@@ -212,33 +275,11 @@ func main() {
 			fsm.Unlock()
 		case "apply":
 			count, _ := strconv.Atoi(words[1])
-			start := time.Now()
-			var first error
-			var lock sync.Mutex
-			var group sync.WaitGroup
-			slots := make(chan struct{}, 64)
-			for i := range count {
-				slots <- struct{}{}
-				group.Add(1)
-				data := make([]byte, 256)
-				copy(data, fmt.Sprintf("go %d", i))
-				future := node.Apply(data, 10*time.Second)
-				go func() {
-					defer group.Done()
-					if err := future.Error(); err != nil {
-						lock.Lock()
-						first = err
-						lock.Unlock()
-					}
-					<-slots
-				}()
+			callers := 64
+			if len(words) > 2 {
+				callers, _ = strconv.Atoi(words[2])
 			}
-			group.Wait()
-			if first != nil {
-				done(first)
-				continue
-			}
-			say(map[string]any{"seconds": time.Since(start).Seconds()})
+			apply(node, count, callers)
 		case "snapshot":
 			done(node.Snapshot().Error())
 		case "transfer":
