@@ -19,6 +19,7 @@ import { nativeAead } from "../secret/native-aead.ts";
 import { portableAead } from "../secret/portable-aead.ts";
 import { compareProviders } from "../secret/self-test.ts";
 import { Monitor } from "../service/monitor.ts";
+import { MONITOR, MonitorMethod } from "../service/monitor-method.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc-counters.ts";
 import { RpcDialer, type RpcSecurity } from "../service/rpc-dial.ts";
 import { inspectRpc } from "../service/rpc-inspect.ts";
@@ -171,13 +172,13 @@ class Parts {
   /** A client has its own log to show, and nobody to pass a request on to. */
   #ownLog(counters: ApiContext["rpc"]): StreamMethods {
     const { sink, config } = this.#init;
-    return new StreamMethods({
+    const method = new MonitorMethod({
       region: config.region,
       monitor: new Monitor({ sink, clock: systemClock }),
       forwarder: undefined,
-      counters,
       server: () => undefined,
     });
+    return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
   }
 
   #ownNames(): readonly string[] {

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import type { RaftView } from "../api/context.ts";
-import type { Config } from "../config/config.ts";
+import type { AutopilotSettings, Config } from "../config/config.ts";
 import { systemClock } from "../host/clock.ts";
 import { errorText } from "../host/error-text.ts";
 import type { ByteStream, Log } from "../host/host.ts";
@@ -18,16 +18,21 @@ import type { Role } from "../protocol/raft/action.ts";
 import { RAFT, scaled } from "../protocol/raft/config.ts";
 import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import type { SerfMember } from "../protocol/serf/action.ts";
-import type { ServerState } from "../service/autopilot-health.ts";
 import { Consensus } from "../service/consensus.ts";
+import { NodeMethods } from "../service/node-methods.ts";
+import { operatorMethods } from "../service/operator-methods.ts";
 import { RaftTransport, serveRaft } from "../service/raft-transport.ts";
 import type { RpcDialer } from "../service/rpc-dial.ts";
+import type { Method } from "../service/rpc-methods.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc-pool.ts";
+import { type AutopilotConfig, autopilotConfig } from "../state/command.ts";
 import { StateMachine } from "../state/state-machine.ts";
+import { structOf } from "../wire/codec.ts";
+import type { NodeServer } from "../wire/rpc-node.ts";
 import { decodeTexts, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { recoverGroup } from "./peers-file.ts";
-import { rpcAddress } from "./server-tags.ts";
+import { clientRpcAddress, rpcAddress } from "./server-tags.ts";
 
 const PEERS_TIMEOUT_MS = 5000;
 
@@ -50,6 +55,7 @@ export class ConsensusRole {
   readonly #self: Sender;
   readonly #transport: RaftTransport;
   readonly #duties: LeaderDuties;
+  readonly #nodes: NodeMethods;
   readonly consensus: Consensus;
   #bootstrapping = false;
   /** The group is there already, or is none of ours to make. */
@@ -92,6 +98,17 @@ export class ConsensusRole {
       clock: systemClock,
       log: sink.logger("nomad.autopilot"),
       members: () => this.#ownRegion(),
+      initial: autopilotOf(config.autopilot),
+      established: () => this.#nodes.lead(),
+    });
+    this.#nodes = new NodeMethods({
+      config: config.server.heartbeat,
+      consensus: this.consensus,
+      machine: this.machine,
+      clock: systemClock,
+      prng: init.prng,
+      log: sink.logger("nomad.heartbeat"),
+      servers: () => this.#serversForClients(),
     });
     this.#bootstrapOver = config.server.bootstrapExpect === 0 || this.#isMember();
   }
@@ -104,6 +121,7 @@ export class ConsensusRole {
   }
 
   stop(): void {
+    this.#nodes.stop();
     this.#duties.stop();
     this.consensus.stop();
   }
@@ -147,9 +165,16 @@ export class ConsensusRole {
     };
   }
 
-  /** The group's servers, as we see them while we lead. */
-  health(): readonly ServerState[] {
-    return this.#duties.health();
+  /** What can be asked of the group and its state. */
+  methods(): ReadonlyMap<string, Method> {
+    const { consensus, machine } = this;
+    const operator = operatorMethods({
+      consensus,
+      machine,
+      nameOf: (id) => [...this.#init.members()].find((one) => one.tags.get("id") === id)?.name,
+      health: () => this.#duties.health(),
+    });
+    return new Map([...operator, ...this.#nodes.methods()]);
   }
 
   /** What a leader asks to know whether we keep up. */
@@ -173,8 +198,9 @@ export class ConsensusRole {
   }
 
   #roleChanged(role: Role): void {
-    if (role === "leader") this.#duties.start();
-    else this.#duties.stop();
+    if (role === "leader") return this.#duties.start();
+    this.#duties.stop();
+    this.#nodes.stop();
   }
 
   #leaderChanged(leader: Sender | undefined): void {
@@ -258,12 +284,36 @@ export class ConsensusRole {
     else this.#log.debug("not bootstrapped", { why: refused });
   }
 
+  #serversForClients(): readonly NodeServer[] {
+    const alive = [...this.#ownRegion()].filter((one) => one.status === "alive");
+    return alive.map((one) => ({
+      Datacenter: one.tags.get("dc") ?? "",
+      RPCAdvertiseAddr: formatAddress(clientRpcAddress(one)),
+      RPCMajorVersion: 0,
+      RPCMinorVersion: 0,
+    }));
+  }
+
   *#ownRegion(): Iterable<SerfMember> {
     const { region } = this.#init.config;
     for (const member of this.#init.members()) {
       if (member.tags.get("region") === region && member.tags.get("role") === "nomad") yield member;
     }
   }
+}
+
+function autopilotOf(settings: AutopilotSettings): AutopilotConfig {
+  const nanos = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
+  return structOf(autopilotConfig, {
+    CleanupDeadServers: settings.cleanupDeadServers,
+    DisableUpgradeMigration: settings.disableUpgradeMigration,
+    EnableCustomUpgrades: settings.enableCustomUpgrades,
+    EnableRedundancyZones: settings.enableRedundancyZones,
+    LastContactThreshold: nanos(settings.lastContactThresholdMs),
+    MaxTrailingLogs: BigInt(settings.maxTrailingLogs),
+    MinQuorum: settings.minQuorum,
+    ServerStabilizationTime: nanos(settings.serverStabilizationTimeMs),
+  });
 }
 
 /** In memory only in dev mode. */

@@ -16,10 +16,11 @@ import type { Consensus } from "../service/consensus.ts";
 import type { RpcPool } from "../service/rpc-pool.ts";
 import {
   AUTOPILOT_DEFAULTS,
+  type AutopilotConfig,
   autopilotCommand,
   clusterMetadataCommand,
-  type StateMachine,
-} from "../state/state-machine.ts";
+} from "../state/command.ts";
+import type { StateMachine } from "../state/state-machine.ts";
 import { decodeRaftStats, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
 import { rpcAddress } from "./server-tags.ts";
 
@@ -39,6 +40,10 @@ export interface LeaderDutiesInit {
   readonly log: Log;
   /** Servers of the region, in any state, ourselves among them. */
   readonly members: () => Iterable<SerfMember>;
+  /** Autopilot's settings where there are none yet. */
+  readonly initial: AutopilotConfig;
+  /** The state of all terms before ours is applied here. */
+  readonly established: () => void;
 }
 
 interface Observed {
@@ -125,11 +130,13 @@ export class LeaderDuties {
 
   /** What a new leader finds missing in the state it writes, as Nomad's does. */
   async #establish(leading: number): Promise<void> {
-    const { consensus, machine, region, clock, log } = this.#init;
+    const { consensus, machine, region, clock, log, initial, established } = this.#init;
     try {
       await consensus.barrier();
+      if (leading !== this.#leading) return;
+      established();
       if (machine.autopilot === undefined) {
-        const settings = { Config: AUTOPILOT_DEFAULTS, Region: region };
+        const settings = { Config: initial, Region: region };
         await consensus.apply(autopilotCommand(settings));
       }
       if (machine.cluster === undefined) {

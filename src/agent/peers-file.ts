@@ -11,8 +11,8 @@ import { readFileIfThere } from "../host/disk.ts";
 import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import type { RaftStore } from "../host/raft-store.ts";
-import { EntryType, type RaftServer } from "../protocol/raft/message.ts";
-import { StateMachine } from "../state/state-machine.ts";
+import type { RaftServer } from "../protocol/raft/message.ts";
+import { replay } from "./raft-replay.ts";
 
 /**
  * @param path of peers.json; where there is none nothing happens
@@ -22,7 +22,8 @@ export function recoverGroup(path: string, store: RaftStore, log: Log): void {
   const file = readFileIfThere(path);
   if (file === undefined) return;
   const servers = parsePeers(new TextDecoder().decode(file), path);
-  const { entries, snapshot } = store.load();
+  const stored = store.load();
+  const { entries, snapshot } = stored;
   const index = entries.at(-1)?.index ?? snapshot?.meta.index ?? 0;
   const term = entries.at(-1)?.term ?? snapshot?.meta.term ?? 0;
   if (index === 0) {
@@ -31,16 +32,8 @@ export function recoverGroup(path: string, store: RaftStore, log: Log): void {
         "remove the file, and let the server join the others",
     );
   }
-  const machine = new StateMachine();
-  if (snapshot !== undefined && !machine.restore(snapshot.data, snapshot.meta.index)) {
-    throw new Error("the Raft snapshot cannot be read");
-  }
-  // Committed or not: nobody is left to ask, and what was promised is in here.
-  for (const entry of entries) {
-    if (entry.index <= machine.index) continue;
-    if (entry.type === EntryType.command) machine.apply(entry.index, entry.data);
-    else machine.advance(entry.index);
-  }
+  // Nobody is left to ask what was committed, and what was promised is in here.
+  const machine = replay(stored);
   const meta = { index, term, configuration: { servers }, configurationIndex: index };
   store.saveSnapshot({ meta, data: machine.snapshot() });
   store.forget(index, undefined);

@@ -22,8 +22,7 @@ import { WAN } from "../protocol/swim/config.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { Gossip } from "../service/gossip.ts";
 import { Monitor } from "../service/monitor.ts";
-import { nodeMethods } from "../service/node-methods.ts";
-import { operatorMethods } from "../service/operator-methods.ts";
+import { MONITOR, MonitorMethod } from "../service/monitor-method.ts";
 import { PeerHealth, type PeerReport, type RpcPeer } from "../service/peer-health.ts";
 import type { RpcCounters } from "../service/rpc-counters.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc-dial.ts";
@@ -33,7 +32,8 @@ import type { PoolTarget, RpcPool } from "../service/rpc-pool.ts";
 import { RpcServer } from "../service/rpc-server.ts";
 import { Sealer } from "../service/sealer.ts";
 import { SnapshotFile } from "../service/snapshot-file.ts";
-import { StreamMethods } from "../service/stream-methods.ts";
+import { snapshotMethods } from "../service/snapshot-methods.ts";
+import { type StreamMethod, StreamMethods } from "../service/stream-methods.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import { ConsensusRole } from "./consensus-role.ts";
@@ -99,13 +99,7 @@ export class ServerRole {
       servers: (region) => this.#rpcPeers().filter((peer) => peer.region === region),
       leader: () => this.raft.leaderTarget(),
     });
-    this.streams = new StreamMethods({
-      region: config.region,
-      monitor: new Monitor({ sink, clock: systemClock }),
-      forwarder: this.#forwarder,
-      counters: init.rpc,
-      server: (id) => this.#serverNamed(id),
-    });
+    this.streams = this.#createStreams();
     this.#methods = this.#createMethods();
     this.#rpc = this.#createRpc();
     this.#joiner = new Joiner({
@@ -276,8 +270,29 @@ export class ServerRole {
     });
   }
 
+  #createStreams(): StreamMethods {
+    const { config, sink, rpc } = this.#init;
+    const { region } = config;
+    const monitor = new MonitorMethod({
+      region,
+      monitor: new Monitor({ sink, clock: systemClock }),
+      forwarder: this.#forwarder,
+      server: (id) => this.#serverNamed(id),
+    });
+    const snapshots = snapshotMethods({
+      region,
+      consensus: this.raft.consensus,
+      forwarder: this.#forwarder,
+      leader: () => this.raft.leaderTarget(),
+      nowMs: () => systemClock.wallMs(),
+      log: sink.logger("nomad.snapshot"),
+    });
+    const methods = new Map<string, StreamMethod>([[MONITOR, monitor], ...snapshots]);
+    return new StreamMethods({ methods, counters: rpc });
+  }
+
   #createMethods(): RpcMethods {
-    const { consensus, machine } = this.raft;
+    const { consensus } = this.raft;
     return new RpcMethods({
       region: this.#init.config.region,
       members: () => this.members(),
@@ -285,15 +300,7 @@ export class ServerRole {
       raftPeers: () => consensus.servers.map((one) => one.address),
       leader: () => consensus.leader?.address ?? "",
       raftStats: () => this.raft.stats(),
-      others: new Map([
-        ...operatorMethods({
-          consensus,
-          machine,
-          nameOf: (id) => this.#nameOf(id),
-          health: () => this.raft.health(),
-        }),
-        ...nodeMethods({ consensus, machine, clock: systemClock, prng: this.#prng }),
-      ]),
+      others: this.raft.methods(),
       forwarder: this.#forwarder,
     });
   }
@@ -307,10 +314,6 @@ export class ServerRole {
     if (isIt(this.#name, nodeId)) return "self";
     const found = this.#rpcPeers().find((peer) => isIt(peer.name, peer.id));
     return found?.region === config.region ? found : undefined;
-  }
-
-  #nameOf(id: string): string | undefined {
-    return [...this.#gossip.members()].find((one) => one.tags.get("id") === id)?.name;
   }
 
   #regions(): readonly string[] {

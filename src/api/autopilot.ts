@@ -2,7 +2,7 @@
 import { formatDurationMs, parseDurationMs } from "../config/duration.ts";
 import { isObject } from "../config/tree.ts";
 import { healthReply, SERF_STATUSES, unixMs } from "../service/autopilot-health.ts";
-import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/state-machine.ts";
+import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/command.ts";
 import { bool, encodeValue, structOf } from "../wire/codec.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";

@@ -44,7 +44,7 @@ export interface ApiContext {
   /** An RPC as if it had come to our port: answered here or passed on. @throws Error */
   readonly call: (method: string, body: Uint8Array) => Promise<Uint8Array>;
   /** Streaming calls, answered here or by another server. */
-  readonly streams: Pick<StreamMethods, "monitor">;
+  readonly streams: Pick<StreamMethods, "open">;
 }
 
 export interface VersionInfo {

@@ -1,7 +1,13 @@
 /** GET /v1/agent/monitor: an agent's log as it is written, this one's or another server's. */
 import { LOG_LEVELS } from "../host/log.ts";
-import { structOf } from "../wire/codec.ts";
-import { type MonitorRequest, monitorRequest, type StreamFrame } from "../wire/rpc-stream.ts";
+import { MONITOR } from "../service/monitor-method.ts";
+import { encodeValue, structOf } from "../wire/codec.ts";
+import {
+  type MonitorRequest,
+  monitorRequest,
+  type StreamFrame,
+  streamFrame,
+} from "../wire/rpc-stream.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
@@ -22,13 +28,31 @@ export async function monitorLog(
   const request = parse(query, context.config.region);
   const stop = new AbortController();
   const feed = new Feed(stop);
-  const done = streams.monitor(request, (frame) => feed.frame(frame), stop.signal);
+  const done = follow(streams, request, (frame) => feed.frame(frame), stop.signal);
   done.then(
     () => feed.end(),
     (error: unknown) => feed.fail(500, error instanceof Error ? error.message : String(error)),
   );
   await feed.settled(FIRST_FRAME_MS);
   return { plain: request.PlainText, body: feed.body };
+}
+
+async function follow(
+  streams: ApiContext["streams"],
+  request: MonitorRequest,
+  frame: (frame: StreamFrame) => Promise<void> | undefined,
+  stop: AbortSignal,
+): Promise<void> {
+  const { stream, reader } = await streams.open(
+    MONITOR,
+    encodeValue(monitorRequest, request),
+    stop,
+  );
+  for (;;) {
+    const next = await reader.next(streamFrame, 0);
+    if (next === undefined) return stream.destroy();
+    await frame(next);
+  }
 }
 
 function parse(query: URLSearchParams, region: string): MonitorRequest {

@@ -27,6 +27,9 @@ export interface ApiFlags {
 export interface ApiResponse {
   readonly status: number;
   readonly body: string;
+  /** The same, as it came. */
+  readonly bytes: Uint8Array;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 const DEFAULT_ADDRESS = "http://127.0.0.1:4646";
@@ -51,10 +54,16 @@ export class ApiClient {
     this.address = new URL(text);
   }
 
+  /** A 200, or it is an error. @throws CommandError */
+  async ok(method: string, path: string, body?: string | Uint8Array): Promise<ApiResponse> {
+    const response = await this.send(method, path, body);
+    if (response.status !== 200) throw this.#unexpected(response.status, response.body);
+    return response;
+  }
+
   /** The JSON of a 200. @throws CommandError */
   async get(path: string): Promise<unknown> {
-    const { status, body } = await this.send("GET", path);
-    if (status !== 200) throw this.#unexpected(status, body);
+    const { body } = await this.ok("GET", path);
     try {
       return JSON.parse(body);
     } catch {
@@ -62,7 +71,7 @@ export class ApiClient {
     }
   }
 
-  async send(method: string, path: string, body?: string): Promise<ApiResponse> {
+  async send(method: string, path: string, body?: string | Uint8Array): Promise<ApiResponse> {
     return this.#perform(method, path, body, undefined);
   }
 
@@ -75,7 +84,7 @@ export class ApiClient {
   async #perform(
     method: string,
     path: string,
-    body: string | undefined,
+    body: string | Uint8Array | undefined,
     piece: ((bytes: Uint8Array) => void) | undefined,
   ): Promise<ApiResponse> {
     const url = new URL(path, this.address);
@@ -182,7 +191,7 @@ function helpFor(code: string, reason: string): string | undefined {
 function perform(
   url: URL,
   request: RequestOptions,
-  body: string | undefined,
+  body: string | Uint8Array | undefined,
   piece: ((bytes: Uint8Array) => void) | undefined,
 ): Promise<ApiResponse> {
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
@@ -197,8 +206,9 @@ function perform(
       });
       response.on("error", reject);
       response.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
-        resolve({ status: response.statusCode ?? 0, body: text });
+        const bytes = Buffer.concat(chunks);
+        const { statusCode: status = 0, headers } = response;
+        resolve({ status, body: bytes.toString("utf8"), bytes, headers });
       });
     });
     outgoing.on("timeout", () => outgoing.destroy(new Error("i/o timeout")));

@@ -6,7 +6,9 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { nearest } from "../config/suggest.ts";
+import { apiCommand } from "./api-command.ts";
 import { normaliseArgv } from "./argv.ts";
+import { addOperator } from "./operator-commands.ts";
 import { CommandError, print, printError } from "./output.ts";
 
 const UNKNOWN_COMMAND = 127;
@@ -43,8 +45,16 @@ function createProgram(setCode: (code: number) => void): Command {
   );
   program.usage("[-version] [-help] <command> [args]");
   addAgent(program, setCode);
+  program
+    .command("keygen")
+    .description("Print a new gossip encryption key")
+    .option("--bytes <n>", "16, 24 or 32 bytes: AES-128, -192 or -256", "16")
+    .action(async ({ bytes }: { bytes: string }) => {
+      (await import("./keygen.ts")).printKey(bytes);
+    });
   addOperator(program);
   addServer(program);
+  addNode(program);
   addConfig(program);
   addTls(program);
   const info = apiCommand(program.command("agent-info"))
@@ -121,94 +131,6 @@ function addAgent(program: Command, setCode: (code: number) => void): void {
   agent.action(async (flags) => setCode(await (await import("./agent.ts")).runAgent(flags)));
 }
 
-/** keygen, and everything below `operator`. */
-function addOperator(program: Command): void {
-  program
-    .command("keygen")
-    .description("Print a new gossip encryption key")
-    .option("--bytes <n>", "16, 24 or 32 bytes: AES-128, -192 or -256", "16")
-    .action(async ({ bytes }: { bytes: string }) => keygen(bytes));
-  const operator = program.command("operator").description("Tools for cluster operators");
-  const encryption = operator.command("encryption").description("What is encrypted, and how");
-  apiCommand(encryption.command("doctor"))
-    .description("Look at every server's RPC port from here, and say what is left to do")
-    .option("--json", "output as JSON")
-    .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
-  addRaft(operator);
-  const tls = operator.command("tls").description("The agent's own TLS");
-  apiCommand(tls.command("reload"))
-    .description("Have the agent read its certificates and tls block again")
-    .action(async (flags) => (await import("./tls-reload.ts")).reloadTls(flags));
-  const gossip = operator.command("gossip").description("Gossip encryption");
-  const keyring = gossip.command("keyring").description("Gossip encryption keys");
-  keyring
-    .command("generate")
-    .description("Print a new gossip encryption key of 32 bytes")
-    .action(async () => keygen("32"));
-  apiCommand(keyring.command("list"))
-    .description("List the keys of all members, by fingerprint")
-    .option("--json", "output as JSON")
-    .option("--show-keys", "the keys themselves: secrets")
-    .action(async (flags) => (await import("./keyring.ts")).listKeys(flags));
-  const about = {
-    install: "Install a key on all members, for receiving",
-    use: "Make an installed key the one that members send with",
-    remove: "Remove a key from all members",
-  } as const;
-  for (const operation of ["install", "use", "remove"] as const) {
-    apiCommand(keyring.command(operation).argument("<key>"))
-      .description(about[operation])
-      .action(async (key, flags) =>
-        (await import("./keyring.ts")).changeKey(operation, key, flags),
-      );
-  }
-  apiCommand(keyring.command("rotate"))
-    .description("Replace all keys by a new one, checked step by step, without downtime")
-    .action(async (flags) => (await import("./keyring.ts")).rotateKeys(flags));
-}
-
-function addRaft(operator: Command): void {
-  const raft = operator.command("raft").description("The servers' Raft group");
-  apiCommand(raft.command("list-peers"))
-    .description("List the servers that vote, and those that do not yet")
-    .option("--stale", "any server may answer, not only the leader")
-    .action(async (flags) => (await import("./raft-peers.ts")).listPeers(flags));
-  apiCommand(raft.command("remove-peer"))
-    .description("Take a server out of the Raft group")
-    .option("--peer-id <id>", "its id")
-    .action(async (flags) => (await import("./raft-peers.ts")).removePeer(flags));
-  apiCommand(raft.command("transfer-leadership"))
-    .description("Have another server lead")
-    .option("--peer-id <id>", "its id")
-    .option("--peer-address <address>", "its address, as ip:port")
-    .action(async (flags) => (await import("./raft-peers.ts")).transferLeadership(flags));
-  const autopilot = operator.command("autopilot").description("Upkeep of the Raft group");
-  apiCommand(autopilot.command("get-config"))
-    .description("Show the settings")
-    .option("--json", "output as JSON")
-    .action(async (flags) => (await import("./autopilot.ts")).getAutopilot(flags));
-  apiCommand(autopilot.command("set-config"))
-    .description("Change settings; the others stay as they are")
-    .option("--cleanup-dead-servers <bool>", "remove failed servers while a quorum is kept")
-    .option("--max-trailing-logs <count>", "entries that a healthy server may be behind")
-    .option("--last-contact-threshold <duration>", "a healthy server hears the leader this often")
-    .option("--server-stabilization-time <duration>", "healthy this long before it votes")
-    .option("--min-quorum <count>", "servers that dead server cleanup leaves")
-    .action(async (flags) => (await import("./autopilot.ts")).setAutopilot(flags));
-  apiCommand(autopilot.command("health"))
-    .description("How well each server keeps up, and how many can be lost")
-    .option("--json", "output as JSON")
-    .action(async (flags) => (await import("./autopilot.ts")).autopilotHealth(flags));
-}
-
-async function keygen(bytes: string): Promise<void> {
-  if (!["16", "24", "32"].includes(bytes)) {
-    throw new CommandError(`-bytes must be 16, 24 or 32, found '${bytes}'`);
-  }
-  const { makeKeyText } = await import("./keygen.ts");
-  print(makeKeyText(Number(bytes)));
-}
-
 function addServer(program: Command): void {
   const server = program.command("server").description("Interact with servers");
   apiCommand(server.command("members"))
@@ -217,6 +139,18 @@ function addServer(program: Command): void {
     .option("--verbose", "protocol versions and tags too")
     .addOption(new Option("--detailed", "as -verbose"))
     .action(async (flags) => (await import("./server-members.ts")).serverMembers(flags));
+}
+
+function addNode(program: Command): void {
+  const node = program.command("node").description("Interact with client nodes");
+  apiCommand(node.command("status"))
+    .argument("[id]", "a node, by its id or the beginning of it")
+    .description("List the clients of the region, or show one")
+    .option("--verbose", "whole ids, addresses and versions; attributes of one")
+    .option("--os", "the operating systems, too")
+    .option("--quiet", "ids only")
+    .option("--json", "output as JSON")
+    .action(async (id, flags) => (await import("./node-status.ts")).nodeStatus(id, flags));
 }
 
 function addConfig(program: Command): void {
@@ -271,23 +205,6 @@ function addTls(program: Command): void {
     .option("--client", "for a client: client.<region>.nomad")
     .option("--cli", "for the command line: cli.<region>.nomad")
     .action(async (flags) => (await import("./tls-create.ts")).createCert(flags));
-}
-
-/** The flags that every command has which asks an agent. */
-function apiCommand(command: Command): Command {
-  return command
-    .option("--address <url>", "the agent, as http(s)://host:port (NOMAD_ADDR)")
-    .option("--region <name>", "region to ask (NOMAD_REGION)")
-    .option("--namespace <name>", "namespace to ask for (NOMAD_NAMESPACE)")
-    .option("--ca-cert <file>", "CA that signed the agent's certificate (NOMAD_CACERT)")
-    .option("--ca-path <dir>", "folder of such CAs (NOMAD_CAPATH)")
-    .option("--client-cert <file>", "certificate to show the agent (NOMAD_CLIENT_CERT)")
-    .option("--client-key <file>", "its key (NOMAD_CLIENT_KEY)")
-    .option("--tls-server-name <name>", "name to expect in its certificate (NOMAD_TLS_SERVER_NAME)")
-    .option("--tls-skip-verify", "do not verify its certificate (NOMAD_SKIP_VERIFY)")
-    .option("--token <secret>", "token to send (NOMAD_TOKEN)")
-    .addOption(new Option("--no-color", "no colours").hideHelp())
-    .addOption(new Option("--force-color", "colours").hideHelp());
 }
 
 function everyCommand(command: Command): readonly Command[] {

@@ -11,6 +11,30 @@ export interface JoinConfig {
   readonly retryMax: number;
 }
 
+/** What client nodes are held to. */
+export interface HeartbeatConfig {
+  /** A node is down so long after its time is over. */
+  readonly graceMs: number;
+  /** The shortest time that a node gets for its next heartbeat. */
+  readonly minTtlMs: number;
+  /** Of all nodes together: above it each gets more time. */
+  readonly maxPerSecond: number;
+  /** What each node gets when a leader is new. */
+  readonly failoverTtlMs: number;
+}
+
+/** Autopilot's settings of a new cluster. */
+export interface AutopilotSettings {
+  readonly cleanupDeadServers: boolean;
+  readonly lastContactThresholdMs: number;
+  readonly maxTrailingLogs: number;
+  readonly minQuorum: number;
+  readonly serverStabilizationTimeMs: number;
+  readonly enableRedundancyZones: boolean;
+  readonly disableUpgradeMigration: boolean;
+  readonly enableCustomUpgrades: boolean;
+}
+
 export interface ServerConfig {
   readonly enabled: boolean;
   readonly bootstrapExpect: number;
@@ -32,6 +56,7 @@ export interface ServerConfig {
   /** Entries from one Raft snapshot to the next, and kept behind it. */
   readonly raftSnapshotThreshold: number;
   readonly raftTrailingLogs: number;
+  readonly heartbeat: HeartbeatConfig;
   /** Undefined: `<data_dir>/server`. */
   readonly dataDir: string | undefined;
 }
@@ -115,6 +140,7 @@ export interface Config {
   readonly httpApiResponseHeaders: Readonly<Record<string, string>>;
   readonly server: ServerConfig;
   readonly client: ClientConfig;
+  readonly autopilot: AutopilotSettings;
   readonly tls: TlsConfig;
   readonly limits: LimitsConfig;
   readonly telemetry: TelemetryConfig;

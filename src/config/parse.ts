@@ -19,6 +19,7 @@ import {
   type TlsConfig,
 } from "./config.ts";
 import { IGNORED_CLIENT, IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
+import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { Section } from "./section.ts";
 import { nearest } from "./suggest.ts";
@@ -76,6 +77,7 @@ export function parseConfig(
     httpApiResponseHeaders: top.textMap("http_api_response_headers") ?? {},
     server: devMode ? { ...server, enabled: true } : server,
     client,
+    autopilot: readAutopilot(top.block("autopilot")),
     tls: readTls(top.block("tls"), problems),
     limits: readLimits(top.block("limits")),
     telemetry: readTelemetry(top.block("telemetry"), ignored),
@@ -152,6 +154,7 @@ function readServer(
     raftMultiplier: section.int("raft_multiplier", 1, 10) ?? 1,
     raftSnapshotThreshold: section.int("raft_snapshot_threshold", 1, COUNT_MAX) ?? 8192,
     raftTrailingLogs: section.int("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,
+    heartbeat: readHeartbeat(section),
     dataDir: section.text("data_dir"),
   };
   if (server.encryptVerifyIncoming && !server.encryptVerifyOutgoing) {

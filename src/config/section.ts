@@ -68,6 +68,19 @@ export class Section {
       const number = typeof raw === "string" && /^-?\d+$/.test(raw) ? Number(raw) : raw;
       return typeof number === "number" && Number.isInteger(number) ? number : undefined;
     });
+    return this.#within(key, value, min, max);
+  }
+
+  /** A number within the range, whole or not. */
+  number(key: string, min: number, max: number): number | undefined {
+    const value = this.#scalar(key, "a number", (raw) => {
+      const number = typeof raw === "string" && /^-?\d+(\.\d+)?$/.test(raw) ? Number(raw) : raw;
+      return typeof number === "number" && Number.isFinite(number) ? number : undefined;
+    });
+    return this.#within(key, value, min, max);
+  }
+
+  #within(key: string, value: number | undefined, min: number, max: number): number | undefined {
     if (value === undefined || (value >= min && value <= max)) return value;
     this.mistake(key, `must be between ${min} and ${max}, found ${value}`);
     return undefined;

@@ -1,6 +1,8 @@
 /** Files that matter: written beside, synced, renamed; secrets readable by their owner only. */
 import {
+  chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -14,8 +16,17 @@ import { dirname } from "node:path";
 export const SECRET_MODE = 0o600;
 export const PUBLIC_MODE = 0o644;
 
-/** All of it or nothing, and on the disk when it returns. */
-export function writeFileAtomic(path: string, content: string | Uint8Array, mode: number): void {
+/**
+ * All of it or nothing, and on the disk when it returns.
+ *
+ * @param previous the name that the file of before keeps; none: it goes
+ */
+export function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  previous?: string,
+): void {
   const temporary = `${path}.tmp-${process.pid}`;
   try {
     const file = openSync(temporary, "w", mode);
@@ -26,6 +37,7 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
     } finally {
       closeSync(file);
     }
+    if (previous !== undefined && existsSync(path)) renameSync(path, previous);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -43,6 +55,12 @@ export function writeFileNew(path: string, content: string, mode: number): void 
   } finally {
     closeSync(file);
   }
+}
+
+/** The file is there, with this mode, whatever is in it. */
+export function touch(path: string, mode: number): void {
+  closeSync(openSync(path, "a", mode));
+  chmodSync(path, mode);
 }
 
 export function makeDirectory(path: string): void {

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 import { join } from "node:path";
 import type { HardState } from "../protocol/raft/action.ts";
 import type { LogEntry, SnapshotMeta } from "../protocol/raft/message.ts";
 import { sha256 } from "./digest.ts";
-import { makeDirectory, readFileIfThere, SECRET_MODE, writeFileAtomic } from "./disk.ts";
+import { makeDirectory, readFileIfThere, SECRET_MODE, touch, writeFileAtomic } from "./disk.ts";
 import { errorText } from "./error-text.ts";
 
 export interface StoredSnapshot {
@@ -22,6 +22,8 @@ export interface StoredRaft {
   readonly state: HardState;
   readonly entries: readonly LogEntry[];
   readonly snapshot: StoredSnapshot | undefined;
+  /** Something was wrong and could be mended; one sentence for the operator. */
+  readonly warning: string | undefined;
 }
 
 export class RaftStore {
@@ -35,7 +37,11 @@ export class RaftStore {
     if (directory !== undefined) makeDirectory(directory);
     const path = directory === undefined ? ":memory:" : join(directory, "raft.db");
     try {
+      // What is in it is for its owner only; SQLite's other files take its mode.
+      if (directory !== undefined) touch(path, SECRET_MODE);
       this.#db = new Database(path, { create: true, strict: true });
+      // Ours alone: a second agent with this folder would write the same log.
+      this.#db.run("PRAGMA locking_mode = EXCLUSIVE");
       this.#db.run("PRAGMA journal_mode = WAL");
       this.#db.run("PRAGMA synchronous = FULL");
       this.#db.run(
@@ -46,12 +52,21 @@ export class RaftStore {
         "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), body)",
       );
     } catch (error) {
-      throw new Error(`cannot open the Raft log ${path}: ${errorText(error)}`);
+      throw new Error(`cannot open the Raft log ${path}: ${reasonOf(error)}`);
     }
   }
 
   /** @throws Error with one sentence for the operator when what is there cannot be trusted */
   load(): StoredRaft {
+    try {
+      return this.#load();
+    } catch (error) {
+      if (!(error instanceof SQLiteError)) throw error;
+      throw new Error(`cannot read the Raft log: ${reasonOf(error)}`);
+    }
+  }
+
+  #load(): StoredRaft {
     const rows = this.#db
       .query<
         { idx: number; term: number; type: number; data: Uint8Array; appended: number | null },
@@ -71,11 +86,13 @@ export class RaftStore {
       throw new Error(`the Raft log has a gap between ${before.index} and ${entry.index}`);
     }
     const state = this.#db.query<{ body: string }, []>("SELECT body FROM state").get();
-    this.#snapshot = this.#loadSnapshot();
+    const { snapshot, warning } = this.#loadSnapshot(entries[0]?.index);
+    this.#snapshot = snapshot;
     return {
       state: state === null ? { term: 0, votedTerm: 0, votedFor: "" } : JSON.parse(state.body),
       entries,
-      snapshot: this.#snapshot,
+      snapshot,
+      warning,
     };
   }
 
@@ -114,7 +131,7 @@ export class RaftStore {
     const file = new Uint8Array(line.length + data.length);
     file.set(line);
     file.set(data, line.length);
-    writeFileAtomic(this.#snapshotPath(), file, SECRET_MODE);
+    writeFileAtomic(this.#snapshotPath(), file, SECRET_MODE, this.#oldPath());
   }
 
   /** Entries up to here, and from `alsoFrom` on, go. */
@@ -133,22 +150,61 @@ export class RaftStore {
     return join(this.#directory ?? "", "snapshot");
   }
 
-  #loadSnapshot(): StoredSnapshot | undefined {
-    if (this.#directory === undefined) return undefined;
-    const path = this.#snapshotPath();
-    const file = readFileIfThere(path);
-    if (file === undefined) return undefined;
-    const end = file.indexOf(0x0a);
-    const data = new Uint8Array(file.subarray(end + 1));
-    const head = parseHead(new TextDecoder().decode(file.subarray(0, Math.max(end, 0))));
-    if (head === undefined || head.size !== data.length || head.sha256 !== sha256(data).toHex()) {
-      throw new Error(
-        `the Raft snapshot ${path} is damaged: its checksum does not match. Move it and raft.db ` +
-          "away, and let this server join again, or restore a copy of both",
-      );
-    }
-    return { meta: head.meta, data };
+  #oldPath(): string {
+    return join(this.#directory ?? "", "snapshot.old");
   }
+
+  /**
+   * The last snapshot; the one before it where that one is damaged and the log goes on from there.
+   *
+   * @param logStart undefined: there is no log
+   */
+  #loadSnapshot(logStart: number | undefined): Pick<StoredRaft, "snapshot" | "warning"> {
+    if (this.#directory === undefined) return { snapshot: undefined, warning: undefined };
+    const path = this.#snapshotPath();
+    const last = readSnapshotFile(path);
+    if (last !== undefined && last !== "damaged") return { snapshot: last, warning: undefined };
+    const old = readSnapshotFile(this.#oldPath());
+    const goesOn =
+      old !== undefined &&
+      old !== "damaged" &&
+      (logStart ?? Number.POSITIVE_INFINITY) <= old.meta.index + 1;
+    const what = last === "damaged" ? "is damaged: its checksum does not match" : "is missing";
+    if (goesOn) {
+      const next = "the one before it and the log make up for it: nothing is lost";
+      return { snapshot: old, warning: `the Raft snapshot ${path} ${what}; ${next}` };
+    }
+    if (last === undefined && (logStart ?? 1) === 1) {
+      return { snapshot: undefined, warning: undefined };
+    }
+    throw new Error(
+      `the Raft snapshot ${path} ${what}. Move it and raft.db away, and let this server join ` +
+        "again, or restore a copy of both",
+    );
+  }
+}
+
+/** undefined: there is none. */
+function readSnapshotFile(path: string): StoredSnapshot | "damaged" | undefined {
+  const file = readFileIfThere(path);
+  if (file === undefined) return undefined;
+  const end = file.indexOf(0x0a);
+  const data = new Uint8Array(file.subarray(end + 1));
+  const head = parseHead(new TextDecoder().decode(file.subarray(0, Math.max(end, 0))));
+  const whole = head?.size === data.length && head.sha256 === sha256(data).toHex();
+  return head !== undefined && whole ? { meta: head.meta, data } : "damaged";
+}
+
+/** SQLite's words are for programmers. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof SQLiteError ? error.code : undefined;
+  if (code === "SQLITE_BUSY") return "it is in use: another agent runs with this data_dir";
+  if (code === "SQLITE_FULL") return "the disk is full: make room, then start again";
+  if (code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB") {
+    const next = "move the raft folder away, and let this server join the others again";
+    return `the file is damaged (${errorText(error)}): ${next}, or restore a copy of the folder`;
+  }
+  return errorText(error);
 }
 
 function parseHead(text: string): { meta: SnapshotMeta; size: number; sha256: string } | undefined {

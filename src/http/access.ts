@@ -5,12 +5,19 @@
  * @module
  */
 import { isLoopback, parseIp, splitHostPort } from "../host/ip.ts";
+import { ARCHIVE_BYTES_MAX } from "../service/snapshot-archive.ts";
+
+/** The one endpoint that takes much. */
+export const SNAPSHOT_PATH = "/v1/operator/snapshot";
 
 export interface Caller {
   readonly ip: Uint8Array;
   /** It presented a certificate of our CA (verify_https_client). */
   readonly verified: boolean;
 }
+
+/** Whom nobody vouches for. */
+export const STRANGER: Caller = { ip: new Uint8Array(4), verified: false };
 
 export interface AccessRequest {
   readonly method: string;
@@ -39,6 +46,14 @@ export function refuseChange(
     return `Permission denied: the Host header names ${host ?? "nothing"}, which is not this agent`;
   }
   return undefined;
+}
+
+const BODY_BYTES_MAX = 1024 * 1024;
+
+/** How much of a request is read: more only from whoever may change something by it. */
+export function bodyBytesMax(path: string, caller: Caller): number {
+  const trusted = caller.verified || isLoopback(caller.ip);
+  return path === SNAPSHOT_PATH && trusted ? ARCHIVE_BYTES_MAX : BODY_BYTES_MAX;
 }
 
 function hostOf(origin: string): string | undefined {

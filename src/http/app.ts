@@ -13,13 +13,11 @@ import {
   agentSelf,
   regions,
 } from "../api/agent.ts";
-import { autopilotHealth, autopilotSettings, setAutopilot } from "../api/autopilot.ts";
+import { autopilotSettings, setAutopilot } from "../api/autopilot.ts";
 import type { ApiContext } from "../api/context.ts";
 import { encryptionReport } from "../api/encryption.ts";
 import { ApiError } from "../api/errors.ts";
 import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
-import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
-import { monitorLog } from "../api/monitor.ts";
 import {
   askedOf,
   raftConfiguration,
@@ -31,7 +29,9 @@ import {
 import { statusReport } from "../api/status.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
-import { type Caller, refuseChange } from "./access.ts";
+import { type Caller, refuseChange, STRANGER } from "./access.ts";
+import { answer, invalidMethod, plain } from "./answers.ts";
+import { addOwnAnswers } from "./own-answers.ts";
 
 export interface HttpAppInit {
   readonly context: ApiContext;
@@ -50,8 +50,6 @@ const KEYRING = "/v1/agent/keyring/";
 
 /** Read by GET, replaced by PUT. */
 const AUTOPILOT = "/v1/operator/autopilot/configuration";
-
-const STRANGER: Caller = { ip: new Uint8Array(4), verified: false };
 
 type Reader = (url: URL, body: string) => unknown;
 
@@ -124,15 +122,18 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
       if (path !== AUTOPILOT || method !== "PUT") app.route(method, path, invalidMethod);
     }
   }
-  addOwnAnswers(app, context);
+  const allow = (request: Request): void => {
+    const { method, headers } = request;
+    const host = headers.get("host") ?? undefined;
+    const origin = headers.get("origin") ?? undefined;
+    const caller = callerOf(request) ?? STRANGER;
+    const refusal = refuseChange({ method, host, origin }, caller, ownNames());
+    if (refusal !== undefined) throw new ApiError(403, refusal);
+  };
+  addOwnAnswers(app, context, allow);
   const guarded = (change: Reader) => {
     return async ({ request }: { request: Request }): Promise<Response> => {
-      const { method, headers } = request;
-      const host = headers.get("host") ?? undefined;
-      const origin = headers.get("origin") ?? undefined;
-      const caller = callerOf(request) ?? STRANGER;
-      const refusal = refuseChange({ method, host, origin }, caller, ownNames());
-      if (refusal !== undefined) throw new ApiError(403, refusal);
+      allow(request);
       return answer(request, await change(new URL(request.url), await request.text()));
     };
   };
@@ -157,52 +158,4 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     for (const method of others) app.route(method, path, invalidMethod);
   }
   return { handle: async (request) => app.handle(request) };
-}
-
-/** Reading endpoints whose answers are not just JSON with code 200. */
-function addOwnAnswers(app: Elysia, context: ApiContext): void {
-  app.get("/v1/operator/autopilot/health", async ({ request }) => {
-    const health = await autopilotHealth(
-      context,
-      askedOf(context, new URL(request.url).searchParams),
-    );
-    // What asks for the code only must see that something is wrong.
-    return answer(request, health, health["Healthy"] === true ? 200 : 429);
-  });
-  app.get("/v1/metrics", async ({ request }) => {
-    const metrics = await collectMetrics(context);
-    const format = new URL(request.url).searchParams.get("format");
-    if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
-    const type = "text/plain; version=0.0.4; charset=utf-8";
-    return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
-  });
-  app.get("/v1/agent/monitor", async ({ request }) => {
-    const { plain, body } = await monitorLog(context, new URL(request.url).searchParams);
-    const type = plain ? "text/plain" : "application/json";
-    // The server sends it as it comes, and so does a proxy that knows this header.
-    return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
-  });
-  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
-    app.route(method, "/v1/metrics", invalidMethod);
-    app.route(method, "/v1/operator/autopilot/health", invalidMethod);
-    app.route(method, "/v1/agent/monitor", invalidMethod);
-  }
-}
-
-function invalidMethod(): never {
-  throw new ApiError(405, "Invalid method");
-}
-
-/** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
-function answer(request: Request, value: unknown, status = 200): Response {
-  if (value === undefined) return new Response(null, { status: 200 });
-  const pretty = new URL(request.url).searchParams.get("pretty");
-  const indented = pretty !== null && pretty !== "0";
-  const text = indented ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
-  return new Response(text, { status, headers: { "Content-Type": "application/json" } });
-}
-
-function plain(status: number, text: string): Response {
-  const headers = { "Content-Type": "text/plain; charset=utf-8" };
-  return new Response(text, text === "" ? { status } : { status, headers });
 }

@@ -19,7 +19,7 @@ import { countRefusal } from "../service/gossip-counters.ts";
 import { RefusalLog } from "../service/refusal-log.ts";
 import type { HandshakeCounters } from "../service/rpc-counters.ts";
 import { acceptTls, TlsError, type TlsIdentity } from "../tls/handshake.ts";
-import type { Caller } from "./access.ts";
+import { bodyBytesMax, type Caller, STRANGER } from "./access.ts";
 import type { HttpApp } from "./app.ts";
 
 export interface HttpServerInit {
@@ -42,7 +42,6 @@ export interface HttpServerInit {
   ) => Promise<StreamServer>;
 }
 
-const BODY_BYTES_MAX = 1024 * 1024;
 const TLS_HANDSHAKE_RECORD = 0x16;
 /** Answers smaller than this are not worth compressing. */
 const GZIP_BYTES_MIN = 1400;
@@ -163,14 +162,14 @@ export class HttpServer {
   async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = this.#init.clock.now();
     try {
-      const request = await toRequest(incoming);
+      const caller = this.#bySocket.get(incoming.socket) ?? STRANGER;
+      const request = await toRequest(incoming, caller);
       this.#idle.get(incoming.socket)?.();
       if (request === undefined) {
         response.writeHead(413).end("Request body is too large");
         return;
       }
-      const caller = this.#bySocket.get(incoming.socket);
-      if (caller !== undefined) this.#callers.set(request, caller);
+      this.#callers.set(request, caller);
       const answer = await this.#app?.handle(request);
       if (answer === undefined) throw new Error("no app");
       await this.#respond(incoming, response, answer);
@@ -197,7 +196,8 @@ export class HttpServer {
     for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
     response.setHeader("Vary", "Accept-Encoding");
     const accepts = String(incoming.headers["accept-encoding"] ?? "");
-    if (body.length >= GZIP_BYTES_MIN && /\bgzip\b/.test(accepts)) {
+    const isGzip = answer.headers.get("content-type") === "application/x-gzip";
+    if (!isGzip && body.length >= GZIP_BYTES_MIN && /\bgzip\b/.test(accepts)) {
       body = new Uint8Array(gzipSync(body));
       response.setHeader("Content-Encoding", "gzip");
     }
@@ -230,7 +230,7 @@ export class HttpServer {
 const UNBUFFERED = "x-accel-buffering";
 
 /** undefined: the body is more than we read. */
-async function toRequest(incoming: IncomingMessage): Promise<Request | undefined> {
+async function toRequest(incoming: IncomingMessage, caller: Caller): Promise<Request | undefined> {
   const headers = new Headers();
   for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
     headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
@@ -240,11 +240,12 @@ async function toRequest(incoming: IncomingMessage): Promise<Request | undefined
   const target = `http://localhost${url.startsWith("/") ? url : "/"}`;
   if (method === "GET" || method === "HEAD") return new Request(target, { method, headers });
   const chunks: Uint8Array[] = [];
+  const bytesMax = bodyBytesMax(new URL(target).pathname, caller);
   let bytes = 0;
   for await (const chunk of incoming) {
     if (!(chunk instanceof Uint8Array)) continue;
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) return undefined;
+    if (bytes > bytesMax) return undefined;
     chunks.push(chunk);
   }
   const body = bytes === 0 ? null : Buffer.concat(chunks);

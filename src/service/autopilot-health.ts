@@ -16,7 +16,9 @@ import {
   text,
   time,
   uint64,
+  unixTime,
   type ValueOf,
+  YEAR_1970,
 } from "../wire/codec.ts";
 
 const serverHealth = struct({
@@ -67,8 +69,6 @@ export interface ServerState {
   readonly stableSinceMs: number;
 }
 
-const UNIX_SECONDS = 62_135_596_800n;
-
 export function healthOf(servers: readonly ServerState[]): HealthReply {
   const voters = servers.filter((one) => one.voter);
   const quorum = Math.floor(voters.length / 2) + 1;
@@ -88,11 +88,7 @@ export function healthOf(servers: readonly ServerState[]): HealthReply {
       Leader: one.leader,
       Name: one.name,
       SerfStatus: SERF_STATUSES.indexOf(one.status),
-      StableSince: {
-        seconds: UNIX_SECONDS + BigInt(Math.floor(one.stableSinceMs / 1000)),
-        nanos: 0,
-        zoneMinutes: -1,
-      },
+      StableSince: unixTime(BigInt(Math.floor(one.stableSinceMs / 1000))),
       Version: one.version,
       Voter: one.voter,
     })),
@@ -102,5 +98,5 @@ export function healthOf(servers: readonly ServerState[]): HealthReply {
 
 /** Unix time in milliseconds of a time in an answer. */
 export function unixMs({ seconds, nanos }: ValueOf<typeof time>): number {
-  return Number(seconds - UNIX_SECONDS) * 1000 + Math.floor(nanos / 1e6);
+  return Number(seconds - YEAR_1970) * 1000 + Math.floor(nanos / 1e6);
 }

@@ -5,7 +5,7 @@
  */
 import { errorText } from "../host/error-text.ts";
 import type { Clock, Log } from "../host/host.ts";
-import type { RaftStore } from "../host/raft-store.ts";
+import type { RaftStore, StoredSnapshot } from "../host/raft-store.ts";
 import type { Prng } from "../protocol/ports.ts";
 import type { RaftAction, RaftRefusal, Role } from "../protocol/raft/action.ts";
 import type { RaftConfig } from "../protocol/raft/config.ts";
@@ -80,7 +80,8 @@ export class Consensus {
   constructor(init: ConsensusInit) {
     this.#init = init;
     const { store, machine, clock } = init;
-    const { state, entries, snapshot } = store.load();
+    const { state, entries, snapshot, warning } = store.load();
+    if (warning !== undefined) init.log.warn(warning);
     if (snapshot !== undefined && !machine.restore(snapshot.data, snapshot.meta.index)) {
       throw new Error("the Raft snapshot cannot be read");
     }
@@ -170,6 +171,16 @@ export class Consensus {
     return this.servers.find((one) => one.id === target.id);
   }
 
+  /** All that is applied here, on the disk. @throws ConsensusError */
+  snapshot(): StoredSnapshot {
+    if (this.#broken !== undefined) throw new ConsensusError("raft is shutdown");
+    this.#driver.tell(() => this.#onDisk(() => this.#takeSnapshot()));
+    const { snapshot } = this.#init.store;
+    if (this.#broken !== undefined) throw new ConsensusError("raft is shutdown");
+    if (snapshot === undefined) throw new ConsensusError("there is nothing to snapshot yet");
+    return snapshot;
+  }
+
   /** A call of another server; a snapshot's bytes with it. */
   receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string> {
     if (this.#broken !== undefined) return Promise.resolve("raft is shutdown");
@@ -230,9 +241,12 @@ export class Consensus {
   }
 
   #perform(action: RaftAction): void {
-    if (this.#broken !== undefined) return;
+    if (this.#broken === undefined) this.#onDisk(() => this.#do(action));
+  }
+
+  #onDisk(work: () => void): void {
     try {
-      this.#do(action);
+      work();
     } catch (error) {
       // The machine is ahead of its disk: nothing of what it wants may be done any more.
       this.#broken = errorText(error);
@@ -299,11 +313,15 @@ export class Consensus {
     this.#maySnapshot();
   }
 
-  /** What a snapshot stands for may be forgotten: the snapshot is on the disk first. */
   #maySnapshot(): void {
-    const { machine, store, log, snapshotThreshold } = this.#init;
+    const { machine, store, snapshotThreshold } = this.#init;
     const since = machine.index - (store.snapshot?.meta.index ?? 0);
-    if (since < snapshotThreshold) return;
+    if (since >= snapshotThreshold) this.#takeSnapshot();
+  }
+
+  /** What a snapshot stands for may be forgotten: the snapshot is on the disk first. */
+  #takeSnapshot(): void {
+    const { machine, store, log } = this.#init;
     const meta = this.#raft.snapshotTaken(machine.index);
     if (meta === undefined) return;
     store.saveSnapshot({ meta, data: machine.snapshot() });

@@ -6,27 +6,13 @@
 
 import { errorText } from "../host/error-text.ts";
 import type { RaftServer } from "../protocol/raft/message.ts";
-import {
-  autopilotCommand,
-  autopilotConfig,
-  autopilotRequest,
-  type StateMachine,
-  writeFields,
-} from "../state/state-machine.ts";
-import {
-  bool,
-  decodeValue,
-  encodeValue,
-  list,
-  raw,
-  struct,
-  text,
-  uint64,
-  type ValueOf,
-} from "../wire/codec.ts";
-import { encodeEmpty } from "../wire/rpc-status.ts";
+import { autopilotCommand, autopilotConfig, autopilotRequest } from "../state/command.ts";
+import type { StateMachine } from "../state/state-machine.ts";
+import { bool, encodeValue, list, raw, struct, text, uint64, type ValueOf } from "../wire/codec.ts";
+import { encodeEmpty, writeFields } from "../wire/rpc-status.ts";
 import { healthOf, healthReply, type ServerState } from "./autopilot-health.ts";
-import { type Consensus, ConsensusError } from "./consensus.ts";
+import type { Consensus } from "./consensus.ts";
+import { committed, readRequest } from "./method-tools.ts";
 import { type Method, RpcMethodError } from "./rpc-methods.ts";
 
 const raftServer = struct({
@@ -97,19 +83,19 @@ async function removePeer(
   { consensus }: OperatorMethodsInit,
   body: Uint8Array,
 ): Promise<Uint8Array> {
-  const { ID: id } = read(peerRequest, body);
+  const { ID: id } = readRequest(peerRequest, body);
   if (!consensus.servers.some((one) => one.id === id)) {
     throw new RpcMethodError(
       `id ${JSON.stringify(id)} was not found in the Raft configuration`,
       false,
     );
   }
-  await done(consensus.change({ kind: "remove", id }));
+  await committed(consensus.change({ kind: "remove", id }));
   return encodeEmpty();
 }
 
 async function transfer({ consensus }: OperatorMethodsInit, body: Uint8Array): Promise<Uint8Array> {
-  const { Address, ID } = read(peerRequest, body);
+  const { Address, ID } = readRequest(peerRequest, body);
   const target = consensus.servers.find((one) => one.id === ID || one.address === Address);
   if (target === undefined) {
     const what = ID === "" ? `address ${JSON.stringify(Address)}` : `id ${JSON.stringify(ID)}`;
@@ -147,21 +133,8 @@ async function setAutopilot(
   { consensus, machine }: OperatorMethodsInit,
   body: Uint8Array,
 ): Promise<Uint8Array> {
-  const index = await done(consensus.apply(autopilotCommand(read(autopilotRequest, body))));
+  const index = await committed(
+    consensus.apply(autopilotCommand(readRequest(autopilotRequest, body))),
+  );
   return encodeValue(bool, machine.autopilot?.ModifyIndex === BigInt(index));
-}
-
-function read<T>(codec: Parameters<typeof decodeValue<T>>[0], body: Uint8Array): T {
-  const value = decodeValue(codec, body);
-  if (value !== undefined) return value;
-  throw new RpcMethodError("msgpack decode error: the request body is not what it must be", true);
-}
-
-async function done(change: Promise<number>): Promise<number> {
-  try {
-    return await change;
-  } catch (error) {
-    if (error instanceof ConsensusError) throw new RpcMethodError(error.message, false);
-    throw error;
-  }
 }

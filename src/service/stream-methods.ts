@@ -4,37 +4,32 @@
  *
  * @module
  */
-import { errorText } from "../host/error-text.ts";
 import type { ByteStream } from "../host/host.ts";
 import { streamPair } from "../host/stream-pair.ts";
 import { encodeValue } from "../wire/codec.ts";
-import {
-  encodeFrameError,
-  type MonitorRequest,
-  monitorRequest,
-  type StreamFrame,
-  streamAck,
-  streamFrame,
-  streamHeader,
-} from "../wire/rpc-stream.ts";
-import type { Monitor } from "./monitor.ts";
+import { streamAck, streamHeader } from "../wire/rpc-stream.ts";
 import type { RpcCounters } from "./rpc-counters.ts";
 import type { RpcForwarder } from "./rpc-forward.ts";
 import type { PoolTarget } from "./rpc-pool.ts";
 import { StreamReader } from "./stream-reader.ts";
 
-const MONITOR = "Agent.Monitor";
 /** For a header, an answer, a request. */
-const HANDSHAKE_MS = 10_000;
+export const HANDSHAKE_MS = 10_000;
+
+export interface StreamMethod {
+  /** Behind the "yes": reads its request off `reader`, answers on `stream`, and ends it. */
+  serve(stream: ByteStream, reader: StreamReader): Promise<void>;
+}
+
+/** A call that was taken: what comes back, and where more goes. */
+export interface StreamCall {
+  readonly stream: ByteStream;
+  readonly reader: StreamReader;
+}
 
 export interface StreamMethodsInit {
-  readonly region: string;
-  readonly monitor: Monitor;
-  /** Undefined on an agent that is a client only. */
-  readonly forwarder: RpcForwarder | undefined;
+  readonly methods: ReadonlyMap<string, StreamMethod>;
   readonly counters: RpcCounters;
-  /** Which server a name, an id or "leader" means: "self", one to be asked, or none. */
-  readonly server: (id: string) => PoolTarget | "self" | undefined;
 }
 
 export class StreamMethods {
@@ -55,90 +50,57 @@ export class StreamMethods {
     }
   }
 
+  /** A call of our own, as if it had come to our port. @throws Error when it is refused */
+  async open(name: string, request: Uint8Array, stop?: AbortSignal): Promise<StreamCall> {
+    const [near, far] = streamPair();
+    stop?.addEventListener("abort", () => near.destroy());
+    void this.serve(far);
+    return begin(near, name, request);
+  }
+
   async #serve(stream: ByteStream): Promise<void> {
     const reader = new StreamReader(stream);
     const header = await reader.next(streamHeader, HANDSHAKE_MS);
     if (header === undefined) return stream.destroy();
-    if (header.Method !== MONITOR) {
+    const method = this.#init.methods.get(header.Method);
+    if (method === undefined) {
       stream.write(encodeValue(streamAck, { Error: `Unknown rpc method: "${header.Method}"` }));
       return stream.end();
     }
     stream.write(encodeValue(streamAck, { Error: "" }));
-    const request = await reader.next(monitorRequest, HANDSHAKE_MS);
-    if (request === undefined) return stream.destroy();
-    await this.#monitor(stream, request);
+    await method.serve(stream, reader);
   }
+}
 
-  /** A streaming call of our own: answered here or by the server that it names. */
-  async monitor(
-    request: MonitorRequest,
-    frame: (frame: StreamFrame) => Promise<void> | undefined,
-    stop: AbortSignal,
-  ): Promise<void> {
-    const [near, far] = streamPair();
-    stop.addEventListener("abort", () => near.destroy());
-    void this.serve(far);
-    near.write(encodeValue(streamHeader, { Method: MONITOR }));
-    const reader = new StreamReader(near);
-    const ack = await reader.next(streamAck, HANDSHAKE_MS);
-    if (ack === undefined || ack.Error !== "") throw new Error(ack?.Error ?? "no answer");
-    near.write(encodeValue(monitorRequest, request));
-    for (;;) {
-      const next = await reader.next(streamFrame, 0);
-      if (next === undefined) return near.destroy();
-      await frame(next);
-    }
-  }
+/**
+ * Lets another server answer: everything goes through as it comes, until both sides have ended.
+ *
+ * @param to a server, or a region: any of its servers
+ * @throws Error as long as nothing has been passed on
+ */
+export async function passOn(
+  call: StreamCall,
+  forwarder: RpcForwarder,
+  to: PoolTarget | string,
+  name: string,
+  request: Uint8Array,
+): Promise<void> {
+  const far = await begin(await forwarder.streamTo(to), name, request);
+  call.stream.write(far.reader.rest());
+  far.stream.write(call.reader.rest());
+  await splice(call.stream, far.stream);
+}
 
-  async #monitor(stream: ByteStream, request: MonitorRequest): Promise<void> {
-    const { region, monitor, server } = this.#init;
-    const fail = (code: number, message: string): void => {
-      stream.write(encodeFrameError(code, message));
-      stream.end();
-    };
-    if (request.NodeID !== "" && request.ServerID !== "") {
-      return fail(400, "Cannot target node and server simultaneously");
-    }
-    if (request.Region !== "" && request.Region !== region) {
-      if (request.Forwarded) return fail(500, "No path to region");
-      return this.#pass(stream, request.Region, { ...request, Forwarded: true }, fail);
-    }
-    if (request.NodeID !== "") return fail(404, `Unknown node "${request.NodeID}"`);
-    if (request.ServerID !== "") {
-      const target = server(request.ServerID);
-      if (target === undefined) return fail(400, `unknown Nomad server ${request.ServerID}`);
-      if (target !== "self") {
-        return this.#pass(stream, target, { ...request, ServerID: "", Forwarded: true }, fail);
-      }
-    }
-    return monitor.serve(stream, request);
+async function begin(stream: ByteStream, name: string, request: Uint8Array): Promise<StreamCall> {
+  stream.write(encodeValue(streamHeader, { Method: name }));
+  const reader = new StreamReader(stream);
+  const ack = await reader.next(streamAck, HANDSHAKE_MS);
+  if (ack?.Error !== "") {
+    stream.destroy();
+    throw new Error(ack?.Error ?? "the other server did not answer");
   }
-
-  async #pass(
-    stream: ByteStream,
-    to: PoolTarget | string,
-    request: MonitorRequest,
-    fail: (code: number, message: string) => void,
-  ): Promise<void> {
-    const { forwarder } = this.#init;
-    if (forwarder === undefined) return fail(500, "No path to region");
-    let far: ByteStream;
-    try {
-      far = await forwarder.streamTo(to);
-    } catch (error) {
-      return fail(500, errorText(error));
-    }
-    far.write(encodeValue(streamHeader, { Method: MONITOR }));
-    const reader = new StreamReader(far);
-    const ack = await reader.next(streamAck, HANDSHAKE_MS);
-    if (ack === undefined || ack.Error !== "") {
-      far.destroy();
-      return fail(500, ack?.Error ?? "the other server did not answer");
-    }
-    far.write(encodeValue(monitorRequest, request));
-    stream.write(reader.rest());
-    await splice(stream, far);
-  }
+  stream.write(request);
+  return { stream, reader };
 }
 
 /** Everything that comes on one goes out on the other, until both have ended. */
@@ -161,5 +123,8 @@ function splice(one: ByteStream, other: ByteStream): Promise<void> {
     };
     join(one, other);
     join(other, one);
+    // Whoever read before us may have had enough.
+    one.resume();
+    other.resume();
   });
 }

@@ -7,10 +7,14 @@ import { ByteQueue } from "./byte-queue.ts";
 /** One value of a streaming call: a frame of log lines is the largest there is. */
 const VALUE_BYTES_MAX = 1024 * 1024;
 
+/** Of what is written at once. */
+const PIECE_BYTES = 32 * 1024;
+
 export class StreamReader {
   readonly #stream: ByteStream;
   readonly #pending = new ByteQueue();
   #ended = false;
+  #drained: (() => void) | undefined;
   #wake: (() => void) | undefined;
 
   constructor(stream: ByteStream) {
@@ -19,6 +23,10 @@ export class StreamReader {
       this.#ended = true;
       this.#wake?.();
     };
+    const closed = (): void => {
+      end();
+      this.#drained?.();
+    };
     stream.listen({
       data: (chunk) => {
         this.#pending.push(chunk);
@@ -26,7 +34,8 @@ export class StreamReader {
         this.#wake?.();
       },
       ended: end,
-      closed: end,
+      closed,
+      drained: () => this.#drained?.(),
     });
   }
 
@@ -47,6 +56,31 @@ export class StreamReader {
       if (this.#pending.length > VALUE_BYTES_MAX) return undefined;
       if (!(await this.#more(timeoutMs))) return undefined;
     }
+  }
+
+  /** Whatever has come, or comes next; undefined when that was all, or nothing came in time. */
+  async some(timeoutMs: number): Promise<Uint8Array | undefined> {
+    if (this.#pending.length === 0 && !this.#ended) await this.#more(timeoutMs);
+    const some = this.rest();
+    this.#stream.resume();
+    return some.length === 0 ? undefined : some;
+  }
+
+  /** Writes in pieces, as fast as they are taken. @returns false: nobody takes them */
+  async send(bytes: Uint8Array, timeoutMs: number): Promise<boolean> {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      if (this.#stream.write(bytes.subarray(at, at + PIECE_BYTES))) continue;
+      const taken = await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), timeoutMs);
+        this.#drained = () => {
+          clearTimeout(timer);
+          resolve(!this.#ended);
+        };
+      });
+      this.#drained = undefined;
+      if (!taken) return false;
+    }
+    return true;
   }
 
   /** Bytes that were read ahead: whoever takes the stream over begins with them. */

@@ -1,93 +1,29 @@
 /**
  * What the servers of a region agree on, built from committed log entries only, so that it is the
- * same everywhere: cluster metadata and autopilot's settings, with Nomad's message types and fields
- * (wire/rpc-and-raft.md §9, §10).
+ * same everywhere: cluster metadata, autopilot's settings and the client nodes, with Nomad's
+ * message types and fields (wire/rpc-and-raft.md §9, §10).
  *
  * @module
  */
+import { decodeValue } from "../wire/codec.ts";
 import {
-  bool,
-  decodeValue,
-  encodeValue,
-  int64,
-  small,
-  struct,
-  structOf,
-  text,
-  uint64,
-  type ValueOf,
-} from "../wire/codec.ts";
-import { MsgpackReader } from "../wire/msgpack-reader.ts";
-import { MsgpackWriter } from "../wire/msgpack-writer.ts";
-
-export const MessageType = { autopilot: 24, clusterMetadata: 32 } as const;
-/** A message with this bit may be skipped by whoever does not know it. */
-const IGNORABLE = 0x80;
-
-/** Flat in every request that changes something. */
-export const writeFields = {
-  AuthToken: text,
-  Forwarded: bool,
-  IdempotencyToken: text,
-  Namespace: text,
-  Region: text,
-};
-
-export const autopilotConfig = struct({
-  CleanupDeadServers: bool,
-  CreateIndex: uint64,
-  DisableUpgradeMigration: bool,
-  EnableCustomUpgrades: bool,
-  EnableRedundancyZones: bool,
-  LastContactThreshold: int64,
-  MaxTrailingLogs: uint64,
-  MinQuorum: small,
-  ModifyIndex: uint64,
-  ServerStabilizationTime: int64,
-});
-export type AutopilotConfig = ValueOf<typeof autopilotConfig>;
-
-export const AUTOPILOT_DEFAULTS: AutopilotConfig = structOf(autopilotConfig, {
-  CleanupDeadServers: true,
-  LastContactThreshold: 200_000_000n,
-  MaxTrailingLogs: 250n,
-  ServerStabilizationTime: 10_000_000_000n,
-});
-
-export const autopilotRequest = struct({
-  ...writeFields,
-  CAS: bool,
-  Config: autopilotConfig,
-  Datacenter: text,
-});
-
-export const clusterMetadata = struct({ ClusterID: text, CreateTime: int64 });
-export type ClusterMetadata = ValueOf<typeof clusterMetadata>;
-
-export type AutopilotRequest = ValueOf<typeof autopilotRequest>;
-
-/** A command as an entry's data. */
-export function autopilotCommand(fields: Partial<AutopilotRequest>): Uint8Array {
-  const request = structOf(autopilotRequest, fields);
-  return command(MessageType.autopilot, encodeValue(autopilotRequest, request));
-}
-
-export function clusterMetadataCommand(metadata: ClusterMetadata): Uint8Array {
-  return command(MessageType.clusterMetadata, encodeValue(clusterMetadata, metadata));
-}
-
-function command(type: number, body: Uint8Array): Uint8Array {
-  return new MsgpackWriter().byte(type).append(body).take();
-}
-
-/** Records of a snapshot. */
-const Record = { index: 2, clusterMetadata: 14 } as const;
-const indexRecord = struct({ Key: text, Value: uint64 });
-const LAST_APPLIED = "last_applied";
-/** In the header. */
-const AUTOPILOT = "Autopilot";
+  type AutopilotConfig,
+  autopilotRequest,
+  type ClusterMetadata,
+  clusterMetadata,
+  IGNORABLE,
+  MessageType,
+  nodeBatchDeregisterRequest,
+  nodeDeregisterRequest,
+  nodeRegisterRequest,
+  nodeStatusRequest,
+  restoreRequest,
+} from "./command.ts";
+import { NodeTable } from "./node-table.ts";
+import { readSnapshot, type SnapshotContent, writeSnapshot } from "./snapshot.ts";
 
 export class StateMachine {
+  readonly nodes = new NodeTable();
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
@@ -108,11 +44,6 @@ export class StateMachine {
     return this.#index;
   }
 
-  /** Of the last change of the node table: it is as it was at first. */
-  get nodesIndex(): number {
-    return 1;
-  }
-
   /** Calls at every change until the result is called. */
   watch(changed: () => void): () => void {
     this.#watchers.add(changed);
@@ -128,57 +59,96 @@ export class StateMachine {
   apply(index: number, data: Uint8Array): void {
     this.#index = index;
     const type = (data[0] ?? 0) & ~IGNORABLE;
-    const body = data.subarray(1);
-    if (type === MessageType.autopilot) this.#applyAutopilot(body, BigInt(index));
-    else if (type === MessageType.clusterMetadata) {
-      this.#cluster = decodeValue(clusterMetadata, body) ?? this.#cluster;
-    } else this.skipped += 1;
-    for (const changed of [...this.#watchers]) changed();
+    if (data.length === 0 || !this.#apply(type, data.subarray(1), BigInt(index))) this.skipped += 1;
+    this.#changed();
   }
 
-  /**
-   * Nomad has no record for autopilot's settings and loses them with the log; a record of our own
-   * it would refuse. Its header is a map of which it knows no field: there they travel unseen.
-   */
   snapshot(): Uint8Array {
-    const out = new MsgpackWriter().map(this.#autopilot === undefined ? 0 : 1);
-    if (this.#autopilot !== undefined) autopilotConfig.write(out.text(AUTOPILOT), this.#autopilot);
-    out.byte(Record.index);
-    indexRecord.write(out, { Key: LAST_APPLIED, Value: BigInt(this.#index) });
-    if (this.#cluster !== undefined) {
-      clusterMetadata.write(out.byte(Record.clusterMetadata), this.#cluster);
-    }
-    return out.take();
+    const content: SnapshotContent = {
+      autopilot: this.#autopilot,
+      cluster: this.#cluster,
+      nodes: this.nodes.all(),
+      nodesIndex: BigInt(this.nodes.index),
+    };
+    return writeSnapshot(content, BigInt(this.#index));
   }
 
   /** @returns false: not a snapshot, and nothing has changed */
   restore(data: Uint8Array, index: number): boolean {
-    const reader = new MsgpackReader(data);
-    let autopilot: AutopilotConfig | undefined;
-    for (let left = reader.map(); left > 0 && reader.ok; left--) {
-      if (reader.text() === AUTOPILOT) autopilot = autopilotConfig.read(reader);
-      else reader.skip();
-    }
-    let cluster: ClusterMetadata | undefined;
-    while (reader.ok && reader.at < data.length) {
-      const type = reader.byte();
-      if (type === Record.clusterMetadata) cluster = clusterMetadata.read(reader);
-      else reader.skip();
-    }
-    if (!reader.ok) return false;
-    this.#autopilot = autopilot;
-    this.#cluster = cluster;
+    const content = readSnapshot(data);
+    if (content === undefined) return false;
+    this.#replace(content, BigInt(index));
+    this.#autopilot = content.autopilot;
     this.#index = index;
-    for (const changed of [...this.#watchers]) changed();
+    this.#changed();
     return true;
   }
 
-  #applyAutopilot(body: Uint8Array, index: bigint): void {
+  #changed(): void {
+    for (const changed of [...this.#watchers]) changed();
+  }
+
+  /** @returns false: not for us */
+  #apply(type: number, body: Uint8Array, index: bigint): boolean {
+    switch (type) {
+      case MessageType.autopilot:
+        return this.#applyAutopilot(body, index);
+      case MessageType.clusterMetadata: {
+        const given = decodeValue(clusterMetadata, body);
+        this.#cluster = given ?? this.#cluster;
+        return given !== undefined;
+      }
+      case MessageType.nodeRegister: {
+        const { Node = null, NodeEvent = null } = decodeValue(nodeRegisterRequest, body) ?? {};
+        if (Node === null) return false;
+        this.nodes.register(index, Node, NodeEvent);
+        return true;
+      }
+      case MessageType.nodeDeregister: {
+        const request = decodeValue(nodeDeregisterRequest, body);
+        return request !== undefined && this.nodes.deregister(index, [request.NodeID]);
+      }
+      case MessageType.nodeBatchDeregister: {
+        const request = decodeValue(nodeBatchDeregisterRequest, body);
+        return request !== undefined && this.nodes.deregister(index, request.NodeIDs ?? []);
+      }
+      case MessageType.nodeUpdateStatus: {
+        const request = decodeValue(nodeStatusRequest, body);
+        if (request === undefined) return false;
+        const { NodeID, Status, UpdatedAt, IdentitySigningKeyID, NodeEvent } = request;
+        const { nodes } = this;
+        nodes.updateStatus(index, NodeID, Status, UpdatedAt, IdentitySigningKeyID, NodeEvent);
+        return true;
+      }
+      case MessageType.restore:
+        return this.#applyRestore(body, index);
+      default:
+        return false;
+    }
+  }
+
+  #applyAutopilot(body: Uint8Array, index: bigint): boolean {
     const request = decodeValue(autopilotRequest, body);
-    if (request === undefined) return;
+    if (request === undefined) return false;
     const before = this.#autopilot;
-    if (request.CAS && before?.ModifyIndex !== request.Config.ModifyIndex) return;
+    if (request.CAS && before?.ModifyIndex !== request.Config.ModifyIndex) return true;
     const CreateIndex = before?.CreateIndex ?? index;
     this.#autopilot = { ...request.Config, CreateIndex, ModifyIndex: index };
+    return true;
+  }
+
+  /** Settings that the archive does not have (Nomad's never do) stay as they are. */
+  #applyRestore(body: Uint8Array, index: bigint): boolean {
+    const content = readSnapshot(decodeValue(restoreRequest, body)?.Snapshot ?? new Uint8Array(0));
+    if (content === undefined) return false;
+    const { autopilot, cluster = this.#cluster } = content;
+    this.#replace({ ...content, cluster, nodesIndex: index }, index);
+    if (autopilot !== undefined) this.#autopilot = { ...autopilot, ModifyIndex: index };
+    return true;
+  }
+
+  #replace(content: SnapshotContent, index: bigint): void {
+    this.#cluster = content.cluster;
+    this.nodes.replace(content.nodes, content.nodesIndex, index);
   }
 }

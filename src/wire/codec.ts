@@ -83,6 +83,14 @@ export interface GoTime {
   readonly zoneMinutes: number;
 }
 
+/** Unix time 0, in seconds since the year 1. */
+export const YEAR_1970 = 62_135_596_800n;
+
+/** A moment of Unix time, in UTC. */
+export function unixTime(seconds: bigint): GoTime {
+  return { seconds: seconds + YEAR_1970, nanos: 0, zoneMinutes: -1 };
+}
+
 const TIME_BYTES = 15;
 const ZERO_TIME: GoTime = { seconds: 0n, nanos: 0, zoneMinutes: -1 };
 

@@ -14,6 +14,7 @@ import {
   struct,
   uint64,
   type ValueOf,
+  YEAR_1970,
 } from "./codec.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
@@ -30,8 +31,6 @@ export type RaftType = (typeof RaftType)[keyof typeof RaftType];
 /** Seconds since 1970 and nanoseconds; null is Go's zero time. */
 export type AppendedAt = { readonly seconds: bigint; readonly nanos: number } | null;
 
-/** From the year 1. */
-const SECONDS_TO_1970 = 62_135_596_800n;
 const SECONDS_34 = 0x4_0000_0000n;
 
 /** go-msgpack's own time: 4, 8 or 12 bytes, as small as it fits. */
@@ -66,7 +65,7 @@ const appendedAt: Codec<AppendedAt> = {
     if (bytes.length === 12) return { seconds: view.getBigInt64(4), nanos: view.getUint32(0) };
     // The form of RPC bodies, which hashicorp/raft writes unless it is told otherwise.
     if (bytes.length === 15 && bytes[0] === 1) {
-      const seconds = view.getBigInt64(1) - SECONDS_TO_1970;
+      const seconds = view.getBigInt64(1) - YEAR_1970;
       return { seconds, nanos: view.getUint32(9) };
     }
     reader.refuse();

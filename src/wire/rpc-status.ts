@@ -35,7 +35,16 @@ export const queryFields = {
   Reverse: bool,
 };
 
-/** Flat in every answer to one. */
+/** Flat in every request that changes something. */
+export const writeFields = {
+  AuthToken: text,
+  Forwarded: bool,
+  IdempotencyToken: text,
+  Namespace: text,
+  Region: text,
+};
+
+/** Flat in every answer to a read request. */
 export const queryMeta = { Index: uint64, KnownLeader: bool, LastContact: int64, NextToken: text };
 
 export const queryOptions = struct(queryFields);

@@ -11,8 +11,8 @@ import {
   AUTOPILOT_DEFAULTS,
   autopilotCommand,
   clusterMetadataCommand,
-  StateMachine,
-} from "../../src/state/state-machine.ts";
+} from "../../src/state/command.ts";
+import { StateMachine } from "../../src/state/state-machine.ts";
 
 const root = mkdtempSync(join(tmpdir(), "nomad-peers-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -1,11 +1,7 @@
 /** `kill -9` under load, again and again: what was acknowledged is there in the end. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { RpcPool } from "../../src/service/rpc-pool.ts";
-import {
-  AUTOPILOT_DEFAULTS,
-  autopilotConfig,
-  autopilotRequest,
-} from "../../src/state/state-machine.ts";
+import { AUTOPILOT_DEFAULTS, autopilotConfig, autopilotRequest } from "../../src/state/command.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
 import { encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { type Agent, getJson, Lab, until } from "./agents.ts";

@@ -92,7 +92,7 @@ function createContext(config: Config, gossip: GossipView): ApiContext {
     reload: async () => undefined,
     raft: undefined,
     call: async () => encodeText("127.0.0.1:4647"),
-    streams: { monitor: async () => undefined },
+    streams: { open: async () => Promise.reject(new Error("no streams here")) },
     warnings: [],
     members: async () => ({
       serverName: "n1",

@@ -9,6 +9,7 @@ import { streamPair } from "../../src/host/stream-pair.ts";
 import type { Address } from "../../src/protocol/ports.ts";
 import { createPrng } from "../../src/protocol/prng.ts";
 import { Monitor } from "../../src/service/monitor.ts";
+import { MONITOR, MonitorMethod } from "../../src/service/monitor-method.ts";
 import { Mux } from "../../src/service/mux.ts";
 import type { MuxStream } from "../../src/service/mux-stream.ts";
 import { createRpcCounters } from "../../src/service/rpc-counters.ts";
@@ -28,7 +29,7 @@ import {
   text,
 } from "../../src/wire/codec.ts";
 import { encodeQueryOptions, queryFields } from "../../src/wire/rpc-status.ts";
-import { type MonitorRequest, monitorRequest } from "../../src/wire/rpc-stream.ts";
+import { type MonitorRequest, monitorRequest, streamFrame } from "../../src/wire/rpc-stream.ts";
 import { Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { loadIdentity, testPool } from "../cluster/rpc-pool.ts";
@@ -292,34 +293,31 @@ describe.if(mustRun)("our pool dials Go", () => {
 });
 
 function relay(pool: RpcPool): StreamMethods {
-  return new StreamMethods({
+  const counters = createRpcCounters();
+  const method = new MonitorMethod({
     region: "global",
     monitor: new Monitor({ sink: { listen: () => () => true }, clock: systemClock }),
     forwarder: new RpcForwarder({
       pool,
-      counters: createRpcCounters(),
+      counters,
       clock: systemClock,
       prng: createPrng(1),
       servers: () => [{ address: GO_EU, region: "eu" }],
       leader: () => undefined,
     }),
-    counters: createRpcCounters(),
     server: () => undefined,
   });
+  return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
 }
 
 async function payloads(streams: StreamMethods, request: MonitorRequest): Promise<string[]> {
   const heard: string[] = [];
-  const stop = new AbortController();
-  await streams.monitor(
-    request,
-    (frame) => {
-      heard.push(new TextDecoder().decode(frame.Payload ?? undefined));
-      return undefined;
-    },
-    stop.signal,
-  );
-  return heard;
+  const { reader } = await streams.open(MONITOR, encodeValue(monitorRequest, request));
+  for (;;) {
+    const frame = await reader.next(streamFrame, 10_000);
+    if (frame === undefined) return heard;
+    heard.push(new TextDecoder().decode(frame.Payload ?? undefined));
+  }
 }
 
 describe.if(mustRun)("yamux itself, Go dialling", () => {

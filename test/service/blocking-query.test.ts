@@ -2,10 +2,12 @@
 import { expect, test } from "bun:test";
 import { createPrng } from "../../src/protocol/prng.ts";
 import { whenNewer } from "../../src/service/blocking-query.ts";
-import { nodeMethods } from "../../src/service/node-methods.ts";
-import { autopilotCommand, StateMachine } from "../../src/state/state-machine.ts";
+import { NodeMethods } from "../../src/service/node-methods.ts";
+import { autopilotCommand } from "../../src/state/command.ts";
+import { StateMachine } from "../../src/state/state-machine.ts";
 import { decodeValue, structOf } from "../../src/wire/codec.ts";
-import { queryOptions } from "../../src/wire/rpc-status.ts";
+import { encodeQueryOptions, queryOptions } from "../../src/wire/rpc-status.ts";
+import { silent } from "../silent.ts";
 import { goCodec } from "../wire/go-schema.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
 
@@ -79,6 +81,8 @@ test("Node.List says that there is no node, in Nomad's own form, and holds whoev
   const clock = new ManualClock();
   const consensus = {
     leader: { id: "a", address: "127.0.0.1:4647" },
+    role: "leader" as const,
+    apply: () => Promise.reject(new Error("nothing is written here")),
     stats: () => ({
       term: 1,
       lastIndex: 1,
@@ -88,8 +92,17 @@ test("Node.List says that there is no node, in Nomad's own form, and holds whoev
       lastContactMs: 0,
     }),
   };
-  const method = nodeMethods({ consensus, machine, clock, prng: createPrng(1) }).get("Node.List");
-  const at = method?.run(query(0n, 0), new Uint8Array(0));
+  const nodes = new NodeMethods({
+    config: { graceMs: 1, minTtlMs: 1, maxPerSecond: 1, failoverTtlMs: 1 },
+    consensus,
+    machine,
+    clock,
+    prng: createPrng(1),
+    log: silent,
+    servers: () => [],
+  });
+  const method = nodes.methods().get("Node.List");
+  const at = method?.run(query(0n, 0), encodeQueryOptions({}));
   if (!(at instanceof Uint8Array)) throw new Error("it waits");
   const reply = decodeValue(goCodec("structs.NodeListResponse"), at);
   expect(reply).toEqual({
@@ -100,7 +113,7 @@ test("Node.List says that there is no node, in Nomad's own form, and holds whoev
     Nodes: [],
   });
   let done = false;
-  void Promise.resolve(method?.run(query(1n, 5000), new Uint8Array(0))).then(() => {
+  void Promise.resolve(method?.run(query(1n, 5000), encodeQueryOptions({}))).then(() => {
     done = true;
   });
   machine.apply(2, autopilotCommand({})); // Nothing about nodes.

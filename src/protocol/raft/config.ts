@@ -11,6 +11,8 @@ export interface RaftConfig {
 
   /** Entries of one AppendEntries. */
   readonly entriesMax: number;
+  /** Bytes of commands of one AppendEntries, if it has more than one entry. */
+  readonly bytesMax: number;
   /** AppendEntries under way to one follower. */
   readonly inflightMax: number;
   /** Between tries to reach a follower: doubled each time, from one to the other. */
@@ -26,6 +28,7 @@ export const RAFT: RaftConfig = {
   leaderLeaseMs: 500,
   commitTimeoutMs: 50,
   entriesMax: 64,
+  bytesMax: 1024 * 1024,
   inflightMax: 2,
   retryMinMs: 10,
   retryMaxMs: 1000,

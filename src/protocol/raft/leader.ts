@@ -231,9 +231,9 @@ export class Leader {
     if (core.deadlines.has(RETRY + id)) return;
     let must = always;
     while (progress.inflight < (progress.pipelining ? core.config.inflightMax : 1)) {
-      const prevIndex = progress.next - 1;
+      const [prevIndex, { entriesMax, bytesMax }] = [progress.next - 1, core.config];
       const prevTerm = core.log.term(prevIndex);
-      const entries = core.log.slice(progress.next, core.config.entriesMax);
+      const entries = core.log.batch(progress.next, entriesMax, bytesMax);
       const missing = progress.next <= core.log.lastIndex && entries.length === 0;
       if (prevTerm === undefined || missing) return this.#sendSnapshot(progress, now);
       if (entries.length === 0 && !must) return;

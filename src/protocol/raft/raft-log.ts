@@ -58,6 +58,17 @@ export class RaftLog {
     return from < 0 ? [] : this.#entries.slice(from, from + max);
   }
 
+  /** What one call carries from `index` on: one entry at least, however large it is. */
+  batch(index: number, entriesMax: number, bytesMax: number): readonly LogEntry[] {
+    const entries = this.slice(index, entriesMax);
+    let bytes = 0;
+    const tooMuch = entries.findIndex(({ data }, i) => {
+      bytes += data.length;
+      return i > 0 && bytes > bytesMax;
+    });
+    return tooMuch < 0 ? entries : entries.slice(0, tooMuch);
+  }
+
   append(entries: readonly LogEntry[]): void {
     for (const entry of entries) {
       if (entry.index !== this.lastIndex + 1) {

@@ -1,0 +1,131 @@
+/**
+ * What an operator asks of files while no agent runs: a server's Raft folder, a snapshot archive.
+ *
+ * @module
+ */
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type JsonValue, jsonOf } from "../api/msgpack-json.ts";
+import { RaftStore, type StoredRaft } from "../host/raft-store.ts";
+import { EntryType } from "../protocol/raft/message.ts";
+import { type ArchiveMeta, unpackArchive } from "../service/snapshot-archive.ts";
+import { autopilotConfig, clusterMetadata, IGNORABLE, MessageType } from "../state/command.ts";
+import { node } from "../state/node.ts";
+import { countRecords, type RecordCount } from "../state/snapshot.ts";
+import { type Codec, encodeValue } from "../wire/codec.ts";
+import { replay } from "./raft-replay.ts";
+
+const DATABASE = "raft.db";
+
+export interface LogSummary {
+  readonly path: string;
+  readonly length: number;
+  /** 0: the log is empty. */
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  /** 0: there is none. */
+  readonly snapshotIndex: number;
+}
+
+/**
+ * @param given the data_dir, or raft.db itself, or a folder between
+ * @throws Error for the operator
+ */
+export function summariseLog(given: string): LogSummary {
+  const { path, stored } = openLog(given);
+  const { entries, snapshot } = stored;
+  return {
+    path,
+    length: entries.length,
+    firstIndex: entries[0]?.index ?? 0,
+    lastIndex: entries.at(-1)?.index ?? 0,
+    snapshotIndex: snapshot?.meta.index ?? 0,
+  };
+}
+
+/** Every entry, with Nomad's names of what it is. @throws Error for the operator */
+export function dumpLog(given: string): readonly JsonValue[] {
+  const { stored } = openLog(given);
+  return stored.entries.map(({ index, term, type, data, appendedAtMs }) => {
+    const head = {
+      AppendedAt: appendedAtMs === undefined ? null : new Date(appendedAtMs).toISOString(),
+      Index: index,
+      Term: term,
+      LogType: LOG_TYPES[type] ?? `LogType(${type})`,
+    };
+    if (type !== EntryType.command || data.length === 0) return head;
+    const kind = (data[0] ?? 0) & ~IGNORABLE;
+    return { ...head, CommandType: commandName(kind), Body: jsonOf(data.subarray(1)) ?? null };
+  });
+}
+
+/** The state as of an index, or as of the end of the log. @throws Error for the operator */
+export function dumpState(given: string, lastIndex: number | undefined): JsonValue {
+  const { stored } = openLog(given);
+  const machine = replay(stored, lastIndex);
+  const { autopilot, cluster, nodes } = machine;
+  return {
+    LastAppliedIndex: machine.index,
+    AutopilotConfig: autopilot === undefined ? null : show(autopilotConfig, autopilot),
+    ClusterMetadata: cluster === undefined ? null : show(clusterMetadata, cluster),
+    Nodes: nodes.all().map((one) => show(node, one)),
+  };
+}
+
+export interface ArchiveSummary {
+  readonly meta: ArchiveMeta;
+  readonly records: readonly RecordCount[];
+}
+
+/** @throws Error for the operator: it is none, or it is damaged */
+export async function inspectArchive(bytes: Uint8Array): Promise<ArchiveSummary> {
+  const { meta, state } = await unpackArchive(bytes);
+  const records = countRecords(state);
+  if (records === undefined) throw new Error("state.bin is not the state of a Nomad server");
+  return { meta, records };
+}
+
+const LOG_TYPES: Readonly<Record<number, string>> = {
+  [EntryType.command]: "LogCommand",
+  [EntryType.noop]: "LogNoop",
+  [EntryType.barrier]: "LogBarrier",
+  [EntryType.configuration]: "LogConfiguration",
+};
+
+const COMMAND_NAMES: Readonly<Record<number, string>> = {
+  [MessageType.nodeRegister]: "NodeRegisterRequestType",
+  [MessageType.nodeDeregister]: "NodeDeregisterRequestType",
+  [MessageType.nodeUpdateStatus]: "NodeUpdateStatusRequestType",
+  [MessageType.autopilot]: "AutopilotRequestType",
+  [MessageType.nodeBatchDeregister]: "NodeBatchDeregisterRequestType",
+  [MessageType.clusterMetadata]: "ClusterMetadataRequestType",
+  [MessageType.restore]: "RestoreRequestType",
+};
+
+function commandName(type: number): string {
+  return COMMAND_NAMES[type] ?? `MessageType(${type})`;
+}
+
+function show<T>(codec: Codec<T>, value: T): JsonValue {
+  return jsonOf(encodeValue(codec, value)) ?? null;
+}
+
+function openLog(given: string): { path: string; stored: StoredRaft } {
+  const path = databaseOf(given);
+  if (path === undefined) {
+    throw new Error(`failed to find raft.db in ${given}: name a server's data_dir, or the file`);
+  }
+  const store = new RaftStore(dirname(path));
+  try {
+    return { path, stored: store.load() };
+  } finally {
+    store.close();
+  }
+}
+
+function databaseOf(given: string): string | undefined {
+  if (!existsSync(given)) return undefined;
+  if (!statSync(given).isDirectory()) return given.endsWith(DATABASE) ? given : undefined;
+  const folders = [given, join(given, "raft"), join(given, "server", "raft")];
+  return folders.map((folder) => join(folder, DATABASE)).find((path) => existsSync(path));
+}

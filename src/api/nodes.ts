@@ -1,0 +1,100 @@
+/** GET /v1/nodes and /v1/node/<id>: the clients of the region, with Nomad's fields and headers. */
+import { parseDurationMs } from "../config/duration.ts";
+import { nodeListReply, singleNodeReply } from "../service/node-methods.ts";
+import { node, nodeListStub } from "../state/node.ts";
+import { type Codec, encodeValue, structOf } from "../wire/codec.ts";
+import { nodeListRequest, nodeRequest } from "../wire/rpc-node.ts";
+import type { QueryOptions } from "../wire/rpc-status.ts";
+import type { ApiContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+import { jsonOf } from "./msgpack-json.ts";
+import { ask, askedOf, decode } from "./raft.ts";
+
+/** A value, and how fresh it is. */
+export interface IndexedAnswer {
+  readonly value: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export async function listNodes(
+  context: ApiContext,
+  query: URLSearchParams,
+): Promise<IndexedAnswer> {
+  const request = structOf(nodeListRequest, {
+    ...readOptions(context, query),
+    Fields: { OS: flag(query, "os"), Resources: flag(query, "resources") },
+  });
+  const answer = await ask(context, "Node.List", encodeValue(nodeListRequest, request));
+  const reply = decode(nodeListReply, answer);
+  const nodes = (reply.Nodes ?? []).map((one) => {
+    const shown = toJson(nodeListStub, one);
+    // Nomad leaves these three out where they were not asked for.
+    const left = ["Attributes", "NodeResources", "ReservedResources"];
+    return Object.fromEntries(
+      Object.entries(shown).filter(([key, value]) => value !== null || !left.includes(key)),
+    );
+  });
+  return { value: nodes, headers: metaHeaders(reply) };
+}
+
+export async function getNode(
+  context: ApiContext,
+  id: string,
+  query: URLSearchParams,
+): Promise<IndexedAnswer> {
+  if (id.length !== 36) {
+    throw new ApiError(500, "node lookup failed: index error: UUID must be 36 characters");
+  }
+  const request = structOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
+  const answer = await ask(context, "Node.GetNode", encodeValue(nodeRequest, request));
+  const reply = decode(singleNodeReply, answer);
+  if (reply.Node === null) throw new ApiError(404, "node not found");
+  return { value: toJson(node, reply.Node), headers: metaHeaders(reply) };
+}
+
+/** By way of its bytes, since some of its fields are nothing else here. */
+function toJson<T>(codec: Codec<T>, value: T): object {
+  return Object(jsonOf(encodeValue(codec, value)));
+}
+
+function metaHeaders(meta: {
+  readonly Index: bigint;
+  readonly KnownLeader: boolean;
+  readonly LastContact: bigint;
+  readonly NextToken: string;
+}): Record<string, string> {
+  const headers: Record<string, string> = {
+    "X-Nomad-Index": String(meta.Index),
+    "X-Nomad-KnownLeader": String(meta.KnownLeader),
+    "X-Nomad-LastContact": String(meta.LastContact / 1_000_000n),
+  };
+  if (meta.NextToken !== "") headers["X-Nomad-NextToken"] = meta.NextToken;
+  return headers;
+}
+
+/** @throws ApiError with Nomad's texts */
+function readOptions(context: ApiContext, query: URLSearchParams): Partial<QueryOptions> {
+  const { region, stale } = askedOf(context, query);
+  const [index, wait] = [query.get("index") ?? "0", query.get("wait") ?? "0"];
+  if (!/^\d+$/.test(index)) throw new ApiError(400, "Invalid index");
+  const waitMs = parseDurationMs(wait);
+  if (waitMs === undefined) throw new ApiError(400, "Invalid wait time");
+  const perPage = query.get("per_page") ?? "0";
+  if (!/^\d+$/.test(perPage)) {
+    throw new ApiError(400, "Expect a number for `per_page` query string parameter");
+  }
+  return {
+    Region: region,
+    AllowStale: stale,
+    MinQueryIndex: BigInt(index),
+    MaxQueryTime: BigInt(Math.round(waitMs * 1e6)),
+    Prefix: query.get("prefix") ?? "",
+    Filter: query.get("filter") ?? "",
+    NextToken: query.get("next_token") ?? "",
+    PerPage: Number(perPage),
+  };
+}
+
+function flag(query: URLSearchParams, name: string): boolean {
+  return query.get(name) === "true";
+}

@@ -1,0 +1,114 @@
+/** Everything below `operator`: the table of its commands. */
+import type { Command } from "commander";
+import { apiCommand } from "./api-command.ts";
+
+export function addOperator(program: Command): void {
+  const operator = program.command("operator").description("Tools for cluster operators");
+  const encryption = operator.command("encryption").description("What is encrypted, and how");
+  apiCommand(encryption.command("doctor"))
+    .description("Look at every server's RPC port from here, and say what is left to do")
+    .option("--json", "output as JSON")
+    .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
+  addRaft(operator);
+  addSnapshot(operator);
+  const tls = operator.command("tls").description("The agent's own TLS");
+  apiCommand(tls.command("reload"))
+    .description("Have the agent read its certificates and tls block again")
+    .action(async (flags) => (await import("./tls-reload.ts")).reloadTls(flags));
+  const gossip = operator.command("gossip").description("Gossip encryption");
+  const keyring = gossip.command("keyring").description("Gossip encryption keys");
+  keyring
+    .command("generate")
+    .description("Print a new gossip encryption key of 32 bytes")
+    .action(async () => (await import("./keygen.ts")).printKey("32"));
+  apiCommand(keyring.command("list"))
+    .description("List the keys of all members, by fingerprint")
+    .option("--json", "output as JSON")
+    .option("--show-keys", "the keys themselves: secrets")
+    .action(async (flags) => (await import("./keyring.ts")).listKeys(flags));
+  const about = {
+    install: "Install a key on all members, for receiving",
+    use: "Make an installed key the one that members send with",
+    remove: "Remove a key from all members",
+  } as const;
+  for (const operation of ["install", "use", "remove"] as const) {
+    apiCommand(keyring.command(operation).argument("<key>"))
+      .description(about[operation])
+      .action(async (key, flags) =>
+        (await import("./keyring.ts")).changeKey(operation, key, flags),
+      );
+  }
+  apiCommand(keyring.command("rotate"))
+    .description("Replace all keys by a new one, checked step by step, without downtime")
+    .action(async (flags) => (await import("./keyring.ts")).rotateKeys(flags));
+}
+
+function addRaft(operator: Command): void {
+  const raft = operator.command("raft").description("The servers' Raft group");
+  apiCommand(raft.command("list-peers"))
+    .description("List the servers that vote, and those that do not yet")
+    .option("--stale", "any server may answer, not only the leader")
+    .action(async (flags) => (await import("./raft-peers.ts")).listPeers(flags));
+  apiCommand(raft.command("remove-peer"))
+    .description("Take a server out of the Raft group")
+    .option("--peer-id <id>", "its id")
+    .action(async (flags) => (await import("./raft-peers.ts")).removePeer(flags));
+  apiCommand(raft.command("transfer-leadership"))
+    .description("Have another server lead")
+    .option("--peer-id <id>", "its id")
+    .option("--peer-address <address>", "its address, as ip:port")
+    .action(async (flags) => (await import("./raft-peers.ts")).transferLeadership(flags));
+  raft
+    .command("info")
+    .argument("<path>", "a server's data_dir, or its raft.db")
+    .description("Show how long the log of a stopped server is")
+    .action(async (path) => (await import("./raft-files.ts")).raftInfo(path));
+  raft
+    .command("logs")
+    .argument("<path>", "a server's data_dir, or its raft.db")
+    .description("Print the log of a stopped server as JSON; it holds secrets")
+    .option("--pretty", "indented")
+    .action(async (path, flags) => (await import("./raft-files.ts")).raftLogs(path, flags));
+  raft
+    .command("state")
+    .argument("<path>", "a server's data_dir, or its raft.db")
+    .description("Print the state that the log of a stopped server leads to; it holds secrets")
+    .option("--last-index <index>", "up to this entry (default: all)")
+    .action(async (path, flags) => (await import("./raft-files.ts")).raftState(path, flags));
+  const autopilot = operator.command("autopilot").description("Upkeep of the Raft group");
+  apiCommand(autopilot.command("get-config"))
+    .description("Show the settings")
+    .option("--json", "output as JSON")
+    .action(async (flags) => (await import("./autopilot.ts")).getAutopilot(flags));
+  apiCommand(autopilot.command("set-config"))
+    .description("Change settings; the others stay as they are")
+    .option("--cleanup-dead-servers <bool>", "remove failed servers while a quorum is kept")
+    .option("--max-trailing-logs <count>", "entries that a healthy server may be behind")
+    .option("--last-contact-threshold <duration>", "a healthy server hears the leader this often")
+    .option("--server-stabilization-time <duration>", "healthy this long before it votes")
+    .option("--min-quorum <count>", "servers that dead server cleanup leaves")
+    .action(async (flags) => (await import("./autopilot.ts")).setAutopilot(flags));
+  apiCommand(autopilot.command("health"))
+    .description("How well each server keeps up, and how many can be lost")
+    .option("--json", "output as JSON")
+    .action(async (flags) => (await import("./autopilot.ts")).autopilotHealth(flags));
+}
+
+function addSnapshot(operator: Command): void {
+  const snapshot = operator.command("snapshot").description("The servers' state as a file");
+  apiCommand(snapshot.command("save"))
+    .argument("[file]", "where to (default nomad-state-<date>-<time>.snap)")
+    .description("Write the state of the servers into a file; it holds secrets")
+    .option("--stale", "any server may answer, not only the leader")
+    .action(async (file, flags) => (await import("./snapshot.ts")).saveSnapshot(file, flags));
+  snapshot
+    .command("inspect")
+    .argument("<file>", "what `save` wrote, here or by Nomad")
+    .description("Check a file, and show what is in it")
+    .option("--json", "output as JSON")
+    .action(async (file, flags) => (await import("./snapshot.ts")).inspectSnapshot(file, flags));
+  apiCommand(snapshot.command("restore"))
+    .argument("<file>", "what `save` wrote, here or by Nomad")
+    .description("Replace the state of the servers by what is in a file")
+    .action(async (file, flags) => (await import("./snapshot.ts")).restoreSnapshot(file, flags));
+}

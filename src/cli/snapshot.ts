@@ -1,0 +1,121 @@
+/** `nomad operator snapshot`: the servers' state to a file, from a file, and what is in one. */
+import { readFileSync } from "node:fs";
+import { inspectArchive } from "../agent/offline.ts";
+import { sha256 } from "../host/digest.ts";
+import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
+import { errorText } from "../host/error-text.ts";
+import { describeErrno } from "../host/network.ts";
+import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { formatTable } from "./columns.ts";
+import { CommandError, print } from "./output.ts";
+
+const PATH = "/v1/operator/snapshot";
+
+export interface SaveFlags extends ApiFlags {
+  readonly stale?: boolean;
+}
+
+export async function saveSnapshot(file: string | undefined, flags: SaveFlags): Promise<void> {
+  const client = new ApiClient(flags, process.env);
+  const { bytes, headers } = await client
+    .ok("GET", flags.stale === true ? `${PATH}?stale` : PATH)
+    .catch((error: unknown) => {
+      throw new CommandError(`Failed to get a snapshot: ${errorText(error)}`);
+    });
+  const digest = headers["digest"];
+  if (digest !== undefined && digest !== `sha-256=${sha256(bytes).toBase64()}`) {
+    throw new CommandError("Failed to get a snapshot: its checksum is not the one of the answer");
+  }
+  await checked("the agent's answer", bytes);
+  const path = file ?? defaultName(new Date());
+  try {
+    writeFileAtomic(path, bytes, SECRET_MODE);
+  } catch (error) {
+    throw new CommandError(`Failed to write ${path}: ${errnoText(error)}`);
+  }
+  print(`State file written to ${path}`);
+}
+
+export async function restoreSnapshot(file: string, flags: ApiFlags): Promise<void> {
+  const bytes = read(file);
+  // Before anybody is asked to replace the state of a cluster by it.
+  await checked(file, bytes);
+  const client = new ApiClient(flags, process.env);
+  await client.ok("PUT", PATH, bytes).catch((error: unknown) => {
+    throw new CommandError(`Error restoring snapshot: ${errorText(error)}`);
+  });
+  print("Snapshot Restored");
+}
+
+export async function inspectSnapshot(
+  file: string,
+  flags: { readonly json?: boolean },
+): Promise<void> {
+  const { meta, records } = await checked(file, read(file));
+  const { id, size, index, term, version } = meta;
+  const created = createdAt(id);
+  if (flags.json === true) {
+    const Meta = {
+      Created: created,
+      ID: id,
+      Index: index,
+      Size: size,
+      Term: term,
+      Version: version,
+    };
+    const Types = records.map(({ name, count, size }) => ({
+      Type: name,
+      Count: count,
+      Size: size,
+    }));
+    return print(JSON.stringify({ Meta, Types }, null, 2));
+  }
+  const pairs = { Created: created, ID: id, Size: bytesText(size), Index: index, Term: term };
+  const rows = Object.entries({ ...pairs, Version: version });
+  const width = Math.max(...rows.map(([name]) => name.length));
+  for (const [name, value] of rows) print(`${name.padEnd(width)} = ${value}`);
+  print("");
+  const cells = records.map(({ name, count, size }) => [name, String(count), bytesText(size)]);
+  print(formatTable([["Type", "Count", "Size"], ...cells]));
+}
+
+/** @throws CommandError */
+async function checked(what: string, bytes: Uint8Array): ReturnType<typeof inspectArchive> {
+  try {
+    return await inspectArchive(bytes);
+  } catch (error) {
+    throw new CommandError(`Error verifying snapshot ${what}: ${errorText(error)}`);
+  }
+}
+
+function read(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new CommandError(`Error opening snapshot file: open ${file}: ${errnoText(error)}`);
+  }
+}
+
+function errnoText(error: unknown): string {
+  return error instanceof Error ? describeErrno(error) : String(error);
+}
+
+/** As Nomad names it, by UTC. */
+function defaultName(now: Date): string {
+  const day = now.toISOString().slice(0, 10).replaceAll("-", "");
+  return `nomad-state-${day}-${Math.floor(now.getTime() / 1000)}.snap`;
+}
+
+/** Out of the id's last part; "" for an id of another form. */
+function createdAt(id: string): string {
+  const date = new Date(Number(/^\d+-\d+-(\d+)$/.exec(id)?.[1] ?? Number.NaN));
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ["KiB", "MiB", "GiB"];
+  let [value, unit] = [bytes / 1024, 0];
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,20 @@
+/** Values as Nomad's HTTP API sends them. */
+import { ApiError } from "../api/errors.ts";
+
+export function invalidMethod(): never {
+  throw new ApiError(405, "Invalid method");
+}
+
+/** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
+export function answer(request: Request, value: unknown, status = 200): Response {
+  if (value === undefined) return new Response(null, { status: 200 });
+  const pretty = new URL(request.url).searchParams.get("pretty");
+  const indented = pretty !== null && pretty !== "0";
+  const text = indented ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
+  return new Response(text, { status, headers: { "Content-Type": "application/json" } });
+}
+
+export function plain(status: number, text: string): Response {
+  const headers = { "Content-Type": "text/plain; charset=utf-8" };
+  return new Response(text, text === "" ? { status } : { status, headers });
+}

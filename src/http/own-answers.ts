@@ -1,0 +1,84 @@
+/** Endpoints whose answers, or requests, are not just JSON. */
+import type { Elysia } from "elysia";
+import { autopilotHealth } from "../api/autopilot.ts";
+import type { ApiContext } from "../api/context.ts";
+import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
+import { monitorLog } from "../api/monitor.ts";
+import { getNode, type IndexedAnswer, listNodes } from "../api/nodes.ts";
+import { askedOf } from "../api/raft.ts";
+import { restoreSnapshot, saveSnapshot } from "../api/snapshot.ts";
+import { SNAPSHOT_PATH } from "./access.ts";
+import { answer, invalidMethod } from "./answers.ts";
+
+/** @param allow throws when the request may not change or take secrets */
+export function addOwnAnswers(
+  app: Elysia,
+  context: ApiContext,
+  allow: (request: Request) => void,
+): void {
+  app.get("/v1/operator/autopilot/health", async ({ request }) => {
+    const health = await autopilotHealth(
+      context,
+      askedOf(context, new URL(request.url).searchParams),
+    );
+    // What asks for the code only must see that something is wrong.
+    return answer(request, health, health["Healthy"] === true ? 200 : 429);
+  });
+  app.get("/v1/metrics", async ({ request }) => {
+    const metrics = await collectMetrics(context);
+    const format = new URL(request.url).searchParams.get("format");
+    if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
+    const type = "text/plain; version=0.0.4; charset=utf-8";
+    return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
+  });
+  app.get("/v1/agent/monitor", async ({ request }) => {
+    const { plain, body } = await monitorLog(context, new URL(request.url).searchParams);
+    const type = plain ? "text/plain" : "application/json";
+    // The server sends it as it comes, and so does a proxy that knows this header.
+    return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
+  });
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    app.route(method, "/v1/metrics", invalidMethod);
+    app.route(method, "/v1/operator/autopilot/health", invalidMethod);
+    app.route(method, "/v1/agent/monitor", invalidMethod);
+    app.route(method, "/v1/nodes", invalidMethod);
+  }
+  addNodes(app, context);
+  addSnapshot(app, context, allow);
+}
+
+function addNodes(app: Elysia, context: ApiContext): void {
+  const indexed = (request: Request, { value, headers }: IndexedAnswer): Response => {
+    const response = answer(request, value);
+    for (const [name, text] of Object.entries(headers)) response.headers.set(name, text);
+    return response;
+  };
+  app.get("/v1/nodes", async ({ request }) => {
+    return indexed(request, await listNodes(context, new URL(request.url).searchParams));
+  });
+  app.get("/v1/node/:id", async ({ request, params }) => {
+    return indexed(request, await getNode(context, params.id, new URL(request.url).searchParams));
+  });
+}
+
+/** It holds secrets of the clients, and replaces the state of all servers. */
+function addSnapshot(app: Elysia, context: ApiContext, allow: (request: Request) => void): void {
+  app.get(SNAPSHOT_PATH, async ({ request }) => {
+    allow(request);
+    const asked = askedOf(context, new URL(request.url).searchParams);
+    const { archive, digest } = await saveSnapshot(context, asked);
+    const headers = { "Content-Type": "application/x-gzip", Digest: digest };
+    return new Response(new Uint8Array(archive), { headers });
+  });
+  const restore = async ({ request }: { request: Request }): Promise<Response> => {
+    allow(request);
+    const asked = askedOf(context, new URL(request.url).searchParams);
+    await restoreSnapshot(context, asked, new Uint8Array(await request.arrayBuffer()));
+    return answer(request, undefined);
+  };
+  // As it came: nothing may read it as a form or as JSON first.
+  app
+    .put(SNAPSHOT_PATH, restore, { parse: "none" })
+    .post(SNAPSHOT_PATH, restore, { parse: "none" });
+  for (const method of ["DELETE", "PATCH"]) app.route(method, SNAPSHOT_PATH, invalidMethod);
+}

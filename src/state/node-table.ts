@@ -1,0 +1,122 @@
+/**
+ * The client nodes of a region, changed by committed commands only: the rules of Nomad's state
+ * store, so that a real client sees no difference.
+ *
+ * @module
+ */
+import { clusterEvent, type Node, type NodeEvent } from "./node.ts";
+
+const EVENTS_MAX = 10;
+
+export class NodeTable {
+  #nodes = new Map<string, Node>();
+  /** Of the last change of any node; Nomad's table is there from index 1 on. */
+  #index = 1n;
+
+  get index(): number {
+    return Number(this.#index);
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  get(id: string): Node | undefined {
+    return this.#nodes.get(id);
+  }
+
+  /** In the order of their ids, as Nomad lists them. */
+  all(): readonly Node[] {
+    return [...this.#nodes.values()].sort((a, b) => (a.ID < b.ID ? -1 : 1));
+  }
+
+  register(index: bigint, given: Node, event: NodeEvent | null): void {
+    const known = this.#nodes.get(given.ID);
+    const stamp = given.StatusUpdatedAt;
+    if (known === undefined) {
+      const first = clusterEvent("Node registered", stamp);
+      this.#set(index, { ...given, CreateIndex: index, Events: [first] });
+      return;
+    }
+    const back = known.Status === "down" && given.Status !== "down";
+    const added = event ?? (back ? clusterEvent("Node re-registered", stamp) : null);
+    // What operators and allocations have set since does not change by registering again.
+    const { CreateIndex, DrainStrategy, LastDrain, SchedulingEligibility } = known;
+    const { LastAllocUpdateIndex } = known;
+    const kept = { CreateIndex, DrainStrategy, LastDrain, LastAllocUpdateIndex };
+    this.#set(index, {
+      ...given,
+      ...kept,
+      SchedulingEligibility,
+      Events: withEvent(known.Events, added, index),
+      LastMissedHeartbeatIndex: missed(index, known, given.Status),
+    });
+  }
+
+  /** @returns false: there is no such node */
+  updateStatus(
+    index: bigint,
+    id: string,
+    status: string,
+    updatedAt: bigint,
+    signingKeyId: string,
+    event: NodeEvent | null,
+  ): boolean {
+    const known = this.#nodes.get(id);
+    if (known === undefined) return false;
+    this.#set(index, {
+      ...known,
+      Status: status,
+      StatusUpdatedAt: updatedAt,
+      IdentitySigningKeyID: signingKeyId === "" ? known.IdentitySigningKeyID : signingKeyId,
+      Events: withEvent(known.Events, event, index),
+      LastMissedHeartbeatIndex: missed(index, known, status),
+    });
+    return true;
+  }
+
+  /** All of them or, if one is unknown, none: as Nomad's transaction. */
+  deregister(index: bigint, ids: readonly string[]): boolean {
+    if (ids.some((id) => !this.#nodes.has(id))) return false;
+    for (const id of ids) this.#nodes.delete(id);
+    this.#index = index;
+    return true;
+  }
+
+  /** @param limit no record of the past may be newer than the entry that brings it */
+  replace(nodes: Iterable<Node>, index: bigint, limit: bigint): void {
+    const capped = (value: bigint): bigint => (value > limit ? limit : value);
+    const entries = [...nodes].map((one): [string, Node] => {
+      const CreateIndex = capped(one.CreateIndex);
+      return [one.ID, { ...one, CreateIndex, ModifyIndex: capped(one.ModifyIndex) }];
+    });
+    this.#nodes = new Map(entries);
+    this.#index = capped(index);
+  }
+
+  #set(index: bigint, value: Node): void {
+    this.#nodes.set(value.ID, { ...value, ModifyIndex: index });
+    this.#index = index;
+  }
+}
+
+function isAway(status: string): boolean {
+  return status === "down" || status === "disconnected";
+}
+
+/** When it was last missed; 0 once it is back and has caught up with its allocations. */
+function missed(index: bigint, known: Node, status: string): bigint {
+  if (isAway(status)) return isAway(known.Status) ? known.LastMissedHeartbeatIndex : index;
+  const caughtUp = known.LastAllocUpdateIndex >= known.LastMissedHeartbeatIndex;
+  return status === "ready" && caughtUp ? 0n : known.LastMissedHeartbeatIndex;
+}
+
+function withEvent(
+  events: Node["Events"],
+  added: NodeEvent | null,
+  index: bigint,
+): readonly NodeEvent[] {
+  const known = events ?? [];
+  if (added === null) return known;
+  return [...known, { ...added, CreateIndex: index }].slice(-EVENTS_MAX);
+}

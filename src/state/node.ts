@@ -1,0 +1,82 @@
+/**
+ * A client node as its servers keep it: Nomad's fields, those that nobody here looks into as the
+ * bytes they came in (wire/rpc-and-raft.md §6.2).
+ *
+ * @module
+ */
+import {
+  any,
+  bool,
+  int64,
+  list,
+  mapOf,
+  struct,
+  text,
+  time,
+  uint64,
+  unixTime,
+  type ValueOf,
+} from "../wire/codec.ts";
+
+export const nodeEvent = struct({
+  CreateIndex: uint64,
+  Details: mapOf(text),
+  Message: text,
+  Subsystem: text,
+  Timestamp: time,
+});
+export type NodeEvent = ValueOf<typeof nodeEvent>;
+
+/** Something that the servers themselves noticed. */
+export function clusterEvent(message: string, unixSeconds: bigint): NodeEvent {
+  const Timestamp = unixTime(unixSeconds);
+  return { CreateIndex: 0n, Details: null, Message: message, Subsystem: "Cluster", Timestamp };
+}
+
+/** What a list shows of a node as it is. */
+const shared = {
+  Attributes: mapOf(text),
+  CreateIndex: uint64,
+  Datacenter: text,
+  Drivers: any,
+  HostVolumes: any,
+  ID: text,
+  LastDrain: any,
+  ModifyIndex: uint64,
+  Name: text,
+  NodeClass: text,
+  NodePool: text,
+  NodeResources: any,
+  ReservedResources: any,
+  SchedulingEligibility: text,
+  Status: text,
+  StatusDescription: text,
+};
+
+export const node = struct({
+  ...shared,
+  CSIControllerPlugins: any,
+  CSINodePlugins: any,
+  CgroupParent: text,
+  ComputedClass: text,
+  DrainStrategy: any,
+  Events: list(nodeEvent),
+  GCVolumesOnNodeGC: bool,
+  HTTPAddr: text,
+  HostNetworks: any,
+  IdentitySigningKeyID: text,
+  LastAllocUpdateIndex: uint64,
+  LastMissedHeartbeatIndex: uint64,
+  Links: any,
+  Meta: mapOf(text),
+  NodeMaxAllocs: int64,
+  SecretID: text,
+  StatusUpdatedAt: int64,
+  TLSEnabled: bool,
+});
+export type Node = ValueOf<typeof node>;
+
+export const nodeListStub = struct({ ...shared, Address: text, Drain: bool, Version: text });
+export type NodeListStub = ValueOf<typeof nodeListStub>;
+
+export const NODE_STATUSES = ["initializing", "ready", "down", "disconnected"] as const;

@@ -1,0 +1,151 @@
+/**
+ * The bytes of a snapshot, in Nomad's form: a header map, then records to the end, each a type and
+ * a value (wire/rpc-and-raft.md §10).
+ *
+ * Nomad has no record for autopilot's settings and loses them with the log; a record of our own it
+ * would refuse. Its header is a map of which it knows no field: there they travel unseen.
+ *
+ * @module
+ */
+import { type Codec, struct, text, uint64 } from "../wire/codec.ts";
+import { MsgpackReader } from "../wire/msgpack-reader.ts";
+import { MsgpackWriter } from "../wire/msgpack-writer.ts";
+import {
+  type AutopilotConfig,
+  autopilotConfig,
+  type ClusterMetadata,
+  clusterMetadata,
+} from "./command.ts";
+import { type Node, node } from "./node.ts";
+
+/** Nomad's names for what a record is. */
+const RECORD_NAMES: ReadonlyMap<number, string> = new Map([
+  [0, "Node"],
+  [1, "Job"],
+  [2, "Index"],
+  [3, "Eval"],
+  [4, "Alloc"],
+  [5, "TimeTable"],
+  [6, "PeriodicLaunch"],
+  [7, "JobSummary"],
+  [8, "VaultAccessor"],
+  [9, "JobVersion"],
+  [10, "Deployment"],
+  [11, "ACLPolicy"],
+  [12, "ACLToken"],
+  [13, "SchedulerConfig"],
+  [14, "ClusterMetadata"],
+  [15, "ServiceIdentityTokenAccessor"],
+  [16, "ScalingPolicy"],
+  [17, "CSIPlugin"],
+  [18, "CSIVolume"],
+  [19, "ScalingEvents"],
+  [20, "EventSink"],
+  [21, "ServiceRegistration"],
+  [22, "Variable"],
+  [23, "VariablesQuota"],
+  [24, "RootKeyMeta"],
+  [25, "ACLRole"],
+  [26, "ACLAuthMethod"],
+  [27, "ACLBindingRule"],
+  [28, "NodePool"],
+  [29, "JobSubmission"],
+  [30, "RootKey"],
+  [31, "HostVolume"],
+  [64, "Namespace"],
+]);
+const Record = { node: 0, index: 2, clusterMetadata: 14 } as const;
+
+const indexRecord = struct({ Key: text, Value: uint64 });
+const LAST_APPLIED = "last_applied";
+const NODES = "nodes";
+/** In the header. */
+const AUTOPILOT = "Autopilot";
+
+/** What is kept here; the rest of a snapshot of Nomad's is not. */
+export interface SnapshotContent {
+  readonly autopilot: AutopilotConfig | undefined;
+  readonly cluster: ClusterMetadata | undefined;
+  readonly nodes: readonly Node[];
+  readonly nodesIndex: bigint;
+}
+
+export interface RecordCount {
+  readonly name: string;
+  readonly count: number;
+  /** Bytes of all of them. */
+  readonly size: number;
+}
+
+export function writeSnapshot(content: SnapshotContent, lastApplied: bigint): Uint8Array {
+  const { autopilot, cluster, nodes, nodesIndex } = content;
+  const out = new MsgpackWriter().map(autopilot === undefined ? 0 : 1);
+  if (autopilot !== undefined) autopilotConfig.write(out.text(AUTOPILOT), autopilot);
+  record(out, Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
+  record(out, Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
+  for (const one of nodes) record(out, Record.node, node, one);
+  if (cluster !== undefined) record(out, Record.clusterMetadata, clusterMetadata, cluster);
+  return out.take();
+}
+
+function record<T>(out: MsgpackWriter, type: number, codec: Codec<T>, value: T): void {
+  codec.write(out.byte(type), value);
+}
+
+/** undefined: not a snapshot. */
+export function readSnapshot(data: Uint8Array): SnapshotContent | undefined {
+  let [autopilot, cluster, nodesIndex]: [AutopilotConfig?, ClusterMetadata?, bigint?] = [];
+  const nodes: Node[] = [];
+  const whole = eachRecord(
+    data,
+    (name, reader) => {
+      if (name === AUTOPILOT) autopilot = autopilotConfig.read(reader);
+      else reader.skip();
+    },
+    (type, reader) => {
+      if (type === Record.clusterMetadata) cluster = clusterMetadata.read(reader);
+      else if (type === Record.node) nodes.push(node.read(reader));
+      else if (type === Record.index) {
+        const { Key, Value } = indexRecord.read(reader);
+        if (Key === NODES) nodesIndex = Value;
+      } else reader.skip();
+    },
+  );
+  return whole ? { autopilot, cluster, nodes, nodesIndex: nodesIndex ?? 1n } : undefined;
+}
+
+/** What is in it, the largest first; undefined: not a snapshot. */
+export function countRecords(data: Uint8Array): readonly RecordCount[] | undefined {
+  const found = new Map<string, { count: number; size: number }>();
+  const whole = eachRecord(
+    data,
+    (_name, reader) => reader.skip(),
+    (type, reader) => {
+      const start = reader.at;
+      reader.skip();
+      const name = RECORD_NAMES.get(type) ?? `Unknown (${type})`;
+      const { count, size } = found.get(name) ?? { count: 0, size: 0 };
+      found.set(name, { count: count + 1, size: size + 1 + reader.at - start });
+    },
+  );
+  if (!whole) return undefined;
+  const counts = [...found].map(([name, sums]) => ({ name, ...sums }));
+  return counts.sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1));
+}
+
+/** Is it kept when a snapshot with such records is restored here? */
+export function isKept(name: string): boolean {
+  return Object.values(Record).some((type) => RECORD_NAMES.get(type) === name);
+}
+
+/** @returns false: the bytes are no snapshot */
+function eachRecord(
+  data: Uint8Array,
+  header: (name: string, reader: MsgpackReader) => void,
+  body: (type: number, reader: MsgpackReader) => void,
+): boolean {
+  const reader = new MsgpackReader(data);
+  for (let left = reader.map(); left > 0 && reader.ok; left--) header(reader.text(), reader);
+  while (reader.ok && reader.at < data.length) body(reader.byte(), reader);
+  return reader.ok;
+}

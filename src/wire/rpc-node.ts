@@ -1,0 +1,54 @@
+/** Bodies of the Node methods that are not in the log (wire/rpc-and-raft.md §5.4). */
+import {
+  any,
+  bool,
+  int32,
+  int64,
+  list,
+  mapOf,
+  pointer,
+  struct,
+  text,
+  uint64,
+  type ValueOf,
+} from "./codec.ts";
+import { queryFields, queryMeta } from "./rpc-status.ts";
+
+export const nodeServer = struct({
+  Datacenter: text,
+  RPCAdvertiseAddr: text,
+  RPCMajorVersion: int32,
+  RPCMinorVersion: int32,
+});
+export type NodeServer = ValueOf<typeof nodeServer>;
+
+export const nodeUpdateReply = struct({
+  ...queryMeta,
+  EvalCreateIndex: uint64,
+  EvalIDs: list(text),
+  Features: uint64,
+  HeartbeatTTL: int64,
+  LeaderRPCAddr: text,
+  NodeModifyIndex: uint64,
+  NumNodes: int32,
+  SchedulingEligibility: text,
+  Servers: list(nodeServer),
+  SignedIdentity: pointer(text),
+});
+export type NodeUpdateReply = ValueOf<typeof nodeUpdateReply>;
+
+export const nodeRequest = struct({ ...queryFields, NodeID: text, SecretID: text });
+
+export const nodeListRequest = struct({
+  ...queryFields,
+  Fields: pointer(struct({ OS: bool, Resources: bool })),
+});
+
+export const clientAllocsReply = struct({
+  ...queryMeta,
+  Allocs: mapOf(uint64),
+  MigrateTokens: mapOf(text),
+});
+
+/** Of Node.GetAllocs: there are no jobs, so there is no allocation either. */
+export const nodeAllocsReply = struct({ ...queryMeta, Allocs: list(any) });
