@@ -55,7 +55,9 @@ export function dumpLog(given: string): readonly JsonValue[] {
     };
     if (type !== EntryType.command || data.length === 0) return head;
     const kind = (data[0] ?? 0) & ~IGNORABLE;
-    return { ...head, CommandType: commandName(kind), Body: jsonOf(data.subarray(1)) ?? null };
+    const CommandType = commandName(kind);
+    if (kind === MessageType.restore) return { ...head, CommandType, Bytes: data.length };
+    return { ...head, CommandType, Body: jsonOf(data.subarray(1)) ?? null };
   });
 }
 
@@ -97,6 +99,7 @@ const COMMAND_NAMES: Readonly<Record<number, string>> = {
   [MessageType.nodeDeregister]: "NodeDeregisterRequestType",
   [MessageType.nodeUpdateStatus]: "NodeUpdateStatusRequestType",
   [MessageType.autopilot]: "AutopilotRequestType",
+  [MessageType.nodeUpdateEligibility]: "NodeUpdateEligibilityRequestType",
   [MessageType.nodeBatchDeregister]: "NodeBatchDeregisterRequestType",
   [MessageType.clusterMetadata]: "ClusterMetadataRequestType",
   [MessageType.restore]: "RestoreRequestType",

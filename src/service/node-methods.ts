@@ -299,9 +299,14 @@ export class NodeMethods {
     };
   }
 
-  /** @throws RpcMethodError */
-  #commit<T>(type: number, codec: Codec<T>, request: T): Promise<number> {
-    return committed(this.#init.consensus.apply(command(type, codec, request)));
+  /** Without the caller's token: the log is no place for it. @throws RpcMethodError */
+  #commit<T extends { readonly AuthToken: string }>(
+    type: number,
+    codec: Codec<T>,
+    request: T,
+  ): Promise<number> {
+    const data = command(type, codec, { ...request, AuthToken: "" });
+    return committed(this.#init.consensus.apply(data));
   }
 }
 

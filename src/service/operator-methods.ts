@@ -133,8 +133,7 @@ async function setAutopilot(
   { consensus, machine }: OperatorMethodsInit,
   body: Uint8Array,
 ): Promise<Uint8Array> {
-  const index = await committed(
-    consensus.apply(autopilotCommand(readRequest(autopilotRequest, body))),
-  );
+  const request = { ...readRequest(autopilotRequest, body), AuthToken: "" };
+  const index = await committed(consensus.apply(autopilotCommand(request)));
   return encodeValue(bool, machine.autopilot?.ModifyIndex === BigInt(index));
 }

@@ -28,6 +28,7 @@ export const MessageType = {
   nodeDeregister: 1,
   nodeUpdateStatus: 2,
   autopilot: 24,
+  nodeUpdateEligibility: 28,
   nodeBatchDeregister: 31,
   clusterMetadata: 32,
   /** Ours: the whole state, out of an operator's archive. Nomad's servers skip it by its bit. */
@@ -83,6 +84,14 @@ export const nodeStatusRequest = struct({
   NodeEvent: pointer(nodeEvent),
   NodeID: text,
   Status: text,
+  UpdatedAt: int64,
+});
+
+export const nodeEligibilityRequest = struct({
+  ...writeFields,
+  Eligibility: text,
+  NodeEvent: pointer(nodeEvent),
+  NodeID: text,
   UpdatedAt: int64,
 });
 

@@ -8,6 +8,22 @@ import { clusterEvent, type Node, type NodeEvent } from "./node.ts";
 
 const EVENTS_MAX = 10;
 
+/** What a request of Nomad's says about one node. */
+interface Update {
+  readonly NodeID: string;
+  readonly UpdatedAt: bigint;
+  readonly NodeEvent: NodeEvent | null;
+}
+
+export interface StatusUpdate extends Update {
+  readonly Status: string;
+  readonly IdentitySigningKeyID: string;
+}
+
+export interface EligibilityUpdate extends Update {
+  readonly Eligibility: string;
+}
+
 export class NodeTable {
   #nodes = new Map<string, Node>();
   /** Of the last change of any node; Nomad's table is there from index 1 on. */
@@ -54,23 +70,31 @@ export class NodeTable {
   }
 
   /** @returns false: there is no such node */
-  updateStatus(
-    index: bigint,
-    id: string,
-    status: string,
-    updatedAt: bigint,
-    signingKeyId: string,
-    event: NodeEvent | null,
-  ): boolean {
-    const known = this.#nodes.get(id);
+  updateStatus(index: bigint, request: StatusUpdate): boolean {
+    const { NodeID, Status, UpdatedAt, IdentitySigningKeyID, NodeEvent } = request;
+    const known = this.#nodes.get(NodeID);
     if (known === undefined) return false;
     this.#set(index, {
       ...known,
-      Status: status,
-      StatusUpdatedAt: updatedAt,
-      IdentitySigningKeyID: signingKeyId === "" ? known.IdentitySigningKeyID : signingKeyId,
-      Events: withEvent(known.Events, event, index),
-      LastMissedHeartbeatIndex: missed(index, known, status),
+      Status,
+      StatusUpdatedAt: UpdatedAt,
+      IdentitySigningKeyID: IdentitySigningKeyID || known.IdentitySigningKeyID,
+      Events: withEvent(known.Events, NodeEvent, index),
+      LastMissedHeartbeatIndex: missed(index, known, Status),
+    });
+    return true;
+  }
+
+  /** For a log or a state of Nomad's: nothing is scheduled here. @returns false: no such node */
+  updateEligibility(index: bigint, request: EligibilityUpdate): boolean {
+    const { NodeID, Eligibility, UpdatedAt, NodeEvent } = request;
+    const known = this.#nodes.get(NodeID);
+    if (known === undefined) return false;
+    this.#set(index, {
+      ...known,
+      SchedulingEligibility: Eligibility,
+      StatusUpdatedAt: UpdatedAt,
+      Events: withEvent(known.Events, NodeEvent, index),
     });
     return true;
   }

@@ -29,7 +29,8 @@ export type NodeEvent = ValueOf<typeof nodeEvent>;
 
 /** Something that the servers themselves noticed. */
 export function clusterEvent(message: string, unixSeconds: bigint): NodeEvent {
-  const Timestamp = unixTime(unixSeconds);
+  // As a Nomad server writes it whose clock is set to Greenwich.
+  const Timestamp = { ...unixTime(unixSeconds), zoneMinutes: 0 };
   return { CreateIndex: 0n, Details: null, Message: message, Subsystem: "Cluster", Timestamp };
 }
 

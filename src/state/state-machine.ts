@@ -15,6 +15,7 @@ import {
   MessageType,
   nodeBatchDeregisterRequest,
   nodeDeregisterRequest,
+  nodeEligibilityRequest,
   nodeRegisterRequest,
   nodeStatusRequest,
   restoreRequest,
@@ -115,10 +116,11 @@ export class StateMachine {
       case MessageType.nodeUpdateStatus: {
         const request = decodeValue(nodeStatusRequest, body);
         if (request === undefined) return false;
-        const { NodeID, Status, UpdatedAt, IdentitySigningKeyID, NodeEvent } = request;
-        const { nodes } = this;
-        nodes.updateStatus(index, NodeID, Status, UpdatedAt, IdentitySigningKeyID, NodeEvent);
-        return true;
+        return this.nodes.updateStatus(index, request);
+      }
+      case MessageType.nodeUpdateEligibility: {
+        const request = decodeValue(nodeEligibilityRequest, body);
+        return request !== undefined && this.nodes.updateEligibility(index, request);
       }
       case MessageType.restore:
         return this.#applyRestore(body, index);
