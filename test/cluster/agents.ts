@@ -129,6 +129,8 @@ export interface Settings {
   readonly join?: readonly string[];
   readonly tls?: Record<string, unknown> | undefined;
   readonly advertise?: string;
+  /** What the command is run by: a shell that sets limits, say. */
+  readonly by?: readonly string[];
   /** More of the server block. */
   readonly server?: Record<string, unknown>;
   readonly extra?: Record<string, unknown>;
@@ -161,7 +163,7 @@ export class Lab {
       ...extra,
     };
     writeFileSync(file, JSON.stringify(config));
-    const command = [await binary(), "agent", `-config=${file}`];
+    const command = [...(settings.by ?? []), await binary(), "agent", `-config=${file}`];
     return this.add(Agent.start(command, { directory: this.directory, name }));
   }
 

@@ -1,0 +1,114 @@
+/** A server whose disk is full, damaged, or somebody else's: what it says, and what is not lost. */
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Agent, getJson, Lab, run, until } from "./agents.ts";
+
+setDefaultTimeout(60_000);
+
+const lab = new Lab();
+afterAll(() => lab[Symbol.asyncDispose]());
+
+const server = { bootstrap_expect: 1 };
+/** No file may grow beyond 400 KiB; the signal that goes with it is not wanted. */
+const LIMITED = ["sh", "-c", 'trap "" XFSZ; ulimit -f 800; exec "$@"', "sh"];
+
+async function ready(ip: string): Promise<void> {
+  await until("a leader with settings", async () => {
+    const { ModifyIndex } = await getJson(ip, "/v1/operator/autopilot/configuration");
+    return ModifyIndex > 0;
+  });
+}
+
+/** @returns was it taken */
+async function write(ip: string, value: number): Promise<boolean> {
+  const url = `http://${ip}:4646/v1/operator/autopilot/configuration`;
+  const body = JSON.stringify({ MaxTrailingLogs: value, CleanupDeadServers: true });
+  const response = await fetch(url, { method: "PUT", body, signal: AbortSignal.timeout(8000) });
+  return response.ok;
+}
+
+async function gone(agent: Agent): Promise<void> {
+  agent.kill("SIGKILL");
+  await agent.exited;
+}
+
+test("a full disk ends Raft on this server with one clear error, and loses nothing", async () => {
+  const ip = "127.0.81.1";
+  const limited = await lab.agent({ name: "full", ip, server, by: LIMITED });
+  await ready(ip);
+  let acknowledged = 0;
+  for (let value = 1; value < 5000; value++) {
+    if (!(await write(ip, value).catch(() => false))) break;
+    acknowledged = value;
+  }
+  expect(acknowledged).toBeGreaterThan(10);
+  expect(acknowledged).toBeLessThan(4999);
+  expect(limited.log).toMatch(/Raft has stopped on this server: its log cannot be written.*error=/);
+  const { raft } = await getJson(ip, "/v1/status");
+  expect(raft.problem).not.toBe("");
+  // It still answers, and does not pretend.
+  expect(await write(ip, 9999).catch(() => false)).toBe(false);
+  await gone(limited);
+  const again = await lab.agent({ name: "full", ip, server });
+  await ready(ip);
+  const { MaxTrailingLogs } = await getJson(ip, "/v1/operator/autopilot/configuration");
+  expect([acknowledged, acknowledged + 1]).toContain(MaxTrailingLogs);
+  expect(await write(ip, 7)).toBe(true);
+  await gone(again);
+});
+
+test("a damaged log ends the start with what to do next, and nothing is written", async () => {
+  const ip = "127.0.81.2";
+  const first = await lab.agent({ name: "damaged", ip, server });
+  await ready(ip);
+  await gone(first);
+  const path = join(lab.path("data-damaged"), "server", "raft", "raft.db");
+  const damaged = `damaged ${"x".repeat(5000)}`;
+  rmSync(`${path}-wal`); // Else everything would be made good from there.
+  writeFileSync(path, damaged);
+  const again = await lab.agent({ name: "damaged", ip, server });
+  expect(await again.exited).toBe(1);
+  expect(again.log).toMatch(/raft\.db: the file is damaged.*let this server join the others again/);
+  expect(again.log).not.toMatch(/at .*\.ts:|\$bunfs/);
+  expect(readFileSync(path, "utf8")).toBe(damaged);
+});
+
+test("a second agent with the same data_dir is refused; the log of a stopped one can be read", async () => {
+  const ip = "127.0.81.3";
+  const first = await lab.agent({ name: "shared", ip, server });
+  await ready(ip);
+  expect(await write(ip, 321)).toBe(true);
+  const data = lab.path("data-shared");
+  const second = await lab.agent({
+    name: "thief",
+    ip: "127.0.81.4",
+    server,
+    extra: { data_dir: data },
+  });
+  expect(await second.exited).toBe(1);
+  expect(second.log).toMatch(/raft\.db: it is in use: another agent runs with this data_dir/);
+  const running = await run(["operator", "raft", "info", data]);
+  expect(running.code).toBe(1);
+  expect(running.err).toMatch(/^failed to open raft logs: .*in use/);
+  await gone(first);
+
+  const info = await run(["operator", "raft", "info", data]);
+  expect(info.code).toBe(0);
+  expect(info.out).toMatch(
+    /^path: +\/.*raft\.db\nlength: +\d+\nfirst index: +1\nlast index: +\d+\n/,
+  );
+  const entries = JSON.parse((await run(["operator", "raft", "logs", data])).out);
+  expect(entries[0]).toMatchObject({ Index: 1, LogType: "LogConfiguration" });
+  const last = entries.at(-1);
+  expect(last).toMatchObject({ LogType: "LogCommand", CommandType: "AutopilotRequestType" });
+  expect(last.Body.Config.MaxTrailingLogs).toBe(321);
+  const state = JSON.parse((await run(["operator", "raft", "state", data])).out);
+  expect(state.AutopilotConfig.MaxTrailingLogs).toBe(321);
+  expect(state.ClusterMetadata.ClusterID).toMatch(/^[0-9a-f-]{36}$/);
+  const before = ["operator", "raft", "state", `-last-index=${last.Index - 1}`, data];
+  expect(JSON.parse((await run(before)).out).AutopilotConfig.MaxTrailingLogs).toBe(250);
+  const nowhere = await run(["operator", "raft", "info", lab.path("nothing")]);
+  expect(nowhere).toMatchObject({ code: 1 });
+  expect(nowhere.err).toMatch(/failed to find raft\.db in .*: name a server's data_dir/);
+});
