@@ -13,7 +13,7 @@ import { encodeValue, list, raw } from "../wire/codec.ts";
 
 /** Of an archive, and of what is in it: a stranger's file may not fill the memory. */
 export const ARCHIVE_BYTES_MAX = 64 * 1024 * 1024;
-const CONTENT_BYTES_MAX = 512 * 1024 * 1024;
+const CONTENT_BYTES_MAX = 256 * 1024 * 1024;
 
 const [META, STATE, SUMS] = ["meta.json", "state.bin", "SHA256SUMS"] as const;
 const VERSION = 1;

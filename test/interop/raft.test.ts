@@ -8,7 +8,8 @@ import {
   setDefaultTimeout,
   test,
 } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { packArchive, unpackArchive } from "../../src/service/snapshot-archive.ts";
 import { Lab, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { loadIdentity } from "../cluster/rpc-pool.ts";
@@ -233,5 +234,35 @@ describe.if(mustRun)("one of ours and two of Go's", () => {
     expect(await go.ask("apply 100")).toHaveProperty("seconds");
     await until("we have it", () => node.machine.count === 1600);
     await expect(node.consensus.apply(new Uint8Array(1))).rejects.toThrow("not the leader");
+  });
+});
+
+describe.if(mustRun)("snapshot archives and Go", () => {
+  const STATE = new TextEncoder().encode("the state of the servers");
+
+  test("Go's tar, gzip and hashicorp/raft's SnapshotMeta read ours", async () => {
+    round += 1;
+    const peer = await startTheirs(1);
+    const servers = [{ id: "a", address: "127.0.0.1:4647", suffrage: "nonvoter" }] as const;
+    const meta = { index: 22, term: 3, configuration: { servers }, configurationIndex: 5 };
+    const path = lab.path("ours.snap");
+    writeFileSync(path, await packArchive(meta, STATE, 1764061386000));
+    const read = await peer.ask(`archive-read ${path}`);
+    expect(read).toMatchObject({ files: 3, sums: 2, state: STATE.toHex() });
+    expect(read.meta).toMatchObject({
+      ...{ Version: 1, ID: "3-22-1764061386000", Index: 22, Term: 3, ConfigurationIndex: 5 },
+      ...{ Size: STATE.length, Peers: "kA==" },
+      Configuration: { Servers: [{ Suffrage: 1, ID: "a", Address: "127.0.0.1:4647" }] },
+    });
+  });
+
+  test("and ours read Go's", async () => {
+    round += 1;
+    const peer = await startTheirs(1);
+    const path = lab.path("theirs.snap");
+    expect(await peer.ask(`archive-write ${path} ${STATE.toHex()}`)).toEqual({ done: true });
+    const { meta, state } = await unpackArchive(new Uint8Array(readFileSync(path)));
+    expect(meta).toMatchObject({ id: "3-21-1764061386000", index: 21, term: 3 });
+    expect(state).toEqual(STATE);
   });
 });

@@ -8,6 +8,7 @@
 //	snapshot                                now
 //	transfer                                to any other voter
 //	voter ID ADDRESS, nonvoter ID ADDRESS, remove ID
+//	archive-read PATH, archive-write PATH HEX   a snapshot archive, with that state
 //	quit
 package main
 
@@ -250,6 +251,7 @@ func main() {
 	}
 	say(map[string]any{"ready": true})
 	scanner := bufio.NewScanner(os.Stdin)
+	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
 		words := strings.Fields(scanner.Text())
 		if len(words) == 0 {
@@ -290,6 +292,19 @@ func main() {
 			done(node.AddNonvoter(raft.ServerID(words[1]), raft.ServerAddress(words[2]), 0, 5*time.Second).Error())
 		case "remove":
 			done(node.RemoveServer(raft.ServerID(words[1]), 0, 5*time.Second).Error())
+		case "archive-read":
+			found, err := readArchive(words[1])
+			if err != nil {
+				done(err)
+				continue
+			}
+			say(found)
+		case "archive-write":
+			state, err := hex.DecodeString(words[2])
+			if err == nil {
+				err = writeArchive(words[1], state)
+			}
+			done(err)
 		case "quit":
 			os.Exit(0)
 		}
