@@ -3,4 +3,5 @@ import { runRaft } from "./raft-world.ts";
 
 const seed = Number(process.argv[2] ?? 1);
 console.log(`SEED ${seed}`);
-console.log(JSON.stringify(runRaft(seed), null, 2));
+const { history: _, ...run } = runRaft(seed);
+console.log(JSON.stringify(run, null, 2));

@@ -40,7 +40,23 @@ interface Machine {
   readonly index: number;
   readonly count: number;
   readonly hash: number;
+  /** A few registers, for the history of reads and writes. */
+  readonly registers: readonly string[];
 }
+
+/** What a client asked and heard, for a checker that knows nothing of Raft. */
+export interface Operation {
+  readonly register: number;
+  readonly kind: "read" | "write";
+  /** What was written, or what a read gave. */
+  readonly value: string;
+  readonly calledAt: Instant;
+  /** undefined: nobody knows whether it happened. */
+  returnedAt: Instant | undefined;
+}
+
+const REGISTERS = 8;
+const EMPTY: Machine = { index: 0, count: 0, hash: 0, registers: Array(REGISTERS).fill("") };
 
 interface Server {
   readonly id: string;
@@ -57,12 +73,20 @@ interface Server {
   dieInWrite: number | undefined;
 }
 
+interface Proposed {
+  readonly index: number;
+  readonly term: number;
+  readonly operation: Operation | undefined;
+}
+
 interface Applied {
   readonly term: number;
   readonly hash: number;
   readonly machine: Machine;
   /** Leaders of later terms than this one must have it. */
   readonly committedBy: number;
+  /** What it wrote into a register. */
+  readonly value: string | undefined;
 }
 
 interface Event {
@@ -81,6 +105,7 @@ export interface RaftRun {
   readonly changes: number;
   readonly reads: number;
   readonly crashes: number;
+  readonly history: readonly Operation[];
 }
 
 export class RaftWorld {
@@ -95,8 +120,9 @@ export class RaftWorld {
   readonly #votes = new Map<string, string>();
   /** The one history: what is applied at an index, whoever applies it. */
   readonly #applied = new Map<number, Applied>();
-  readonly #proposed = new Map<string, { index: number; term: number }[]>();
-  readonly #reads = new Map<number, { floor: number }>();
+  readonly #proposed = new Map<string, Proposed[]>();
+  readonly #reads = new Map<number, { floor: number; calledAt: Instant }>();
+  readonly #operations: Operation[] = [];
   #now: Instant = 0;
   #order = 0;
   #callIds = 0;
@@ -166,16 +192,24 @@ export class RaftWorld {
   propose(count: number): void {
     const server = this.#someLeader();
     if (server === undefined) return;
-    const proposals = Array.from({ length: count }, () => {
+    const writes = Array.from({ length: count }, (): Operation => {
       this.#value += 1;
-      const data = new TextEncoder().encode(`v${this.#value}`);
+      const [register, value] = [this.#value % REGISTERS, `v${this.#value}`];
+      const calledAt = this.#now;
+      return { register, kind: "write", value, calledAt, returnedAt: undefined };
+    });
+    const proposals = writes.map(({ register, value }) => {
+      const data = new TextEncoder().encode(`${register}=${value}`);
       return { type: EntryType.command, data, appendedAtMs: undefined };
     });
     const first = server.raft?.propose(proposals, this.#now);
     if (typeof first === "number") {
       const mine = this.#proposed.get(server.id) ?? [];
       const term = server.raft?.term ?? 0;
-      for (let i = 0; i < count; i++) mine.push({ index: first + i, term });
+      for (const [i, operation] of writes.entries()) {
+        mine.push({ index: first + i, term, operation });
+        this.#operations.push(operation);
+      }
       this.#proposed.set(server.id, mine);
     }
     this.#perform(server);
@@ -185,9 +219,19 @@ export class RaftWorld {
     const server = this.#someLeader();
     if (server === undefined) return;
     this.#tokens += 1;
-    this.#reads.set(this.#tokens, { floor: Math.max(0, ...this.#acknowledged.keys()) });
+    const floor = Math.max(0, ...this.#acknowledged.keys());
+    this.#reads.set(this.#tokens, { floor, calledAt: this.#now });
     server.raft?.verify(this.#tokens, this.#now);
     this.#perform(server);
+  }
+
+  /**
+   * Reads that were answered, and writes that were, or that have happened all the same. A write
+   * that no server ever applied is left out: a read that saw it would have nothing to have seen.
+   */
+  history(): readonly Operation[] {
+    const happened = new Set([...this.#applied.values()].map((one) => one.value));
+    return this.#operations.filter((one) => one.kind === "read" || happened.has(one.value));
   }
 
   changeMembers(): void {
@@ -276,7 +320,7 @@ export class RaftWorld {
       id,
       disk: new Disk(),
       raft: undefined,
-      machine: { index: 0, count: 0, hash: 0 },
+      machine: EMPTY,
       pausedUntil: 0,
       life: 0,
       incoming: new Map(),
@@ -302,7 +346,7 @@ export class RaftWorld {
   }
 
   #machineAt(index: number): Machine {
-    return this.#applied.get(index)?.machine ?? { index, count: 0, hash: 0 };
+    return this.#applied.get(index)?.machine ?? { ...EMPTY, index };
   }
 
   #crash(server: Server): void {
@@ -360,7 +404,7 @@ export class RaftWorld {
         else this.#proposed.delete(server.id);
         return;
       case "verified":
-        this.#verified(action.token, action.index);
+        this.#verified(server, action.token, action.index);
         return;
       case "leader":
       case "transfer-failed":
@@ -433,12 +477,17 @@ export class RaftWorld {
         this.#violated(`${server.id} applies ${entry.index} behind ${machine.index}`);
       }
       const hash = hashOf(machine.hash, entry);
-      server.machine = { index: entry.index, count: machine.count + 1, hash };
+      const text = entry.type === EntryType.command ? new TextDecoder().decode(entry.data) : "";
+      const [register, value] = text.split("=");
+      const registers =
+        value === undefined ? machine.registers : machine.registers.with(Number(register), value);
+      server.machine = { index: entry.index, count: machine.count + 1, hash, registers };
       const known = this.#applied.get(entry.index);
       if (known === undefined) {
         const committedBy = server.raft?.term ?? entry.term;
         const { term } = entry;
-        this.#applied.set(entry.index, { term, hash, machine: server.machine, committedBy });
+        const { machine } = server;
+        this.#applied.set(entry.index, { term, hash, machine, committedBy, value });
       } else if (known.hash !== hash) {
         this.#violated(`${server.id} applies another entry at ${entry.index}`);
       }
@@ -454,9 +503,10 @@ export class RaftWorld {
   #acknowledge(server: Server, entry: LogEntry): void {
     const mine = this.#proposed.get(server.id) ?? [];
     if (server.raft?.role !== "leader") return;
-    if (mine.some((one) => one.index === entry.index && one.term === entry.term)) {
-      this.#acknowledged.set(entry.index, entry.term);
-    }
+    const own = mine.find((one) => one.index === entry.index && one.term === entry.term);
+    if (own === undefined) return;
+    this.#acknowledged.set(entry.index, entry.term);
+    if (own.operation !== undefined) own.operation.returnedAt = this.#now;
   }
 
   /** Election safety, and leader completeness (Raft, figure 3). */
@@ -488,12 +538,20 @@ export class RaftWorld {
   }
 
   /** A read that began after a write was acknowledged must see it. */
-  #verified(token: number, index: number): void {
+  #verified(server: Server, token: number, index: number): void {
     const read = this.#reads.get(token);
     if (read === undefined) return;
     this.counts.reads += 1;
     this.#reads.delete(token);
     if (index < read.floor) this.#violated(`a read at ${index} misses the write at ${read.floor}`);
+    const { machine, id } = server;
+    if (machine.index < index)
+      this.#violated(`${id} answers a read before it has applied ${index}`);
+    // All registers at once: the more chances to have missed something.
+    for (const [register, value] of machine.registers.entries()) {
+      const { calledAt } = read;
+      this.#operations.push({ register, kind: "read", value, calledAt, returnedAt: this.#now });
+    }
   }
 
   #violated(what: string): void {
@@ -568,7 +626,7 @@ export function runRaft(seed: number): RaftRun {
     world.run(world.now + 50 + world.random(100));
     trouble(world);
     if (world.chance(0.7)) world.propose(1 + world.random(6));
-    if (world.chance(0.2)) world.read();
+    if (world.chance(0.5)) world.read();
   }
   world.heal();
   world.restartAll();
@@ -577,7 +635,8 @@ export function runRaft(seed: number): RaftRun {
   world.run(world.now + 5000);
   world.checkConverged();
   const { violations, committed, acknowledged, counts } = world;
-  return { violations, committed, acknowledged, trace: world.trace(), ...counts };
+  const history = world.history();
+  return { violations, committed, acknowledged, trace: world.trace(), history, ...counts };
 }
 
 function trouble(world: RaftWorld): void {
