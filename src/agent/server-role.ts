@@ -300,6 +300,7 @@ export class ServerRole {
       raftPeers: () => consensus.servers.map((one) => one.address),
       leader: () => consensus.leader?.address ?? "",
       raftStats: () => this.raft.stats(),
+      verify: () => consensus.verify(),
       others: this.raft.methods(),
       forwarder: this.#forwarder,
     });

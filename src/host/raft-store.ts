@@ -160,7 +160,7 @@ export class RaftStore {
    * @param logStart undefined: there is no log
    */
   #loadSnapshot(logStart: number | undefined): Pick<StoredRaft, "snapshot" | "warning"> {
-    if (this.#directory === undefined) return { snapshot: undefined, warning: undefined };
+    if (this.#directory === undefined) return { snapshot: this.#snapshot, warning: undefined };
     const path = this.#snapshotPath();
     const last = readSnapshotFile(path);
     if (last !== undefined && last !== "damaged") return { snapshot: last, warning: undefined };

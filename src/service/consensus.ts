@@ -33,7 +33,7 @@ export interface ConsensusInit {
   readonly self: Sender;
   readonly config: RaftConfig;
   readonly store: RaftStore;
-  readonly transport: RaftTransport;
+  readonly transport: Pick<RaftTransport, "send" | "close">;
   readonly machine: Pick<StateMachine, "index" | "advance" | "apply" | "snapshot" | "restore">;
   readonly clock: Clock;
   readonly prng: Prng;
@@ -71,6 +71,9 @@ export class Consensus {
   /** Of snapshots that are being received: the machine decides whether they count. */
   readonly #received = new Map<number, Uint8Array>();
   #queue: Queued[] = [];
+  /** The round that is under way, and the one that waits for it. */
+  #verifying: Promise<number> | undefined;
+  #nextVerify: Promise<number> | undefined;
   #callIds = 0;
   #tokens = 0;
   /** Why it has stopped for good. */
@@ -143,8 +146,26 @@ export class Consensus {
     return this.#enqueue(EntryType.barrier, NONE);
   }
 
-  /** We still lead: what is applied here is the truth of now. @throws ConsensusError */
+  /**
+   * We still lead: what is applied here is the truth of now. One round of heartbeats answers
+   * everybody who asked before it began.
+   *
+   * @throws ConsensusError
+   */
   verify(): Promise<number> {
+    this.#nextVerify ??= this.#afterThis();
+    return this.#nextVerify;
+  }
+
+  async #afterThis(): Promise<number> {
+    await this.#verifying?.catch(() => undefined);
+    await Promise.resolve(); // Whoever asks in this turn comes along.
+    this.#nextVerify = undefined;
+    this.#verifying = this.#verify();
+    return this.#verifying;
+  }
+
+  #verify(): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#tokens += 1;
       const token = this.#tokens;

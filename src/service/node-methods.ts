@@ -69,15 +69,16 @@ export class NodeMethods {
 
   methods(): ReadonlyMap<string, Method> {
     const leader = (run: Method["run"]): Method => ({ where: "leader", run });
+    const reading = (run: Method["run"]): Method => ({ where: "leader", consistent: true, run });
     return new Map<string, Method>([
       ["Node.Register", leader((_options, body) => this.#register(body))],
       ["Node.UpdateStatus", leader((_options, body) => this.#updateStatus(body))],
       ["Node.Deregister", leader((_options, body) => this.#deregister(body))],
       ["Node.BatchDeregister", leader((_options, body) => this.#batchDeregister(body))],
-      ["Node.List", leader((options, body) => this.#list(options, body))],
-      ["Node.GetNode", leader((options, body) => this.#get(options, body))],
-      ["Node.GetClientAllocs", leader((options, body) => this.#clientAllocs(options, body))],
-      ["Node.GetAllocs", leader((options) => this.#allocs(options))],
+      ["Node.List", reading((options, body) => this.#list(options, body))],
+      ["Node.GetNode", reading((options, body) => this.#get(options, body))],
+      ["Node.GetClientAllocs", reading((options, body) => this.#clientAllocs(options, body))],
+      ["Node.GetAllocs", reading((options) => this.#allocs(options))],
     ]);
   }
 

@@ -55,7 +55,10 @@ export function operatorMethods(init: OperatorMethodsInit): ReadonlyMap<string, 
       }),
     ],
     ["Operator.TransferLeadershipToPeer", leader((_options, body) => transfer(init, body))],
-    ["Operator.AutopilotGetConfiguration", leader(() => autopilot(init))],
+    [
+      "Operator.AutopilotGetConfiguration",
+      { where: "leader", consistent: true, run: () => autopilot(init) },
+    ],
     ["Operator.AutopilotSetConfiguration", leader((_options, body) => setAutopilot(init, body))],
     ["Operator.ServerHealth", leader(() => serverHealth(init))],
   ]);

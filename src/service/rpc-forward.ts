@@ -71,7 +71,8 @@ export class RpcForwarder {
   }
 
   /**
-   * @param lead runs it here, if we become the leader meanwhile
+   * @param lead runs it here, if we are or become the leader
+   * @param verify fails when we do not lead any more: then somebody else does, or will
    * @throws RpcMethodError
    */
   async toLeader(
@@ -79,13 +80,15 @@ export class RpcForwarder {
     body: Uint8Array,
     options: QueryOptions,
     lead: () => Uint8Array | Promise<Uint8Array>,
+    verify?: () => Promise<unknown>,
   ): Promise<Uint8Array> {
     const { clock, prng } = this.#init;
     const until = clock.now() + HOLD_MS;
     for (;;) {
       const leader = this.#init.leader();
-      if (leader === "self") return lead();
-      if (leader !== undefined) {
+      if (leader === "self") {
+        if (verify === undefined || (await succeeds(verify()))) return lead();
+      } else if (leader !== undefined) {
         try {
           return await this.#pass(leader, method, body, options);
         } catch (error) {
@@ -141,4 +144,11 @@ function asMethodError(error: unknown): RpcMethodError {
   const text = errorText(error);
   const prefixed = text.startsWith("RPC Error:: ") || !(error instanceof RpcRemoteError);
   return new RpcMethodError(prefixed ? text : `rpc error: ${text}`, false);
+}
+
+function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
 }

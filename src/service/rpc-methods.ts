@@ -43,6 +43,8 @@ export interface RpcMethodsInit {
   /** Its address; "" while there is none. */
   readonly leader: () => string;
   readonly raftStats: () => RaftStats;
+  /** Resolves while we still lead. @throws Error when we do not */
+  readonly verify: () => Promise<unknown>;
   /** All but Status and Region. */
   readonly others: ReadonlyMap<string, Method>;
   readonly forwarder: RpcForwarder;
@@ -52,6 +54,8 @@ export interface Method {
   readonly where: "here" | "leader";
   /** Like Nomad's Status methods: without a region it means the own one. */
   readonly fillsRegion?: boolean;
+  /** Reads the replicated state: a leader first makes sure that it still is one. */
+  readonly consistent?: boolean;
   readonly run: (options: QueryOptions, body: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 }
 
@@ -128,9 +132,11 @@ export class RpcMethods {
     }
     if (method === undefined) throw new RpcMethodError(this.#unknown(name), true);
     const run = (): Uint8Array | Promise<Uint8Array> => method.run(options, body);
-    return options.AllowStale || forwarder.weLead()
-      ? run()
-      : forwarder.toLeader(name, body, options, run);
+    if (options.AllowStale) return run();
+    if (method.consistent === true) {
+      return forwarder.toLeader(name, body, options, run, this.#init.verify);
+    }
+    return forwarder.weLead() ? run() : forwarder.toLeader(name, body, options, run);
   }
 
   #unknown(name: string): string {

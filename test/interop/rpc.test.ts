@@ -254,6 +254,7 @@ describe.if(mustRun)("our pool dials Go", () => {
       raftPeers: () => [],
       leader: () => "",
       raftStats: () => ({ lastContactMs: undefined, lastIndex: 0n, lastTerm: 0n }),
+      verify: async () => undefined,
       others: new Map(),
       forwarder,
     });
