@@ -51,6 +51,15 @@ export class Peer implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** Its connections stay, but nothing comes of them: for the others it is out of reach. */
+  pause(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child.kill("SIGCONT");
+  }
+
   // biome-ignore lint/suspicious/noExplicitAny: JSON of the peer, checked by the expectations
   async ask(command: string): Promise<any> {
     this.#child.stdin.write(`${command}\n`);

@@ -1,7 +1,7 @@
 /** One of our Raft servers in the test's process: the production parts, on a port of its own. */
 import { createHash } from "node:crypto";
 import { systemClock } from "../../src/host/clock.ts";
-import type { StreamServer } from "../../src/host/host.ts";
+import type { ByteStream, StreamServer } from "../../src/host/host.ts";
 import { dialSocket, listenSockets } from "../../src/host/network.ts";
 import { RaftStore } from "../../src/host/raft-store.ts";
 import type { Address } from "../../src/protocol/ports.ts";
@@ -58,6 +58,8 @@ export class RaftNode {
   readonly consensus: Consensus;
   readonly self: Sender;
   #server: StreamServer | undefined;
+  #cut = false;
+  readonly #streams = new Set<ByteStream>();
   readonly #options: RaftNodeOptions;
 
   private constructor(options: RaftNodeOptions) {
@@ -74,7 +76,19 @@ export class RaftNode {
       self,
       config: { ...RAFT, ...(trailingEntries === undefined ? {} : { trailingEntries }) },
       store: new RaftStore(directory),
-      transport: new RaftTransport({ self, region: "global", dialer, log: silent }),
+      transport: new RaftTransport({
+        self,
+        region: "global",
+        dialer: {
+          connect: async (...how) => {
+            if (this.#cut) throw new Error("no route to host");
+            const connected = await dialer.connect(...how);
+            this.#keep(connected.stream);
+            return connected;
+          },
+        },
+        log: silent,
+      }),
       machine: this.machine,
       clock: systemClock,
       prng: createPrng(Math.floor(Math.random() * 1e9)),
@@ -95,16 +109,34 @@ export class RaftNode {
   async #listen(): Promise<void> {
     const { bind, identity, self } = this.#options;
     this.#server = await listenSockets(bind, async (plain) => {
+      if (this.#cut) return plain.destroy();
       if ((await plain.takeFirst(5000)) !== 4) return plain.destroy();
       try {
         const how = { requireClient: true, timeoutMs: 5000 };
         const { stream } = await acceptTls(plain, identity, how);
         if ((await stream.takeFirst(5000)) !== 2) return stream.destroy();
+        this.#keep(stream);
         serveRaft(stream, self, (call, data) => this.consensus.receive(call, data));
       } catch {
         plain.destroy();
       }
     });
+  }
+
+  /** Nobody reaches it, and it reaches nobody, until it is healed. */
+  partition(): void {
+    this.#cut = true;
+    for (const stream of this.#streams) stream.destroy();
+    this.#streams.clear();
+  }
+
+  heal(): void {
+    this.#cut = false;
+  }
+
+  #keep(stream: ByteStream): void {
+    this.#streams.add(stream);
+    if (this.#cut) stream.destroy();
   }
 
   /** Without a word to anybody. */

@@ -184,6 +184,68 @@ describe.if(mustRun)("two of ours and one of Go's", () => {
   });
 });
 
+describe.if(mustRun)("a leader that is cut off", () => {
+  /** Written where a leader of the majority is; whoever is cut off is not asked. */
+  async function writeAmong(nodes: readonly RaftNode[], count: number): Promise<void> {
+    const node = await until("one of these leads", () => {
+      return nodes.find((one) => one.consensus.role === "leader");
+    });
+    for (let i = 0; i < count; i++) await node.consensus.apply(new Uint8Array(256).fill(i));
+  }
+
+  /** Has this one lead, whoever does now. */
+  async function make(id: string): Promise<void> {
+    await until(`${id} leads`, async () => {
+      const now = await leader();
+      if (now === id) return true;
+      ours.find((one) => one.self.id === now)?.consensus.transfer(id);
+      if (now === "id-3") await theirs[0]?.ask("transfer");
+      return false;
+    });
+  }
+
+  test("ours: it steps down, the others go on, and it follows when it is back", async () => {
+    round = 5;
+    await startOurs(1);
+    const other = await startOurs(2);
+    const go = await startTheirs(3);
+    await bootstrap(3);
+    await make("id-1");
+    await write(200);
+    const cutOff = ours[0];
+    if (cutOff === undefined) throw new Error("no node");
+    cutOff.partition();
+    // What it takes now it cannot keep.
+    const lost = cutOff.consensus.apply(new Uint8Array(8)).catch((error: Error) => error.message);
+    expect(await lost).toBe("leadership lost while committing log");
+    await until("another one leads", async () => {
+      const state = await go.ask("state");
+      return state.leaderId !== "id-1" && state.leaderId !== "" && state.leaderId;
+    });
+    if (other.consensus.role === "leader") await writeAmong([other], 100);
+    else expect(await go.ask("apply 100")).toHaveProperty("seconds");
+    expect(cutOff.machine.count).toBe(200);
+    cutOff.heal();
+    await same(300);
+    expect(await leader()).not.toBe("");
+  });
+
+  test("Go's: ours elect one of theirs, and Go follows when it is back", async () => {
+    round = 6;
+    await startOurs(1);
+    await startOurs(2);
+    const go = await startTheirs(3);
+    await bootstrap(3);
+    await make("id-3");
+    expect(await go.ask("apply 200")).toHaveProperty("seconds");
+    go.pause();
+    await writeAmong(ours, 100);
+    go.resume();
+    await same(300);
+    expect(["id-1", "id-2"]).toContain(await leader());
+  });
+});
+
 describe.if(mustRun)("one of ours and two of Go's", () => {
   test("Go leads, snapshots, and brings us up to date by its snapshot", async () => {
     round = 3;
