@@ -153,6 +153,11 @@ export class ConsensusRole {
     this.#duties.wake();
   }
 
+  /** Another state than before: its clients have to be heard, too. */
+  restored(): void {
+    if (this.consensus.role === "leader") this.#nodes.lead();
+  }
+
   view(): RaftView {
     const { consensus, machine } = this;
     return {

@@ -25,11 +25,16 @@ import { decodeRaftStats, encodeQueryOptions, type RaftStats } from "../wire/rpc
 import { rpcAddress } from "./server-tags.ts";
 
 const LOOK_MS = 2000;
+/** Gossip may come back later than Raft: a server it has not heard of for so long is no more. */
+const UNKNOWN_MS = 60_000;
 /** Nomad's leader gives a server a second to answer. */
 const STATS_TIMEOUT_MS = 1000;
 
 export interface LeaderDutiesInit {
-  readonly consensus: Consensus;
+  readonly consensus: Pick<
+    Consensus,
+    "role" | "leader" | "servers" | "stats" | "barrier" | "apply" | "change"
+  >;
   readonly machine: StateMachine;
   readonly region: string;
   readonly selfId: string;
@@ -182,7 +187,10 @@ export class LeaderDuties {
       if (member.status === "alive") await this.#ensureMember(id, member);
       else if (member.status === "left") await this.#remove(id, "it has left");
     }
-    for (const server of this.#dead(known)) await this.#remove(server.id, "it has failed");
+    for (const server of this.#dead(known)) {
+      const heardOf = known.some((one) => one.tags.get("id") === server.id);
+      await this.#remove(server.id, heardOf ? "it has failed" : "gossip does not know it");
+    }
     if (consensus.role !== "leader") this.stop();
   }
 
@@ -205,20 +213,29 @@ export class LeaderDuties {
     log.info("server removed", { id, why });
   }
 
-  /** Failed members, as long as those that are left can spare them. */
+  /** Failed members and unknown ones, as long as those that are left can spare them. */
   #dead(known: readonly SerfMember[]): readonly RaftServer[] {
     const { consensus, machine, selfId } = this.#init;
     if (machine.autopilot?.CleanupDeadServers !== true) return [];
-    const failed = new Set(
-      known.filter((one) => one.status === "failed").map((one) => one.tags.get("id")),
-    );
+    const statuses = new Map(known.map((one) => [one.tags.get("id"), one.status]));
     const { servers } = consensus;
-    const dead = servers.filter((one) => one.id !== selfId && failed.has(one.id));
+    const dead = servers.filter(({ id }) => {
+      const status = statuses.get(id);
+      if (id === selfId) return false;
+      return status === undefined ? this.#unheardMs(id) >= UNKNOWN_MS : status === "failed";
+    });
     const isVoter = (one: RaftServer): boolean => one.suffrage === "voter";
     const [lost, all] = [dead.filter(isVoter).length, servers.filter(isVoter).length];
     const spare = Math.floor((all - 1) / 2);
     const mayGo = lost <= spare && all - lost >= machine.autopilot.MinQuorum;
     return mayGo ? dead : dead.filter((one) => !isVoter(one));
+  }
+
+  /** How long it has not answered, as far as we have looked. */
+  #unheardMs(id: string): number {
+    const observed = this.#observed.get(id);
+    if (observed === undefined || observed.stats !== undefined) return 0;
+    return this.#init.clock.now() - observed.since;
   }
 
   async #promote(): Promise<void> {

@@ -286,6 +286,7 @@ export class ServerRole {
       leader: () => this.raft.leaderTarget(),
       nowMs: () => systemClock.wallMs(),
       log: sink.logger("nomad.snapshot"),
+      restored: () => this.raft.restored(),
     });
     const methods = new Map<string, StreamMethod>([[MONITOR, monitor], ...snapshots]);
     return new StreamMethods({ methods, counters: rpc });

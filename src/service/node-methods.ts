@@ -82,8 +82,9 @@ export class NodeMethods {
     ]);
   }
 
-  /** We lead from now on. */
+  /** We lead from now on, or the state is another one. */
   lead(): void {
+    this.#heartbeats.stop();
     const alive = this.#init.machine.nodes.all().filter((one) => one.Status !== "down");
     this.#heartbeats.takeOver(alive.map((one) => one.ID));
   }

@@ -43,6 +43,8 @@ export interface SnapshotMethodsInit {
   readonly leader: () => PoolTarget | "self" | undefined;
   readonly nowMs: () => number;
   readonly log: Log;
+  /** We lead, and the state is another one. */
+  readonly restored: () => void;
 }
 
 /** What cannot be answered, and how Nomad's HTTP API says so. */
@@ -105,7 +107,7 @@ async function restore(
       const body = encodeValue(snapshotRestoreRequest, { ...request, Forwarded: true });
       return passOn({ stream, reader }, init.forwarder, to, SNAPSHOT_RESTORE, body);
     }
-    const { consensus, log } = init;
+    const { consensus, log, restored } = init;
     const { meta, state } = await unpackArchive(await readArchive(reader)).catch((error) => {
       throw new SnapshotError(400, `cannot restore: ${errorText(error)}`);
     });
@@ -119,6 +121,7 @@ async function restore(
       );
     }
     const index = await consensus.apply(restoreCommand(state));
+    restored();
     log.info("state restored from a snapshot", { snapshot: meta.id, index });
     const left = counts.filter((one) => !isKept(one.name)).map((one) => `${one.count} ${one.name}`);
     if (left.length > 0) log.warn("records that are not kept here were left out", { left });
