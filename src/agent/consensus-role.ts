@@ -167,6 +167,7 @@ export class ConsensusRole {
       stats: () => consensus.stats(),
       clusterId: () => machine.cluster?.ClusterID ?? "",
       problem: () => consensus.broken ?? "",
+      health: () => (consensus.role === "leader" ? this.#duties.health() : []),
     };
   }
 

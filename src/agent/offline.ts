@@ -12,6 +12,7 @@ import { type ArchiveMeta, unpackArchive } from "../service/snapshot-archive.ts"
 import { autopilotConfig, clusterMetadata, IGNORABLE, MessageType } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { countRecords, type RecordCount } from "../state/snapshot.ts";
+import { StateMachine } from "../state/state-machine.ts";
 import { type Codec, encodeValue } from "../wire/codec.ts";
 import { replay } from "./raft-replay.ts";
 
@@ -64,7 +65,10 @@ export function dumpLog(given: string): readonly JsonValue[] {
 /** The state as of an index, or as of the end of the log. @throws Error for the operator */
 export function dumpState(given: string, lastIndex: number | undefined): JsonValue {
   const { stored } = openLog(given);
-  const machine = replay(stored, lastIndex);
+  return showState(replay(stored, lastIndex));
+}
+
+function showState(machine: StateMachine): JsonValue {
   const { autopilot, cluster, nodes } = machine;
   return {
     LastAppliedIndex: machine.index,
@@ -85,6 +89,14 @@ export async function inspectArchive(bytes: Uint8Array): Promise<ArchiveSummary>
   const records = countRecords(state);
   if (records === undefined) throw new Error("state.bin is not the state of a Nomad server");
   return { meta, records };
+}
+
+/** What of an archive would be kept here. @throws Error for the operator */
+export async function dumpArchive(bytes: Uint8Array): Promise<JsonValue> {
+  const { meta, state } = await unpackArchive(bytes);
+  const machine = new StateMachine();
+  if (machine.restore(state, meta.index)) return showState(machine);
+  throw new Error("state.bin is not the state of a Nomad server");
 }
 
 const LOG_TYPES: Readonly<Record<number, string>> = {

@@ -4,10 +4,11 @@
  * @module
  */
 import type { Config } from "../config/config.ts";
+import { formatDurationMs } from "../config/duration.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
 import type { ServerMember, ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
-import type { ApiContext } from "./context.ts";
+import type { ApiContext, RaftView } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -145,6 +146,7 @@ function agentStats(context: ApiContext, members: readonly ServerMember[]): Json
       leader_addr: leaderAddress(context),
       server: "true",
     };
+    if (context.raft !== undefined) stats["raft"] = raftStats(context.raft);
     const numbers = Object.entries(gossip.stats()).map(([name, value]) => [name, String(value)]);
     const encrypted = String(gossip.keyring.primary !== undefined);
     stats["serf"] = { ...Object.fromEntries(numbers), encrypted };
@@ -153,6 +155,40 @@ function agentStats(context: ApiContext, members: readonly ServerMember[]): Json
     stats["client"] = { known_servers: config.client.servers.join(","), node_id: context.nodeId };
   }
   return stats;
+}
+
+/** hashicorp/raft's names, and texts as Go prints them. */
+function raftStats(raft: RaftView): JsonObject {
+  const stats = raft.stats();
+  const servers = raft.servers();
+  const role = raft.role();
+  const listed = servers.map(({ suffrage, id, address }) => {
+    const name = suffrage === "voter" ? "Voter" : "Nonvoter";
+    return `{Suffrage:${name} ID:${id} Address:${address}}`;
+  });
+  const contact = stats.lastContactMs;
+  const texts = {
+    applied_index: stats.appliedIndex,
+    commit_index: stats.commitIndex,
+    fsm_pending: stats.pending,
+    last_contact: contact === undefined ? "never" : contact === 0 ? "0" : formatDurationMs(contact),
+    last_log_index: stats.lastIndex,
+    last_log_term: stats.lastTerm,
+    last_snapshot_index: stats.snapshotIndex,
+    last_snapshot_term: stats.snapshotTerm,
+    latest_configuration: `[${listed.join(" ")}]`,
+    latest_configuration_index: stats.configurationIndex,
+    logstore_backend: "sqlite",
+    num_peers: Math.max(0, servers.filter((one) => one.suffrage === "voter").length - 1),
+    protocol_version: 3,
+    protocol_version_max: 3,
+    protocol_version_min: 0,
+    snapshot_version_max: 1,
+    snapshot_version_min: 0,
+    state: role.charAt(0).toUpperCase() + role.slice(1),
+    term: stats.term,
+  };
+  return Object.fromEntries(Object.entries(texts).map(([name, value]) => [name, String(value)]));
 }
 
 function leaderAddress(context: ApiContext): string {

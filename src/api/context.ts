@@ -6,6 +6,7 @@ import type { RaftServer } from "../protocol/raft/message.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import type { Keyring } from "../secret/keyring.ts";
+import type { ServerState } from "../service/autopilot-health.ts";
 import type { Consensus } from "../service/consensus.ts";
 import type { GossipCounters } from "../service/gossip-counters.ts";
 import type { PeerReport } from "../service/peer-health.ts";
@@ -64,6 +65,8 @@ export interface RaftView {
   readonly clusterId: () => string;
   /** Why Raft has stopped on this server; "" if it has not. */
   readonly problem: () => string;
+  /** The group's servers as a leader sees them; empty where we do not lead. */
+  readonly health: () => readonly ServerState[];
 }
 
 export interface GossipView {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { healthOf } from "../service/autopilot-health.ts";
 import type { TrafficCounters } from "../service/gossip-counters.ts";
 import type { HandshakeCounters } from "../service/rpc-counters.ts";
 import type { ApiContext } from "./context.ts";
@@ -19,7 +20,7 @@ export interface Metric {
 }
 
 export async function collectMetrics(context: ApiContext): Promise<readonly Metric[]> {
-  const metrics = [...rpcMetrics(context), ...tlsMetrics(context)];
+  const metrics = [...rpcMetrics(context), ...tlsMetrics(context), ...raftMetrics(context)];
   const { members } = await context.members();
   for (const state of ["alive", "leaving", "left", "failed"]) {
     const count = members.filter((one) => one.status === state).length;
@@ -55,6 +56,35 @@ function rpcMetrics(context: ApiContext): Metric[] {
     ...handshakes("nomad.rpc", "outbound", rpc.outbound),
     ...handshakes("nomad.http", "inbound", http),
   ];
+}
+
+/** hashicorp/raft's names where it has them, and autopilot's of Nomad on the leader. */
+function raftMetrics({ raft }: ApiContext): Metric[] {
+  if (raft === undefined) return [];
+  const stats = raft.stats();
+  const servers = raft.servers();
+  const metrics = [
+    gauge("nomad.raft.appliedIndex", stats.appliedIndex, {}),
+    gauge("nomad.raft.commitIndex", stats.commitIndex, {}),
+    gauge("nomad.raft.lastIndex", stats.lastIndex, {}),
+    gauge("nomad.raft.lastSnapshotIndex", stats.snapshotIndex, {}),
+    gauge("nomad.raft.term", stats.term, {}),
+    gauge("nomad.raft.peers", servers.length, {}),
+    gauge("nomad.raft.pending", stats.pending, {}),
+    gauge("nomad.raft.is_leader", raft.role() === "leader" ? 1 : 0, {}),
+    gauge("nomad.raft.stopped", raft.problem() === "" ? 0 : 1, {}),
+  ];
+  if (stats.lastContactMs !== undefined) {
+    metrics.push(gauge("nomad.raft.last_contact_ms", Math.round(stats.lastContactMs), {}));
+  }
+  const states = raft.health();
+  if (states.length === 0) return metrics;
+  const { Healthy, FailureTolerance } = healthOf(states);
+  metrics.push(
+    gauge("nomad.nomad.autopilot.healthy", Healthy ? 1 : 0, {}),
+    gauge("nomad.nomad.autopilot.failure_tolerance", FailureTolerance, {}),
+  );
+  return metrics;
 }
 
 function handshakes(prefix: string, direction: string, counts: HandshakeCounters): Metric[] {

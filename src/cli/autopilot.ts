@@ -40,14 +40,27 @@ export interface SetAutopilotFlags extends ApiFlags {
   readonly lastContactThreshold?: string;
   readonly serverStabilizationTime?: string;
   readonly minQuorum?: string;
+  readonly enableRedundancyZones?: string;
+  readonly disableUpgradeMigration?: string;
+  readonly enableCustomUpgrades?: string;
 }
+
+/** Flags that are true or false, by the field that they change. */
+const TRUTHS = {
+  CleanupDeadServers: ["cleanupDeadServers", "cleanup-dead-servers"],
+  EnableRedundancyZones: ["enableRedundancyZones", "enable-redundancy-zones"],
+  DisableUpgradeMigration: ["disableUpgradeMigration", "disable-upgrade-migration"],
+  EnableCustomUpgrades: ["enableCustomUpgrades", "enable-custom-upgrades"],
+} as const;
 
 /** Reads, changes what the flags say, and writes if nobody else has meanwhile. */
 export async function setAutopilot(flags: SetAutopilotFlags): Promise<void> {
+  const truths = Object.entries(TRUTHS).flatMap(([name, [key, flag]]) => {
+    const given = flags[key];
+    return given === undefined ? [] : [[name, truth(flag, given)] as const];
+  });
   const changes = {
-    ...(flags.cleanupDeadServers === undefined
-      ? {}
-      : { CleanupDeadServers: truth("cleanup-dead-servers", flags.cleanupDeadServers) }),
+    ...Object.fromEntries(truths),
     ...(flags.maxTrailingLogs === undefined
       ? {}
       : { MaxTrailingLogs: count("max-trailing-logs", flags.maxTrailingLogs) }),

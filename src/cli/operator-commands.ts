@@ -87,6 +87,9 @@ function addRaft(operator: Command): void {
     .option("--last-contact-threshold <duration>", "a healthy server hears the leader this often")
     .option("--server-stabilization-time <duration>", "healthy this long before it votes")
     .option("--min-quorum <count>", "servers that dead server cleanup leaves")
+    .option("--enable-redundancy-zones <bool>", "kept for Nomad's sake: no effect here")
+    .option("--disable-upgrade-migration <bool>", "kept for Nomad's sake: no effect here")
+    .option("--enable-custom-upgrades <bool>", "kept for Nomad's sake: no effect here")
     .action(async (flags) => (await import("./autopilot.ts")).setAutopilot(flags));
   apiCommand(autopilot.command("health"))
     .description("How well each server keeps up, and how many can be lost")
@@ -107,6 +110,11 @@ function addSnapshot(operator: Command): void {
     .description("Check a file, and show what is in it")
     .option("--json", "output as JSON")
     .action(async (file, flags) => (await import("./snapshot.ts")).inspectSnapshot(file, flags));
+  snapshot
+    .command("state")
+    .argument("<file>", "what `save` wrote, here or by Nomad")
+    .description("Print the state in a file as JSON; it holds secrets")
+    .action(async (file) => (await import("./snapshot.ts")).snapshotState(file));
   apiCommand(snapshot.command("restore"))
     .argument("<file>", "what `save` wrote, here or by Nomad")
     .description("Replace the state of the servers by what is in a file")

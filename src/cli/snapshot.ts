@@ -1,6 +1,6 @@
 /** `nomad operator snapshot`: the servers' state to a file, from a file, and what is in one. */
 import { readFileSync } from "node:fs";
-import { inspectArchive } from "../agent/offline.ts";
+import { type ArchiveSummary, dumpArchive, inspectArchive } from "../agent/offline.ts";
 import { sha256 } from "../host/digest.ts";
 import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
@@ -79,8 +79,14 @@ export async function inspectSnapshot(
   print(formatTable([["Type", "Count", "Size"], ...cells]));
 }
 
+export async function snapshotState(file: string): Promise<void> {
+  const bytes = read(file);
+  await checked(file, bytes);
+  print(JSON.stringify(await dumpArchive(bytes), null, 2));
+}
+
 /** @throws CommandError */
-async function checked(what: string, bytes: Uint8Array): ReturnType<typeof inspectArchive> {
+async function checked(what: string, bytes: Uint8Array): Promise<ArchiveSummary> {
   try {
     return await inspectArchive(bytes);
   } catch (error) {

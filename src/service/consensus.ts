@@ -61,6 +61,22 @@ interface Queued {
   readonly waiting: Omit<Waiting, "term">;
 }
 
+export interface ConsensusStats {
+  readonly term: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  /** Since a leader's last word; 0 on the leader itself, undefined: never. */
+  readonly lastContactMs: number | undefined;
+  /** Of the last snapshot; 0: there is none. */
+  readonly snapshotIndex: number;
+  readonly snapshotTerm: number;
+  readonly configurationIndex: number;
+  /** Commands that wait to be committed. */
+  readonly pending: number;
+}
+
 export class Consensus {
   readonly #init: ConsensusInit;
   readonly #raft: Raft;
@@ -116,20 +132,17 @@ export class Consensus {
   }
 
   /** For Status.RaftStats, status and metrics. */
-  stats(): {
-    readonly term: number;
-    readonly lastIndex: number;
-    readonly lastTerm: number;
-    readonly commitIndex: number;
-    readonly appliedIndex: number;
-    /** Since a leader's last word; 0 on the leader itself, undefined: never. */
-    readonly lastContactMs: number | undefined;
-  } {
-    const { term, lastIndex, lastTerm, commitIndex, lastContact, role } = this.#raft;
+  stats(): ConsensusStats {
+    const { term, lastIndex, lastTerm, commitIndex, lastContact, role, configuration } = this.#raft;
     const ago = this.#init.clock.now() - lastContact;
     const lastContactMs = role === "leader" ? 0 : Number.isFinite(ago) ? ago : undefined;
-    const appliedIndex = this.#init.machine.index;
-    return { term, lastIndex, lastTerm, commitIndex, appliedIndex, lastContactMs };
+    const { machine, store } = this.#init;
+    const { index: snapshotIndex = 0, term: snapshotTerm = 0 } = store.snapshot?.meta ?? {};
+    return {
+      ...{ term, lastIndex, lastTerm, commitIndex, appliedIndex: machine.index, lastContactMs },
+      ...{ snapshotIndex, snapshotTerm, configurationIndex: configuration.index },
+      pending: this.#waiting.size + this.#queue.length,
+    };
   }
 
   bootstrap(configuration: Configuration): RaftRefusal | undefined {

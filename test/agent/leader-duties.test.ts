@@ -38,7 +38,8 @@ class Group {
         },
         stats: () => ({
           ...{ term: 3, lastIndex: 10, lastTerm: 3, commitIndex: 10, appliedIndex: 10 },
-          lastContactMs: 0,
+          ...{ lastContactMs: 0, snapshotIndex: 0, snapshotTerm: 0, configurationIndex: 1 },
+          pending: 0,
         }),
         barrier: async () => self.#index,
         apply: async (data) => {

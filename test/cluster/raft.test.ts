@@ -62,6 +62,31 @@ describe("three servers that expect three", () => {
     }
   });
 
+  test("agent-info and metrics tell of Raft, with hashicorp/raft's names", async () => {
+    const leader = await leaderOf(IPS);
+    const { raft } = (await getJson(leader, "/v1/agent/self")).stats;
+    expect(raft).toMatchObject({ state: "Leader", last_contact: "0", num_peers: "2" });
+    expect(
+      raft.latest_configuration.match(/Suffrage:Voter ID:[0-9a-f-]{36} Address:/g),
+    ).toHaveLength(3);
+    expect(Number(raft.applied_index)).toBeGreaterThan(3);
+    const other = IPS.find((ip) => ip !== leader) ?? "";
+    const follower = (await getJson(other, "/v1/agent/self")).stats.raft;
+    expect(follower).toMatchObject({ state: "Follower", term: raft.term });
+    expect(follower.last_contact).toMatch(/^[\d.]+ms$/);
+    await until("autopilot has looked", async () => {
+      const metrics = (await getJson(leader, "/v1/metrics")).Gauges;
+      const value = (name: string): unknown =>
+        metrics.find((one: Json) => one.Name === name)?.Value;
+      expect(value("nomad.raft.is_leader")).toBe(1);
+      expect(value("nomad.raft.peers")).toBe(3);
+      return (
+        value("nomad.nomad.autopilot.healthy") === 1 &&
+        value("nomad.nomad.autopilot.failure_tolerance") === 1
+      );
+    });
+  });
+
   test("server members and list-peers name the leader and the voters", async () => {
     const leader = await leaderOf(IPS);
     const env = { NOMAD_ADDR: `http://${IPS[1]}:4646` };

@@ -144,6 +144,10 @@ test("saved through a follower, inspected, restored through a follower: as it wa
   expect(inspected.out).toMatch(/^Created += .*\nID += \d+-\d+-\d+\n/);
   expect(inspected.out).toMatch(/\nType +Count +Size\nNode +2 +/);
 
+  const state = JSON.parse((await cli(follower, "operator", "snapshot", "state", file)).out);
+  expect(state.Nodes.map((one: Json) => one.ID)).toEqual(IDS);
+  expect(state.ClusterMetadata.ClusterID).toMatch(/^[0-9a-f-]{36}$/);
+
   await register(leader, "33333333-aaaa-4000-8000-000000000003");
   const url = `http://${leader}:4646/v1/operator/autopilot/configuration`;
   await fetch(url, { method: "PUT", body: JSON.stringify({ MaxTrailingLogs: 999 }) });

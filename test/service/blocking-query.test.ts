@@ -90,6 +90,10 @@ test("Node.List says that there is no node, in Nomad's own form, and holds whoev
       commitIndex: 1,
       appliedIndex: 1,
       lastContactMs: 0,
+      snapshotIndex: 0,
+      snapshotTerm: 0,
+      configurationIndex: 1,
+      pending: 0,
     }),
   };
   const nodes = new NodeMethods({

@@ -42,7 +42,8 @@ class Server {
         },
         stats: () => ({
           ...{ term: 1, lastIndex: 1, lastTerm: 1, commitIndex: 1, appliedIndex: 1 },
-          lastContactMs: 0,
+          ...{ lastContactMs: 0, snapshotIndex: 0, snapshotTerm: 0, configurationIndex: 1 },
+          pending: 0,
         }),
         apply: async (data: Uint8Array) => {
           this.index += 1;
