@@ -1,14 +1,17 @@
 /** GET /v1/nodes and /v1/node/<id>: the clients of the region, with Nomad's fields and headers. */
 import { parseDurationMs } from "../config/duration.ts";
-import { nodeListReply, singleNodeReply } from "../service/node-methods.ts";
-import { node, nodeListStub } from "../state/node.ts";
-import { type Codec, encodeValue, structOf } from "../wire/codec.ts";
+import { singleNodeReply } from "../service/node-methods.ts";
+import { node } from "../state/node.ts";
+import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
 import { nodeListRequest, nodeRequest } from "../wire/rpc-node.ts";
-import type { QueryOptions } from "../wire/rpc-status.ts";
+import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { jsonOf } from "./msgpack-json.ts";
 import { ask, askedOf, decode } from "./raft.ts";
+
+/** Each node as it came: it only has to become JSON. */
+const rawListReply = struct({ ...queryMeta, Nodes: list(any) });
 
 /** A value, and how fresh it is. */
 export interface IndexedAnswer {
@@ -25,14 +28,14 @@ export async function listNodes(
     Fields: { OS: flag(query, "os"), Resources: flag(query, "resources") },
   });
   const answer = await ask(context, "Node.List", encodeValue(nodeListRequest, request));
-  const reply = decode(nodeListReply, answer);
+  const reply = decode(rawListReply, answer);
   const nodes = (reply.Nodes ?? []).map((one) => {
-    const shown = toJson(nodeListStub, one);
+    const shown: Record<string, unknown> = Object(jsonOf(one));
     // Nomad leaves these three out where they were not asked for.
-    const left = ["Attributes", "NodeResources", "ReservedResources"];
-    return Object.fromEntries(
-      Object.entries(shown).filter(([key, value]) => value !== null || !left.includes(key)),
-    );
+    for (const name of ["Attributes", "NodeResources", "ReservedResources"]) {
+      if (shown[name] === null) delete shown[name];
+    }
+    return shown;
   });
   return { value: nodes, headers: metaHeaders(reply) };
 }
@@ -49,12 +52,7 @@ export async function getNode(
   const answer = await ask(context, "Node.GetNode", encodeValue(nodeRequest, request));
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
-  return { value: toJson(node, reply.Node), headers: metaHeaders(reply) };
-}
-
-/** By way of its bytes, since some of its fields are nothing else here. */
-function toJson<T>(codec: Codec<T>, value: T): object {
-  return Object(jsonOf(encodeValue(codec, value)));
+  return { value: jsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };
 }
 
 function metaHeaders(meta: {

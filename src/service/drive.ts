@@ -14,6 +14,9 @@ export interface Machine<Action> {
   expire(now: Instant): void;
 }
 
+/** A timer that comes so late was held up. */
+const LATE_MS = 50;
+
 export class Driver<Action> {
   readonly #machine: Machine<Action>;
   readonly #clock: Clock;
@@ -64,10 +67,23 @@ export class Driver<Action> {
     this.#cancel = undefined;
     this.#armedAt = at;
     if (at === undefined || this.#stopped) return;
-    this.#cancel = this.#clock.schedule(at, () => {
-      this.#cancel = undefined;
-      this.#machine.expire(this.#clock.now());
-      this.#settle();
-    });
+    this.#cancel = this.#clock.schedule(at, () => this.#due(at));
+  }
+
+  /**
+   * Timers run before what has come in meanwhile. After a long stretch of work, or when the whole
+   * machine has stood still, the answer that a deadline waits for may be there already: it is heard
+   * first.
+   */
+  #due(at: Instant): void {
+    const now = this.#clock.now();
+    if (now - at <= LATE_MS) return this.#expire();
+    this.#cancel = this.#clock.schedule(now + 1, () => this.#expire());
+  }
+
+  #expire(): void {
+    this.#cancel = undefined;
+    this.#machine.expire(this.#clock.now());
+    this.#settle();
   }
 }

@@ -17,11 +17,14 @@ import {
 } from "../state/command.ts";
 import {
   clusterEvent,
+  countIn,
+  mapBytes,
   NODE_STATUSES,
   type Node,
   type NodeListStub,
   node as nodeCodec,
   nodeListStub,
+  textIn,
 } from "../state/node.ts";
 import type { StateMachine } from "../state/state-machine.ts";
 import { any, type Codec, encodeValue, list, pointer, struct, structOf } from "../wire/codec.ts";
@@ -319,7 +322,7 @@ function faultOf(given: Node | null): string | undefined {
   if (ID === "") return "missing node ID for client registration";
   if (Datacenter === "") return "missing datacenter for client registration";
   if (Name === "") return "missing node name for client registration";
-  if ((Attributes?.size ?? 0) === 0) return "missing attributes for client registration";
+  if (countIn(Attributes) === 0) return "missing attributes for client registration";
   if (SecretID === "") return "missing node secret ID for client registration";
   if (NodePool === "all") return 'node is not allowed to register in node pool "all"';
   if (Status !== "" && !isStatus(Status)) return "invalid status for node";
@@ -339,15 +342,15 @@ const NIL = any.zero;
 
 function stubOf(one: Node, how: { os: boolean; resources: boolean }): NodeListStub {
   const { Attributes } = one;
-  const os = Attributes?.get("os.name");
+  const os = how.os ? textIn(Attributes, "os.name") : undefined;
   const [Address = ""] = one.HTTPAddr.split(/:\d+$/);
   return {
     ...one,
     Address,
-    Attributes: how.os && os !== undefined ? new Map([["os.name", os]]) : null,
+    Attributes: os === undefined ? NIL : mapBytes(new Map([["os.name", os]])),
     Drain: one.DrainStrategy.length > 1,
     NodeResources: how.resources ? one.NodeResources : NIL,
     ReservedResources: how.resources ? one.ReservedResources : NIL,
-    Version: Attributes?.get("nomad.version") ?? "",
+    Version: textIn(Attributes, "nomad.version") ?? "",
   };
 }

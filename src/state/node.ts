@@ -7,6 +7,7 @@
 import {
   any,
   bool,
+  encodeValue,
   int64,
   list,
   mapOf,
@@ -17,6 +18,7 @@ import {
   unixTime,
   type ValueOf,
 } from "../wire/codec.ts";
+import { MsgpackReader } from "../wire/msgpack-reader.ts";
 
 export const nodeEvent = struct({
   CreateIndex: uint64,
@@ -36,7 +38,7 @@ export function clusterEvent(message: string, unixSeconds: bigint): NodeEvent {
 
 /** What a list shows of a node as it is. */
 const shared = {
-  Attributes: mapOf(text),
+  Attributes: any,
   CreateIndex: uint64,
   Datacenter: text,
   Drivers: any,
@@ -69,7 +71,7 @@ export const node = struct({
   LastAllocUpdateIndex: uint64,
   LastMissedHeartbeatIndex: uint64,
   Links: any,
-  Meta: mapOf(text),
+  Meta: any,
   NodeMaxAllocs: int64,
   SecretID: text,
   StatusUpdatedAt: int64,
@@ -79,5 +81,30 @@ export type Node = ValueOf<typeof node>;
 
 export const nodeListStub = struct({ ...shared, Address: text, Drain: bool, Version: text });
 export type NodeListStub = ValueOf<typeof nodeListStub>;
+
+/** One value of a map of texts; undefined: it is not there. */
+export function textIn(map: Uint8Array, name: string): string | undefined {
+  const reader = new MsgpackReader(map);
+  const wanted = new TextEncoder().encode(name);
+  for (let left = reader.map(); left > 0 && reader.ok; left--) {
+    // As bytes: of ten thousand nodes with a hundred attributes each, most keys are others.
+    const key = reader.raw();
+    if (key?.length === wanted.length && wanted.every((byte, i) => byte === key[i])) {
+      return reader.text();
+    }
+    reader.skip();
+  }
+  return undefined;
+}
+
+/** Entries of a map; 0 for nil. */
+export function countIn(map: Uint8Array): number {
+  return Math.max(0, new MsgpackReader(map).map());
+}
+
+/** A map of texts, as it is kept in a node. */
+export function mapBytes(values: ReadonlyMap<string, string>): Uint8Array {
+  return encodeValue(mapOf(text), values);
+}
 
 export const NODE_STATUSES = ["initializing", "ready", "down", "disconnected"] as const;

@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import type { RpcPool } from "../../src/service/rpc-pool.ts";
 import { unpackArchive } from "../../src/service/snapshot-archive.ts";
 import { nodeRegisterRequest, nodeStatusRequest } from "../../src/state/command.ts";
-import { node } from "../../src/state/node.ts";
+import { mapBytes, node } from "../../src/state/node.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
 import { nodeUpdateReply } from "../../src/wire/rpc-node.ts";
 import { getJson, type Json, Lab, run, until } from "./agents.ts";
@@ -62,10 +62,12 @@ async function call(ip: string, method: string, body: Uint8Array): Promise<Uint8
 
 /** As a client does it: register at any server, then say that it is ready. */
 async function register(ip: string, id: string): Promise<void> {
-  const Attributes = new Map([
-    ["nomad.version", "2.0.5"],
-    ["os.name", "debian"],
-  ]);
+  const Attributes = mapBytes(
+    new Map([
+      ["nomad.version", "2.0.5"],
+      ["os.name", "debian"],
+    ]),
+  );
   const named = { ID: id, SecretID: SECRET, Name: `client-${id.slice(0, 1)}`, Datacenter: "dc1" };
   const Node = structOf(node, { ...named, Attributes, HTTPAddr: "127.0.0.1:4646" });
   const request = structOf(nodeRegisterRequest, { Node, Region: "global" });

@@ -36,6 +36,10 @@ class Others {
 
   close(): void {}
 
+  releaseFirst(count: number): void {
+    for (const answer of this.#held.splice(0, count)) answer();
+  }
+
   release(): void {
     this.hold = false;
     for (const answer of this.#held.splice(0)) answer();
@@ -113,6 +117,53 @@ test("nobody is told that we lead once a majority is silent", async () => {
     "leadership lost while committing log",
   ]);
   await expect(consensus.verify()).rejects.toThrow("node is not the leader");
+  consensus.stop();
+});
+
+test("held up for longer than its lease, it hears the answers that wait before it judges", async () => {
+  const { consensus, others, clock } = await leader();
+  others.hold = true;
+  await clock.advance(250);
+  clock.stall(RAFT.leaderLeaseMs + 200);
+  // Timers come first, as in any event loop; what has come in meanwhile comes after them.
+  await clock.advance(0);
+  expect(consensus.role).toBe("leader");
+  others.release();
+  await clock.advance(2000);
+  expect(consensus.role).toBe("leader");
+  consensus.stop();
+});
+
+test("... and steps down when there are none", async () => {
+  const { consensus, others, clock } = await leader();
+  others.hold = true;
+  await clock.advance(250);
+  clock.stall(RAFT.leaderLeaseMs + 200);
+  await clock.advance(5);
+  expect(consensus.role).toBe("follower");
+  consensus.stop();
+});
+
+test("an answer to what was sent before a read proves nothing to it, however late it comes", async () => {
+  const { consensus, others, clock } = await leader();
+  others.hold = true;
+  await clock.advance(250);
+  let verified = false;
+  void consensus.verify().then(
+    () => {
+      verified = true;
+    },
+    () => undefined,
+  );
+  await settle();
+  const sent = others.heartbeats;
+  expect(sent).toBeGreaterThan(2);
+  others.releaseFirst(2);
+  await settle();
+  expect(verified).toBe(false);
+  others.release();
+  await settle();
+  expect(verified).toBe(true);
   consensus.stop();
 });
 

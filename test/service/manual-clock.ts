@@ -22,6 +22,11 @@ export class ManualClock implements Clock {
     };
   }
 
+  /** Time goes by and nothing runs: a long stretch of work, or a machine that stood still. */
+  stall(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Runs what falls due on the way, in order, and lets promises settle in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;

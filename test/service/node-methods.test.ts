@@ -8,7 +8,7 @@ import {
   nodeRegisterRequest,
   nodeStatusRequest,
 } from "../../src/state/command.ts";
-import { type Node, node } from "../../src/state/node.ts";
+import { mapBytes, type Node, node } from "../../src/state/node.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
 import { MsgpackReader } from "../../src/wire/msgpack-reader.ts";
@@ -75,7 +75,7 @@ class Server {
   }
 
   async register(fields: Partial<Node> = {}): Promise<Json> {
-    const Attributes = new Map([["os.name", "debian"]]);
+    const Attributes = mapBytes(new Map([["os.name", "debian"]]));
     const Node = structOf(node, {
       ...{ ID, SecretID: SECRET, Name: "c1", Datacenter: "dc1", Attributes },
       ...fields,
@@ -145,7 +145,7 @@ describe("a registration is refused", () => {
     ["missing node ID for client registration", { ID: "" }],
     ["missing datacenter for client registration", { Datacenter: "" }],
     ["missing node name for client registration", { Name: "" }],
-    ["missing attributes for client registration", { Attributes: null }],
+    ["missing attributes for client registration", { Attributes: mapBytes(new Map()) }],
     ["missing node secret ID for client registration", { SecretID: "" }],
     ['node is not allowed to register in node pool "all"', { NodePool: "all" }],
     ["invalid status for node", { Status: "asleep" }],

@@ -7,7 +7,7 @@ import {
   nodeStatusRequest,
   restoreCommand,
 } from "../../src/state/command.ts";
-import { type Node, node } from "../../src/state/node.ts";
+import { mapBytes, type Node, node } from "../../src/state/node.ts";
 import { countRecords } from "../../src/state/snapshot.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
@@ -35,7 +35,7 @@ function replayed(upTo: number): StateMachine {
 }
 
 function nodeOf(fields: Partial<Node>): Node {
-  const Attributes = new Map([["nomad.version", "2.0.5"]]);
+  const Attributes = mapBytes(new Map([["nomad.version", "2.0.5"]]));
   const named = { ID: "n1", Name: "one", Datacenter: "dc1", SecretID: "s", Status: "initializing" };
   return structOf(node, { ...named, Attributes, StatusUpdatedAt: 1000n, ...fields });
 }

@@ -129,7 +129,7 @@ export class Leader {
       return this.#stepDown(answer.term, now);
     }
     if (progress === undefined) return;
-    progress.lastContact = Math.max(progress.lastContact, sent.at);
+    progress.heard(sent.at, now);
     if (sent.lane === "heartbeat") progress.heartbeats -= 1;
     else if (answer.kind === "append-entries") this.#appended(progress, sent, answer, now);
     else if (answer.kind === "install-snapshot")
@@ -342,19 +342,19 @@ export class Leader {
     return id === core.self.id ? core.log.lastIndex : (this.#progress.get(id)?.match ?? 0);
   }
 
-  /** The moment at which a majority of voters still heard us. */
-  #majorityContact(now: Instant): Instant {
+  /** The moment up to which a majority of voters can say this of themselves. */
+  #majority(of: "lastContact" | "lastHeard", now: Instant): Instant {
     const core = this.#core;
     const { voters, quorum } = core.configurations;
     const times = voters.map((one) => {
-      return one.id === core.self.id ? now : (this.#progress.get(one.id)?.lastContact ?? 0);
+      return one.id === core.self.id ? now : (this.#progress.get(one.id)?.[of] ?? 0);
     });
     return times.sort((a, b) => b - a)[quorum - 1] ?? now;
   }
 
   #checkLease(now: Instant): void {
     const core = this.#core;
-    const age = now - this.#majorityContact(now);
+    const age = now - this.#majority("lastHeard", now);
     if (age > core.config.leaderLeaseMs) return this.#stepDown(core.term, now);
     core.deadlines.set(LEASE, now + Math.max(10, core.config.leaderLeaseMs - age));
   }
@@ -363,7 +363,7 @@ export class Leader {
     const core = this.#core;
     // What leaders before us committed is known once an entry of our own is (Raft, §8).
     if (core.commitIndex < this.#startIndex) return;
-    const heard = this.#majorityContact(now);
+    const heard = this.#majority("lastContact", now);
     while (this.#reads[0] !== undefined && this.#reads[0].at <= heard) {
       const { token } = this.#reads[0];
       this.#reads.shift();

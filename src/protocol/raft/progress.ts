@@ -10,6 +10,8 @@ export class Progress {
   match = 0;
   /** When what it answered last was sent: no later than when it heard us. */
   lastContact: Instant;
+  /** When its last answer came: later than that, perhaps, if we were held up ourselves. */
+  lastHeard: Instant;
   inflight = 0;
   heartbeats = 0;
   failures = 0;
@@ -22,6 +24,12 @@ export class Progress {
     this.server = server;
     this.next = next;
     this.lastContact = now;
+    this.lastHeard = now;
+  }
+
+  heard(sentAt: Instant, now: Instant): void {
+    this.lastContact = Math.max(this.lastContact, sentAt);
+    this.lastHeard = now;
   }
 
   /** Where `next` stood when this was sent. */
