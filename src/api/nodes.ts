@@ -1,9 +1,10 @@
 /** GET /v1/nodes and /v1/node/<id>: the clients of the region, with Nomad's fields and headers. */
 import { parseDurationMs } from "../config/duration.ts";
 import { singleNodeReply } from "../service/node-methods.ts";
+import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
-import { nodeListRequest, nodeRequest } from "../wire/rpc-node.ts";
+import { nodeListRequest, nodeRequest, nodeUpdateReply } from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
@@ -53,6 +54,20 @@ export async function getNode(
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
   return { value: jsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };
+}
+
+/** Takes a node out of the table; one that still runs registers again. @throws ApiError */
+export async function purgeNode(
+  context: ApiContext,
+  id: string,
+  query: URLSearchParams,
+): Promise<object> {
+  const { region } = askedOf(context, query);
+  const request = structOf(nodeDeregisterRequest, { NodeID: id, Region: region });
+  const body = encodeValue(nodeDeregisterRequest, request);
+  const reply = decode(nodeUpdateReply, await ask(context, "Node.Deregister", body));
+  const { EvalIDs } = reply;
+  return { EvalCreateIndex: 0, EvalIDs, NodeModifyIndex: Number(reply.NodeModifyIndex) };
 }
 
 function metaHeaders(meta: {

@@ -4,11 +4,16 @@ import { autopilotHealth } from "../api/autopilot.ts";
 import type { ApiContext } from "../api/context.ts";
 import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
-import { getNode, type IndexedAnswer, listNodes } from "../api/nodes.ts";
+import { getNode, type IndexedAnswer, listNodes, purgeNode } from "../api/nodes.ts";
 import { askedOf } from "../api/raft.ts";
 import { restoreSnapshot, saveSnapshot } from "../api/snapshot.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
 import { answer, invalidMethod } from "./answers.ts";
+
+interface NodeRequest {
+  readonly request: Request;
+  readonly params: { readonly id: string };
+}
 
 /** @param allow throws when the request may not change or take secrets */
 export function addOwnAnswers(
@@ -43,11 +48,11 @@ export function addOwnAnswers(
     app.route(method, "/v1/agent/monitor", invalidMethod);
     app.route(method, "/v1/nodes", invalidMethod);
   }
-  addNodes(app, context);
+  addNodes(app, context, allow);
   addSnapshot(app, context, allow);
 }
 
-function addNodes(app: Elysia, context: ApiContext): void {
+function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) => void): void {
   const indexed = (request: Request, { value, headers }: IndexedAnswer): Response => {
     const response = answer(request, value);
     for (const [name, text] of Object.entries(headers)) response.headers.set(name, text);
@@ -59,6 +64,12 @@ function addNodes(app: Elysia, context: ApiContext): void {
   app.get("/v1/node/:id", async ({ request, params }) => {
     return indexed(request, await getNode(context, params.id, new URL(request.url).searchParams));
   });
+  const purge = async ({ request, params }: NodeRequest): Promise<Response> => {
+    allow(request);
+    const query = new URL(request.url).searchParams;
+    return answer(request, await purgeNode(context, params.id, query));
+  };
+  app.put("/v1/node/:id/purge", purge).post("/v1/node/:id/purge", purge);
 }
 
 /** It holds secrets of the clients, and replaces the state of all servers. */

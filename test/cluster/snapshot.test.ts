@@ -169,6 +169,19 @@ test("saved through a follower, inspected, restored through a follower: as it wa
   expect(Object.keys(await statuses(leader))).toHaveLength(3);
 });
 
+test("a node is purged, and registers again if it lives", async () => {
+  const id = "44444444-aaaa-4000-8000-000000000004";
+  const url = `http://${follower}:4646/v1/node/${id}/purge`;
+  const purged = await fetch(url, { method: "PUT" });
+  expect(((await purged.json()) as Json).NodeModifyIndex).toBeGreaterThan(1);
+  expect(Object.keys(await statuses(leader))).not.toContain(id);
+  const again = await fetch(url, { method: "PUT" });
+  expect(again.status).toBe(500);
+  expect(await again.text()).toMatch(/node not found$/);
+  await register(follower, id);
+  expect(Object.keys(await statuses(leader))).toContain(id);
+});
+
 test("the endpoint gives a digest, and takes what the CLI of Nomad sends", async () => {
   const url = `http://${follower}:4646/v1/operator/snapshot`;
   const got = await fetch(url);
