@@ -180,6 +180,7 @@ export class Consensus {
 
   #verify(): Promise<number> {
     return new Promise((resolve, reject) => {
+      if (this.#broken !== undefined) return reject(new ConsensusError("raft is shutdown"));
       this.#tokens += 1;
       const token = this.#tokens;
       this.#reads.set(token, { resolve, reject });

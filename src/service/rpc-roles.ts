@@ -14,8 +14,12 @@ export function clientName(region: string): string {
  * Servers of every region may (federation), clients only of the own one.
  */
 export function mayDial(names: readonly string[], ownRegion: string): boolean {
+  return names.includes(clientName(ownRegion)) || isAnyServer(names);
+}
+
+/** Is it a server, of whatever region? */
+export function isAnyServer(names: readonly string[]): boolean {
   return names.some((name) => {
-    if (name === clientName(ownRegion)) return true;
     const parts = name.split(".");
     return parts.length >= 3 && parts[0] === "server" && parts.at(-1) === "nomad";
   });

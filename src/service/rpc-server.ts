@@ -185,7 +185,7 @@ export class RpcServer {
       case RpcMode.raft:
         return this.#raft(chosen);
       case RpcMode.streaming:
-        return this.#streaming(stream);
+        return this.#streaming(chosen);
       default:
         return this.#multiplex(chosen, mode === RpcMode.multiplexV2);
     }
@@ -216,14 +216,14 @@ export class RpcServer {
     raft(stream);
   }
 
-  #streaming(stream: SocketStream): void {
+  #streaming({ stream, caller }: Chosen): void {
     const { ip } = stream.remote;
     if (!this.#streamingLimit.take(ip)) {
       const message = "rejecting client for exceeding maximum streaming RPC connections";
       return this.#refuse(stream, "too-many-streaming", message);
     }
     stream.socket.once("close", () => this.#streamingLimit.release(ip));
-    void this.#init.streams.serve(stream);
+    void this.#init.streams.serve(stream, caller);
   }
 
   #multiplex(chosen: Chosen, withByte: boolean): void {
@@ -250,7 +250,7 @@ export class RpcServer {
   async #choose(one: ByteStream, mux: Mux, chosen: Chosen, budget: ByteBudget): Promise<void> {
     const byte = await one.takeFirst(this.#init.handshakeTimeoutMs);
     if (byte === RpcMode.nomad) return this.#streamCalls(one, chosen, budget);
-    if (byte === RpcMode.streaming) return this.#init.streams.serve(one);
+    if (byte === RpcMode.streaming) return this.#init.streams.serve(one, chosen.caller);
     if (byte === "ended") return one.end();
     if (byte === "timeout") return one.destroy();
     mux.close();

@@ -12,7 +12,7 @@ import { sha256 } from "../host/digest.ts";
 import { errorText } from "../host/error-text.ts";
 import type { ByteStream, Log } from "../host/host.ts";
 import { restoreCommand } from "../state/command.ts";
-import { countRecords, isKept } from "../state/snapshot.ts";
+import { countRecords, isKept, readSnapshot } from "../state/snapshot.ts";
 import { type Codec, encodeValue, structOf } from "../wire/codec.ts";
 import {
   snapshotRestoreReply,
@@ -23,9 +23,11 @@ import { queryOptions } from "../wire/rpc-status.ts";
 import { streamFrame } from "../wire/rpc-stream.ts";
 import type { Consensus } from "./consensus.ts";
 import type { RpcForwarder } from "./rpc-forward.ts";
+import type { RpcCaller } from "./rpc-methods.ts";
 import type { PoolTarget } from "./rpc-pool.ts";
+import { isAnyServer } from "./rpc-roles.ts";
 import { ARCHIVE_BYTES_MAX, packArchive, unpackArchive } from "./snapshot-archive.ts";
-import { HANDSHAKE_MS, passOn, type StreamMethod } from "./stream-methods.ts";
+import { HANDSHAKE_MS, passOn, type StreamCall, type StreamMethod } from "./stream-methods.ts";
 import type { StreamReader } from "./stream-reader.ts";
 
 export const SNAPSHOT_SAVE = "Operator.SnapshotSave";
@@ -60,27 +62,28 @@ class SnapshotError extends Error {
 
 export function snapshotMethods(init: SnapshotMethodsInit): ReadonlyMap<string, StreamMethod> {
   return new Map<string, StreamMethod>([
-    [SNAPSHOT_SAVE, { serve: (stream, reader) => save(init, stream, reader) }],
-    [SNAPSHOT_RESTORE, { serve: (stream, reader) => restore(init, stream, reader) }],
+    [SNAPSHOT_SAVE, { serve: (stream, reader, caller) => save(init, { stream, reader }, caller) }],
+    [
+      SNAPSHOT_RESTORE,
+      { serve: (stream, reader, caller) => restore(init, { stream, reader }, caller) },
+    ],
   ]);
 }
 
-async function save(
-  init: SnapshotMethodsInit,
-  stream: ByteStream,
-  reader: StreamReader,
-): Promise<void> {
+async function save(init: SnapshotMethodsInit, call: StreamCall, caller: RpcCaller): Promise<void> {
+  const { stream, reader } = call;
   const request = await reader.next(queryOptions, HANDSHAKE_MS);
   if (request === undefined) return stream.destroy();
   await answered(stream, snapshotSaveReply, async () => {
+    mustBeServer(caller);
     const to = whereTo(init, request.Region, request.Forwarded, request.AllowStale);
     if (to !== "self") {
       const body = encodeValue(queryOptions, { ...request, Forwarded: true });
-      return passOn({ stream, reader }, init.forwarder, to, SNAPSHOT_SAVE, body);
+      return passOn(call, init.forwarder, to, SNAPSHOT_SAVE, body);
     }
     const { consensus, nowMs } = init;
     // Everything that was promised before is in it.
-    if (consensus.role === "leader") await consensus.barrier();
+    if (!request.AllowStale) await consensus.verify();
     const { meta, data } = consensus.snapshot();
     const archive = await packArchive(meta, data, nowMs());
     const reply = structOf(snapshotSaveReply, {
@@ -96,23 +99,28 @@ async function save(
 
 async function restore(
   init: SnapshotMethodsInit,
-  stream: ByteStream,
-  reader: StreamReader,
+  call: StreamCall,
+  caller: RpcCaller,
 ): Promise<void> {
+  const { stream, reader } = call;
   const request = await reader.next(snapshotRestoreRequest, HANDSHAKE_MS);
   if (request === undefined) return stream.destroy();
   await answered(stream, snapshotRestoreReply, async () => {
+    mustBeServer(caller);
     const to = whereTo(init, request.Region, request.Forwarded, false);
     if (to !== "self") {
       const body = encodeValue(snapshotRestoreRequest, { ...request, Forwarded: true });
-      return passOn({ stream, reader }, init.forwarder, to, SNAPSHOT_RESTORE, body);
+      return passOn(call, init.forwarder, to, SNAPSHOT_RESTORE, body);
     }
     const { consensus, log, restored } = init;
     const { meta, state } = await unpackArchive(await readArchive(reader)).catch((error) => {
       throw new SnapshotError(400, `cannot restore: ${errorText(error)}`);
     });
     const counts = countRecords(state);
-    if (counts === undefined) throw new SnapshotError(400, "cannot restore: state.bin is no state");
+    // As every server will read it: what they could not, they would all skip.
+    if (counts === undefined || readSnapshot(state) === undefined) {
+      throw new SnapshotError(400, "cannot restore: state.bin is not the state of a Nomad server");
+    }
     if (state.length > STATE_BYTES_MAX) {
       const found = `state.bin has ${(state.length / 2 ** 20).toFixed(1)} MiB`;
       throw new SnapshotError(
@@ -145,6 +153,14 @@ async function answered<T extends { readonly ErrorCode: bigint; readonly ErrorMs
     stream.write(encodeValue(reply, failure));
     stream.end();
   }
+}
+
+/**
+ * The state holds the secrets of all clients, and a restore replaces it: a client's certificate is
+ * not enough. Operators come by HTTP, or by another server. @throws SnapshotError
+ */
+function mustBeServer({ names }: RpcCaller): void {
+  if (names !== undefined && !isAnyServer(names)) throw new SnapshotError(403, "Permission denied");
 }
 
 /** @throws SnapshotError */

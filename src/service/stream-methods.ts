@@ -10,6 +10,7 @@ import { encodeValue } from "../wire/codec.ts";
 import { streamAck, streamHeader } from "../wire/rpc-stream.ts";
 import type { RpcCounters } from "./rpc-counters.ts";
 import type { RpcForwarder } from "./rpc-forward.ts";
+import type { RpcCaller } from "./rpc-methods.ts";
 import type { PoolTarget } from "./rpc-pool.ts";
 import { StreamReader } from "./stream-reader.ts";
 
@@ -18,7 +19,7 @@ export const HANDSHAKE_MS = 10_000;
 
 export interface StreamMethod {
   /** Behind the "yes": reads its request off `reader`, answers on `stream`, and ends it. */
-  serve(stream: ByteStream, reader: StreamReader): Promise<void>;
+  serve(stream: ByteStream, reader: StreamReader, caller: RpcCaller): Promise<void>;
 }
 
 /** A call that was taken: what comes back, and where more goes. */
@@ -40,11 +41,11 @@ export class StreamMethods {
   }
 
   /** Serves one stream behind its mode byte. */
-  async serve(stream: ByteStream): Promise<void> {
+  async serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
     const { counters } = this.#init;
     counters.streaming += 1;
     try {
-      await this.#serve(stream);
+      await this.#serve(stream, caller);
     } finally {
       counters.streaming -= 1;
     }
@@ -54,11 +55,11 @@ export class StreamMethods {
   async open(name: string, request: Uint8Array, stop?: AbortSignal): Promise<StreamCall> {
     const [near, far] = streamPair();
     stop?.addEventListener("abort", () => near.destroy());
-    void this.serve(far);
+    void this.serve(far, { names: undefined });
     return begin(near, name, request);
   }
 
-  async #serve(stream: ByteStream): Promise<void> {
+  async #serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
     const reader = new StreamReader(stream);
     const header = await reader.next(streamHeader, HANDSHAKE_MS);
     if (header === undefined) return stream.destroy();
@@ -68,7 +69,7 @@ export class StreamMethods {
       return stream.end();
     }
     stream.write(encodeValue(streamAck, { Error: "" }));
-    await method.serve(stream, reader);
+    await method.serve(stream, reader, caller);
   }
 }
 

@@ -3,12 +3,16 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import type { RpcPool } from "../../src/service/rpc-pool.ts";
 import { unpackArchive } from "../../src/service/snapshot-archive.ts";
+import { StreamReader } from "../../src/service/stream-reader.ts";
 import { nodeRegisterRequest, nodeStatusRequest } from "../../src/state/command.ts";
 import { mapBytes, node } from "../../src/state/node.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
 import { nodeUpdateReply } from "../../src/wire/rpc-node.ts";
+import { snapshotRestoreReply, snapshotSaveReply } from "../../src/wire/rpc-snapshot.ts";
+import { encodeQueryOptions } from "../../src/wire/rpc-status.ts";
+import { streamAck, streamHeader } from "../../src/wire/rpc-stream.ts";
 import { getJson, type Json, Lab, run, until } from "./agents.ts";
-import { makeCa, serverTls } from "./certificates.ts";
+import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 import { loadIdentity, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(60_000);
@@ -20,10 +24,11 @@ const IDS = ["11111111-aaaa-4000-8000-000000000001", "22222222-aaaa-4000-8000-00
 
 const lab = new Lab();
 let pool: RpcPool;
+let ca: TestCa;
 let [leader, follower] = ["", ""];
 
 beforeAll(async () => {
-  const ca = await makeCa(lab.directory, "ca");
+  ca = await makeCa(lab.directory, "ca");
   const tls = await serverTls(ca);
   const pair = `${ca.directory}/global-server-nomad`;
   const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
@@ -196,6 +201,29 @@ test("the endpoint gives a digest, and takes what the CLI of Nomad sends", async
   expect((await fetch(url, { method: "DELETE" })).status).toBe(405);
   const stale = await fetch(`${url}?stale`);
   expect(stale.status).toBe(200);
+});
+
+test("a client's certificate is not enough to take the state, or to replace it", async () => {
+  const made = await run(["tls", "cert", "create", "-client"], { cwd: ca.directory });
+  expect(made.code).toBe(0);
+  const pair = `${ca.directory}/global-client-nomad`;
+  const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
+  const clients = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
+  const address = { ip: Uint8Array.from(follower.split(".").map(Number)), port: 4647 };
+  for (const [Method, request, reply] of [
+    ["Operator.SnapshotSave", encodeQueryOptions({ Region: "global" }), snapshotSaveReply],
+    ["Operator.SnapshotRestore", encodeQueryOptions({ Region: "global" }), snapshotRestoreReply],
+  ] as const) {
+    const stream = await clients.stream({ address, region: "global" });
+    const reader = new StreamReader(stream);
+    stream.write(encodeValue(streamHeader, { Method }));
+    expect(await reader.next(streamAck, 5000)).toEqual({ Error: "" });
+    stream.write(request);
+    const answer = await reader.next(reply, 5000);
+    expect(answer).toMatchObject({ ErrorCode: 403n, ErrorMsg: "Permission denied" });
+    stream.destroy();
+  }
+  clients.close();
 });
 
 test("another region's state is saved by naming it", async () => {

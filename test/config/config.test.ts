@@ -311,3 +311,64 @@ test("the scanner never fails and never hangs, whatever the text", () => {
     }),
   );
 });
+
+describe("autopilot and heartbeats", () => {
+  test("Nomad's defaults", () => {
+    const { config, problems } = read(SERVER);
+    expect(problems).toEqual([]);
+    expect(config?.autopilot).toEqual({
+      cleanupDeadServers: true,
+      lastContactThresholdMs: 200,
+      maxTrailingLogs: 250,
+      minQuorum: 0,
+      serverStabilizationTimeMs: 10_000,
+      enableRedundancyZones: false,
+      disableUpgradeMigration: false,
+      enableCustomUpgrades: false,
+    });
+    expect(config?.server.heartbeat).toEqual({
+      graceMs: 10_000,
+      minTtlMs: 10_000,
+      maxPerSecond: 50,
+      failoverTtlMs: 300_000,
+    });
+  });
+
+  test("are read, and what is not set keeps its default", () => {
+    const { config, problems } = read(`data_dir = "/x"
+server {
+  enabled = true
+  heartbeat_grace = "30s"
+  max_heartbeats_per_second = 0.5
+}
+autopilot {
+  cleanup_dead_servers = false
+  last_contact_threshold = "500ms"
+  min_quorum = 3
+}`);
+    expect(problems).toEqual([]);
+    const autopilot = { cleanupDeadServers: false, lastContactThresholdMs: 500, minQuorum: 3 };
+    expect(config?.autopilot).toMatchObject({ ...autopilot, maxTrailingLogs: 250 });
+    const heartbeat = { graceMs: 30_000, maxPerSecond: 0.5, minTtlMs: 10_000 };
+    expect(config?.server.heartbeat).toMatchObject(heartbeat);
+  });
+
+  test("mistakes have their place", () => {
+    const found = errors(`data_dir = "/x"
+server {
+  enabled = true
+  max_heartbeats_per_second = 0
+  min_heartbeat_ttl = 10
+}
+autopilot {
+  min_quorum = "three"
+  max_trailing_log = 5
+}`);
+    expect(found).toEqual([
+      "4:31 server.max_heartbeats_per_second: must be between 0.001 and 4294967295, found 0",
+      "5:23 server.min_heartbeat_ttl: must be a duration such as 30s, 500ms or 1h30m, found 10",
+      '8:16 autopilot.min_quorum: must be a whole number, found "three"',
+      '9:3 unknown key "max_trailing_log" in block "autopilot"',
+    ]);
+  });
+});
