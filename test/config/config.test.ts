@@ -365,8 +365,8 @@ autopilot {
   max_trailing_log = 5
 }`);
     expect(found).toEqual([
-      "4:31 server.max_heartbeats_per_second: must be between 0.001 and 4294967295, found 0",
       "5:23 server.min_heartbeat_ttl: must be a duration such as 30s, 500ms or 1h30m, found 10",
+      "4:31 server.max_heartbeats_per_second: must be between 0.001 and 4294967295, found 0",
       '8:16 autopilot.min_quorum: must be a whole number, found "three"',
       '9:3 unknown key "max_trailing_log" in block "autopilot"',
     ]);
