@@ -20,7 +20,7 @@ export function addOperator(program: Command): void {
   keyring
     .command("generate")
     .description("Print a new gossip encryption key of 32 bytes")
-    .action(async () => (await import("./keygen.ts")).printKey("32"));
+    .action(async () => (await import("./print-key.ts")).printKey("32"));
   apiCommand(keyring.command("list"))
     .description("List the keys of all members, by fingerprint")
     .option("--json", "output as JSON")

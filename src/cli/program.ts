@@ -50,7 +50,7 @@ function createProgram(setCode: (code: number) => void): Command {
     .description("Print a new gossip encryption key")
     .option("--bytes <n>", "16, 24 or 32 bytes: AES-128, -192 or -256", "16")
     .action(async ({ bytes }: { bytes: string }) => {
-      (await import("./keygen.ts")).printKey(bytes);
+      (await import("./print-key.ts")).printKey(bytes);
     });
   addOperator(program);
   addServer(program);
