@@ -279,6 +279,23 @@ describe("followers and candidates", () => {
     }
   });
 
+  test("whom a leader has just told of itself gives no vote to others (thesis, §4.2.3)", () => {
+    const asks = (kind: "request-pre-vote" | "request-vote"): RaftCall => {
+      const call = { from: sender("c"), term: 5, lastIndex: 9, lastTerm: 4 };
+      return kind === "request-vote" ? { ...call, kind, transfer: false } : { ...call, kind };
+    };
+    for (const kind of ["request-pre-vote", "request-vote"] as const) {
+      const bench = new Bench();
+      bench.receive(append(1, configurationEntry, []));
+      bench.pass(999);
+      expect(bench.receive(asks(kind)).answer).toMatchObject({ granted: false });
+      expect(bench.raft.term).toBe(1);
+      // Not heard for the shortest timeout: gone, whenever our own timer fires.
+      bench.now += 1;
+      expect(bench.receive(asks(kind)).answer).toMatchObject({ granted: true });
+    }
+  });
+
   test("a question is not an election: the term stays until a majority would vote", () => {
     const bench = new Bench();
     const actions = bench.pass(20_000);

@@ -65,9 +65,9 @@ function take(core: Core, entries: readonly LogEntry[]): boolean {
 }
 
 /** Nothing is stored and no timer moves: a pre-vote is only a question. */
-export function answerPreVote(core: Core, call: RequestPreVote): VoteAnswer {
+export function answerPreVote(core: Core, call: RequestPreVote, now: Instant): VoteAnswer {
   const no = { kind: "request-pre-vote", term: core.term, granted: false } as const;
-  if (isStranger(core, call.from) || hasOtherLeader(core, call.from)) return no;
+  if (isStranger(core, call.from) || hasOtherLeader(core, call.from, now)) return no;
   if (call.term < core.term) return no;
   const term = Math.max(call.term, core.term);
   if (!mayLead(core, call.from)) return { ...no, term };
@@ -82,7 +82,7 @@ export function answerVote(
 ): VoteAnswer {
   const no = (): VoteAnswer => ({ kind: "request-vote", term: core.term, granted: false });
   if (isStranger(core, call.from)) return no();
-  if (!call.transfer && hasOtherLeader(core, call.from)) return no();
+  if (!call.transfer && hasOtherLeader(core, call.from, now)) return no();
   if (call.term < core.term) return no();
   if (call.term > core.term) stepDown(call.term, now);
   if (!mayLead(core, call.from)) return no();
@@ -116,8 +116,13 @@ function isStranger(core: Core, candidate: Sender): boolean {
   return servers.length > 0 && !core.configurations.has(candidate.id);
 }
 
-function hasOtherLeader(core: Core, candidate: Sender): boolean {
-  return core.leader !== undefined && core.leader.address !== candidate.address;
+/**
+ * One that was heard within the shortest election timeout (Raft thesis, §4.2.3). hashicorp/raft
+ * waits until its own timer has fired, too, and so for the later of two followers.
+ */
+function hasOtherLeader(core: Core, candidate: Sender, now: Instant): boolean {
+  if (core.leader === undefined || core.leader.address === candidate.address) return false;
+  return core.role === "leader" || now - core.lastContact < core.config.heartbeatTimeoutMs;
 }
 
 function mayLead(core: Core, candidate: Sender): boolean {

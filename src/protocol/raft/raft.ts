@@ -134,7 +134,7 @@ export class Raft {
       case "append-entries":
         return answer(answerAppend(core, call, stepDown, now));
       case "request-pre-vote":
-        return answer(answerPreVote(core, call));
+        return answer(answerPreVote(core, call, now));
       case "request-vote":
         return answer(answerVote(core, call, stepDown, now));
       case "install-snapshot":
