@@ -123,6 +123,8 @@ export class RaftWorld {
   readonly #proposed = new Map<string, Proposed[]>();
   readonly #reads = new Map<number, { floor: number; calledAt: Instant }>();
   readonly #operations: Operation[] = [];
+  /** Every entry that any disk ever had, by index and term; with the term of the one before it. */
+  readonly #written = new Map<string, { what: string; before: number | undefined }>();
   #now: Instant = 0;
   #order = 0;
   #callIds = 0;
@@ -425,8 +427,30 @@ export class RaftWorld {
       const from = action.truncateFrom;
       disk.entries = disk.entries.filter((one) => one.index < from);
     }
-    disk.entries.push(...action.entries);
+    for (const entry of action.entries) {
+      this.#matches(server, entry);
+      disk.entries.push(entry);
+    }
     if (dies) this.#crash(server);
+  }
+
+  /**
+   * Log matching (Raft, figure 3): an entry's index and term say what it is and what is before it.
+   * With the one before it that holds all the way down.
+   */
+  #matches({ id, disk }: Server, entry: LogEntry): void {
+    const { index, term, type, data } = entry;
+    const { snapshot } = disk;
+    const last = disk.entries.at(-1) ?? snapshot;
+    const before = last?.index === index - 1 ? last.term : undefined;
+    const what = `${type} ${new TextDecoder().decode(data)}`;
+    const known = this.#written.get(`${index} ${term}`);
+    this.#written.set(`${index} ${term}`, { what, before: before ?? known?.before });
+    if (known === undefined) return;
+    const differs = known.before !== undefined && before !== undefined && known.before !== before;
+    if (known.what !== what || differs) {
+      this.#violated(`${id} writes another entry ${index} of term ${term}`);
+    }
   }
 
   #send(server: Server, { ticket, to, call }: Extract<RaftAction, { kind: "send" }>): void {
