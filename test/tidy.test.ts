@@ -11,7 +11,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   secret: [],
   wire: ["protocol"],
   host: ["protocol"],
-  config: ["host", "protocol", "secret"],
+  config: ["host", "protocol", "secret", "wire"],
   tls: ["config", "host", "protocol"],
   state: ["wire"],
   service: ["config", "host", "protocol", "secret", "state", "tls", "wire"],

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Config } from "../config/config.ts";
-import { formatDurationMs } from "../config/duration.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
+import { formatDurationMs } from "../wire/duration.ts";
 import type { ServerMember, ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext, RaftView } from "./context.ts";

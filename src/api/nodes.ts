@@ -1,9 +1,10 @@
 /** GET /v1/nodes and /v1/node/<id>: the clients of the region, with Nomad's fields and headers. */
-import { parseDurationMs } from "../config/duration.ts";
+
 import { singleNodeReply } from "../service/node-methods.ts";
 import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
+import { parseDurationMs } from "../wire/duration.ts";
 import { nodeListRequest, nodeRequest, nodeUpdateReply } from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import type { ApiContext } from "./context.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { parseDurationMs } from "./duration.ts";
+import { parseDurationMs } from "../wire/duration.ts";
 import type { Position, Problem } from "./problem.ts";
 import { nearest } from "./suggest.ts";
 import type { Entry, Tree, Value } from "./tree.ts";

@@ -201,8 +201,9 @@ function reasonOf(error: unknown): string {
   if (code === "SQLITE_BUSY") return "it is in use: another agent runs with this data_dir";
   if (code === "SQLITE_FULL") return "the disk is full: make room, then start again";
   if (code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB") {
+    const foreign = code === "SQLITE_NOTADB" ? ", or Nomad's own, which has another form" : "";
     const next = "move the raft folder away, and let this server join the others again";
-    return `the file is damaged (${errorText(error)}): ${next}, or restore a copy of the folder`;
+    return `the file is damaged${foreign}: ${next}, or restore a copy of the folder`;
   }
   return errorText(error);
 }

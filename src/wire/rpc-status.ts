@@ -16,6 +16,7 @@ import {
   uint64,
   type ValueOf,
 } from "./codec.ts";
+import { formatDurationMs, parseDurationMs } from "./duration.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
@@ -210,8 +211,9 @@ export interface RaftStats {
 const raftStats = struct({ LastContact: text, LastIndex: uint64, LastTerm: uint64 });
 
 export function encodeRaftStats({ lastContactMs, lastIndex, lastTerm }: RaftStats): Uint8Array {
-  const ms = lastContactMs === undefined ? "never" : `${Math.round(lastContactMs * 1000) / 1000}ms`;
-  const LastContact = lastContactMs === 0 ? "0" : ms;
+  const micros = Math.round((lastContactMs ?? 0) * 1000) / 1000;
+  const known = lastContactMs === 0 ? "0" : formatDurationMs(micros);
+  const LastContact = lastContactMs === undefined ? "never" : known;
   return encodeValue(raftStats, { LastContact, LastIndex: lastIndex, LastTerm: lastTerm });
 }
 
@@ -219,26 +221,5 @@ export function decodeRaftStats(body: Uint8Array): RaftStats | undefined {
   const read = decodeValue(raftStats, body);
   if (read === undefined) return undefined;
   const { LastContact, LastIndex: lastIndex, LastTerm: lastTerm } = read;
-  return { lastContactMs: durationMs(LastContact), lastIndex, lastTerm };
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
-/** Go's form: "12.3ms", "1m2s", "0"; undefined for "never" and anything else. */
-function durationMs(duration: string): number | undefined {
-  if (duration === "0") return 0;
-  const parts = [...duration.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join("") !== duration) return undefined;
-  return parts.reduce(
-    (sum, [, value, unit]) => sum + Number(value) * (UNIT_MS[unit ?? ""] ?? 0),
-    0,
-  );
+  return { lastContactMs: parseDurationMs(LastContact), lastIndex, lastTerm };
 }

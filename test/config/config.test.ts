@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Config } from "../../src/config/config.ts";
-import { formatDurationMs, parseDurationMs } from "../../src/config/duration.ts";
 import { parseHcl } from "../../src/config/hcl.ts";
 import { parseInProcess } from "../../src/config/hcl-parser.ts";
 import { scanHcl } from "../../src/config/hcl-scan.ts";
@@ -13,6 +12,7 @@ import { SourceText } from "../../src/config/source-text.ts";
 import { nearest } from "../../src/config/suggest.ts";
 import { mergeTrees, type Tree } from "../../src/config/tree.ts";
 import { sha256 } from "../../src/host/digest.ts";
+import { formatDurationMs, parseDurationMs } from "../../src/wire/duration.ts";
 
 interface Read {
   readonly config: Config | undefined;

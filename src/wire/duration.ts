@@ -1,4 +1,4 @@
-/** Go's durations: "30s", "1h30m", "500ms". */
+/** Go's durations as text: "30s", "1h30m", "500ms". */
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
