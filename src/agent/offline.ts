@@ -65,6 +65,10 @@ export function dumpLog(given: string): readonly JsonValue[] {
 /** The state as of an index, or as of the end of the log. @throws Error for the operator */
 export function dumpState(given: string, lastIndex: number | undefined): JsonValue {
   const { stored } = openLog(given);
+  const { index = 0 } = stored.snapshot?.meta ?? {};
+  if (lastIndex !== undefined && lastIndex < index) {
+    throw new Error(`the state at ${lastIndex} is gone: the log was compacted up to ${index}`);
+  }
   return showState(replay(stored, lastIndex));
 }
 

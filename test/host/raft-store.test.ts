@@ -113,7 +113,7 @@ describe("one clear error", () => {
     const { directory, store } = filled(5);
     store.close();
     writeFileSync(join(directory, "raft.db"), "this is no database, and long enough to see it");
-    expect(() => load(directory)).toThrow(/raft\.db: the file is damaged .*let this server join/);
+    expect(() => load(directory)).toThrow(/raft\.db: the file is damaged.*let this server join/);
   });
 
   test("for a database whose pages are", () => {
