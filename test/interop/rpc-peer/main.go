@@ -15,6 +15,9 @@
 //	handshakes COUNT ADDRESS   full TLS handshakes, one after another
 //	handshake ADDRESS SPEC     one handshake as SPEC says; what came of it
 //	monitor [JSON]             Agent.Monitor; the first ten payloads
+//	send METHOD JSON           one call with this body
+//	snapshot-save PATH         Operator.SnapshotSave into a file
+//	snapshot-restore PATH      Operator.SnapshotRestore from one
 //	stats                      CPU and memory of this process
 //	quit
 package main
@@ -199,8 +202,12 @@ func serveCalls(conn net.Conn, server *rpc.Server) {
 
 type streamHeader struct{ Method string }
 type streamAck struct{ Error string }
+type frameError struct {
+	Code    *int64
+	Message string
+}
 type streamFrame struct {
-	Error   *struct{ Message string }
+	Error   *frameError
 	Payload []byte
 }
 
@@ -704,6 +711,13 @@ func main() {
 			handshake(address, spec)
 		case "monitor":
 			monitor(rest)
+		case "send":
+			method, body, _ := strings.Cut(rest, " ")
+			send(method, body)
+		case "snapshot-save":
+			snapshotSave(rest)
+		case "snapshot-restore":
+			snapshotRestore(rest)
 		case "stats":
 			stats(test)
 		case "quit":
