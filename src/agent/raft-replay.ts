@@ -15,7 +15,7 @@ export function replay(
 ): StateMachine {
   const machine = new StateMachine();
   if (snapshot !== undefined && !machine.restore(snapshot.data, snapshot.meta.index)) {
-    throw new Error("the Raft snapshot cannot be read");
+    throw new Error("the Raft snapshot cannot be read: was it made by a later release?");
   }
   for (const { index, type, data } of entries) {
     if (index <= machine.index || index > upTo) continue;

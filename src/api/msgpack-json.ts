@@ -44,7 +44,8 @@ function read(reader: MsgpackReader, depth: number): JsonValue {
 }
 
 function readMap(reader: MsgpackReader, depth: number): JsonValue {
-  const value: Record<string, JsonValue> = {};
+  // Without a prototype: a key may be called anything.
+  const value: Record<string, JsonValue> = Object.create(null);
   for (let left = reader.map(); left > 0 && reader.ok; left--) {
     value[reader.text()] = read(reader, depth + 1);
   }

@@ -102,7 +102,7 @@ export class Consensus {
     const { state, entries, snapshot, warning } = store.load();
     if (warning !== undefined) init.log.warn(warning);
     if (snapshot !== undefined && !machine.restore(snapshot.data, snapshot.meta.index)) {
-      throw new Error("the Raft snapshot cannot be read");
+      throw new Error("the Raft snapshot cannot be read: was it made by a later release?");
     }
     const stored = { state, entries, snapshot: snapshot?.meta };
     const { self, config, prng } = init;
@@ -369,8 +369,16 @@ export class Consensus {
     const data = this.#received.get(callId) ?? NONE;
     store.saveSnapshot({ meta, data });
     store.forget(meta.index, keepsLog ? undefined : 0);
-    if (!machine.restore(data, meta.index)) machine.advance(meta.index);
-    log.info("installed a leader's snapshot", { index: meta.index, term: meta.term });
+    if (machine.restore(data, meta.index)) {
+      log.info("installed a leader's snapshot", { index: meta.index, term: meta.term });
+      return;
+    }
+    // It still votes and keeps the log; what it tells of the state is old.
+    machine.advance(meta.index);
+    log.error("a leader's snapshot cannot be read: was it made by a later release?", {
+      index: meta.index,
+      next: "bring this server to the leader's release, and let it join anew",
+    });
   }
 
   #stopWaiting(why: string): void {

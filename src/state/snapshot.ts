@@ -60,7 +60,9 @@ const indexRecord = struct({ Key: text, Value: uint64 });
 const LAST_APPLIED = "last_applied";
 const NODES = "nodes";
 /** In the header. */
-const AUTOPILOT = "Autopilot";
+const [AUTOPILOT, VERSION] = ["Autopilot", "Version"];
+/** Of the form: what a later release may write and this one would lose has a higher one. */
+const SNAPSHOT_VERSION = 1;
 
 /** What is kept here; the rest of a snapshot of Nomad's is not. */
 export interface SnapshotContent {
@@ -79,8 +81,9 @@ export interface RecordCount {
 
 export function writeSnapshot(content: SnapshotContent, lastApplied: bigint): Uint8Array {
   const { autopilot, cluster, nodes, nodesIndex } = content;
-  const out = new MsgpackWriter().map(autopilot === undefined ? 0 : 1);
+  const out = new MsgpackWriter().map(autopilot === undefined ? 1 : 2);
   if (autopilot !== undefined) autopilotConfig.write(out.text(AUTOPILOT), autopilot);
+  out.text(VERSION).uint(SNAPSHOT_VERSION);
   record(out, Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
   record(out, Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
   for (const one of nodes) record(out, Record.node, node, one);
@@ -92,7 +95,7 @@ function record<T>(out: MsgpackWriter, type: number, codec: Codec<T>, value: T):
   codec.write(out.byte(type), value);
 }
 
-/** undefined: not a snapshot. */
+/** undefined: not a snapshot, or one of a later release. */
 export function readSnapshot(data: Uint8Array): SnapshotContent | undefined {
   let [autopilot, cluster, nodesIndex]: [AutopilotConfig?, ClusterMetadata?, bigint?] = [];
   const nodes: Node[] = [];
@@ -100,7 +103,8 @@ export function readSnapshot(data: Uint8Array): SnapshotContent | undefined {
     data,
     (name, reader) => {
       if (name === AUTOPILOT) autopilot = autopilotConfig.read(reader);
-      else reader.skip();
+      else if (name !== VERSION) reader.skip();
+      else if (reader.uint(0xffff_ffff) > SNAPSHOT_VERSION) reader.refuse();
     },
     (type, reader) => {
       if (type === Record.clusterMetadata) cluster = clusterMetadata.read(reader);

@@ -60,3 +60,13 @@ test("settings are replaced with the right index only", () => {
   machine.apply(11, autopilotCommand({ CAS: true, Config: { ...config, ModifyIndex: 4n } }));
   expect(machine.autopilot).toMatchObject({ MinQuorum: 3, CreateIndex: 4n, ModifyIndex: 11n });
 });
+
+test("a snapshot of a later release is refused, not half understood", () => {
+  const bytes = filled().snapshot();
+  const at = new TextDecoder("latin1").decode(bytes).indexOf("Version") + "Version".length;
+  expect(bytes[at]).toBe(1);
+  const later = bytes.with(at, 2);
+  const machine = new StateMachine();
+  expect(machine.restore(later, 9)).toBe(false);
+  expect(machine.restore(bytes, 9)).toBe(true);
+});
