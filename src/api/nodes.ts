@@ -90,11 +90,11 @@ function metaHeaders(meta: {
 function readOptions(context: ApiContext, query: URLSearchParams): Partial<QueryOptions> {
   const { region, stale } = askedOf(context, query);
   const [index, wait] = [query.get("index") ?? "0", query.get("wait") ?? "0"];
-  if (!/^\d+$/.test(index)) throw new ApiError(400, "Invalid index");
+  if (!/^\d{1,19}$/.test(index)) throw new ApiError(400, "Invalid index");
   const waitMs = parseDurationMs(wait);
   if (waitMs === undefined) throw new ApiError(400, "Invalid wait time");
   const perPage = query.get("per_page") ?? "0";
-  if (!/^\d+$/.test(perPage)) {
+  if (!/^\d{1,9}$/.test(perPage)) {
     throw new ApiError(400, "Expect a number for `per_page` query string parameter");
   }
   return {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isSameSecret } from "../host/digest.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Clock, Log } from "../host/host.ts";
 import type { Prng } from "../protocol/ports.ts";
@@ -104,7 +105,7 @@ export class NodeMethods {
     const wrong = faultOf(given);
     if (given === null || wrong !== undefined) throw new RpcMethodError(wrong ?? "", false);
     const known = machine.nodes.get(given.ID);
-    if (known !== undefined && known.SecretID !== given.SecretID) {
+    if (known !== undefined && !isSameSecret(known.SecretID, given.SecretID)) {
       throw new RpcMethodError("node secret ID does not match. Not registering node.", false);
     }
     const Node: Node = {
@@ -184,7 +185,7 @@ export class NodeMethods {
   #authenticated(id: string, token: string): Node {
     const known = this.#init.machine.nodes.get(id);
     if (known === undefined) throw new RpcMethodError("node not found", false);
-    if (token === "" || token !== known.SecretID) {
+    if (token === "" || !isSameSecret(token, known.SecretID)) {
       throw new RpcMethodError("Permission denied", false);
     }
     return known;
