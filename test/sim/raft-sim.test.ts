@@ -26,6 +26,18 @@ describe(`${SEEDS} seeds of Raft groups of three and five`, () => {
   }
 });
 
+test("disks that lose a write which they called synced are noticed: the checkers can fail", () => {
+  const found = new Set<string>();
+  for (let seed = 1; seed <= 100; seed++) {
+    for (const text of runRaft(seed, true).violations) {
+      found.add(/leads term|votes for|lost:|applies another/.exec(text)?.[0] ?? "other");
+    }
+  }
+  // A leader that lacks what was promised, and a second vote in one term.
+  expect([...found]).toContain("leads term");
+  expect([...found]).toContain("votes for");
+});
+
 test("the same seed is the same run, another seed another", () => {
   const [one, again, other] = [7, 7, 8].map((seed) => runRaft(seed).trace);
   expect(one).toBe(again ?? "");

@@ -71,6 +71,8 @@ interface Server {
   readonly incoming: Map<number, (answer: RaftAnswer) => void>;
   /** Writes until it dies in one of them; undefined: it does not. */
   dieInWrite: number | undefined;
+  /** The disk before the last write that was said to be synced. */
+  before: Pick<Disk, "state" | "entries"> | undefined;
 }
 
 interface Proposed {
@@ -111,6 +113,7 @@ export interface RaftRun {
 export class RaftWorld {
   readonly violations: string[] = [];
   readonly #prng;
+  readonly #forgetful: boolean;
   readonly #servers = new Map<string, Server>();
   readonly #events: Event[] = [];
   readonly #cut = new Set<string>();
@@ -134,7 +137,9 @@ export class RaftWorld {
   #trace = new Bun.CryptoHasher("sha256");
   readonly counts = { elections: 0, snapshotsSent: 0, changes: 0, reads: 0, crashes: 0 };
 
-  constructor(seed: number, size: number, spares: number) {
+  /** @param forgetful disks lose their last write in a crash, though they said it was synced */
+  constructor(seed: number, size: number, spares: number, forgetful = false) {
+    this.#forgetful = forgetful;
     this.#prng = createPrng(seed);
     const ids = Array.from({ length: size + spares }, (_, i) => `s${i + 1}`);
     for (const id of ids) this.#servers.set(id, this.#createServer(id));
@@ -327,6 +332,7 @@ export class RaftWorld {
       life: 0,
       incoming: new Map(),
       dieInWrite: undefined,
+      before: undefined,
     };
   }
 
@@ -355,6 +361,7 @@ export class RaftWorld {
     if (server.raft === undefined) return;
     this.counts.crashes += 1;
     server.raft = undefined;
+    if (this.#forgetful) Object.assign(server.disk, server.before);
     server.dieInWrite = undefined;
     server.incoming.clear();
     this.#proposed.delete(server.id);
@@ -417,6 +424,7 @@ export class RaftWorld {
   #persist(server: Server, action: Extract<RaftAction, { kind: "persist" }>): void {
     const { disk } = server;
     const dies = server.dieInWrite !== undefined && --server.dieInWrite <= 0;
+    server.before = { state: disk.state, entries: [...disk.entries] };
     // A transaction: nothing of it, or all of it, but nothing behind it.
     if (dies && this.chance(0.5)) return this.#crash(server);
     if (action.state !== undefined) {
@@ -642,9 +650,9 @@ function hashOf(before: number, entry: LogEntry): number {
 }
 
 /** Thirty virtual seconds of trouble, then peace, then everybody must agree. */
-export function runRaft(seed: number): RaftRun {
+export function runRaft(seed: number, forgetful = false): RaftRun {
   const size = 3 + 2 * (seed % 2);
-  const world = new RaftWorld(seed, size, 2);
+  const world = new RaftWorld(seed, size, 2, forgetful);
   world.run(3000);
   for (let step = 0; step < 300; step++) {
     world.run(world.now + 50 + world.random(100));
