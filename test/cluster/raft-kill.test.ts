@@ -1,11 +1,9 @@
 /** `kill -9` under load, again and again: what was acknowledged is there in the end. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { RpcPool } from "../../src/service/rpc-pool.ts";
-import { AUTOPILOT_DEFAULTS, autopilotConfig, autopilotRequest } from "../../src/state/command.ts";
-import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
-import { encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { type Agent, getJson, Lab, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
+import { readRegister, writeRegister } from "./register.ts";
 import { loadIdentity, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(120_000);
@@ -47,32 +45,8 @@ afterAll(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-const target = (ip: string) => ({
-  address: { ip: Uint8Array.from(ip.split(".").map(Number)), port: 4647 },
-  region: "global",
-});
-
-/** Through any server: it passes a write on to the leader. */
-async function write(ip: string, value: bigint): Promise<void> {
-  const Config = { ...AUTOPILOT_DEFAULTS, MaxTrailingLogs: value };
-  const request = structOf(autopilotRequest, { Config, Region: "global" });
-  const body = encodeValue(autopilotRequest, request);
-  pool.forgive(target(ip).address);
-  // Longer than a server holds it, so that a late one cannot land after its successor.
-  await pool.call(target(ip), "Operator.AutopilotSetConfiguration", body, 15_000, false);
-}
-
-async function read(ip: string): Promise<bigint> {
-  const body = encodeQueryOptions({ Region: "global" });
-  const answer = await pool.call(
-    target(ip),
-    "Operator.AutopilotGetConfiguration",
-    body,
-    8000,
-    true,
-  );
-  return decodeValue(autopilotConfig, answer)?.MaxTrailingLogs ?? 0n;
-}
+const write = (ip: string, value: bigint) => writeRegister(pool, ip, value);
+const read = (ip: string) => readRegister(pool, ip);
 
 test("no acknowledged write is lost, whoever dies, and when all die at once", async () => {
   let tried = 0n;
