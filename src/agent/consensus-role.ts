@@ -28,6 +28,7 @@ import type { PoolTarget, RpcPool } from "../service/rpc-pool.ts";
 import { type AutopilotConfig, autopilotConfig } from "../state/command.ts";
 import { StateMachine } from "../state/state-machine.ts";
 import { structOf } from "../wire/codec.ts";
+import { nanosOf } from "../wire/duration.ts";
 import type { NodeServer } from "../wire/rpc-node.ts";
 import { decodeTexts, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
 import { LeaderDuties } from "./leader-duties.ts";
@@ -309,16 +310,15 @@ export class ConsensusRole {
 }
 
 function autopilotOf(settings: AutopilotSettings): AutopilotConfig {
-  const nanos = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
   return structOf(autopilotConfig, {
     CleanupDeadServers: settings.cleanupDeadServers,
     DisableUpgradeMigration: settings.disableUpgradeMigration,
     EnableCustomUpgrades: settings.enableCustomUpgrades,
     EnableRedundancyZones: settings.enableRedundancyZones,
-    LastContactThreshold: nanos(settings.lastContactThresholdMs),
+    LastContactThreshold: nanosOf(settings.lastContactThresholdMs),
     MaxTrailingLogs: BigInt(settings.maxTrailingLogs),
     MinQuorum: settings.minQuorum,
-    ServerStabilizationTime: nanos(settings.serverStabilizationTimeMs),
+    ServerStabilizationTime: nanosOf(settings.serverStabilizationTimeMs),
   });
 }
 

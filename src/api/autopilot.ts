@@ -4,7 +4,7 @@ import { isObject } from "../config/tree.ts";
 import { healthReply, SERF_STATUSES, unixMs } from "../service/autopilot-health.ts";
 import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/command.ts";
 import { bool, encodeValue, structOf } from "../wire/codec.ts";
-import { formatDurationMs, parseDurationMs } from "../wire/duration.ts";
+import { formatDurationMs, nanosOf, parseDurationMs } from "../wire/duration.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { type Asked, ask, decode, readBody } from "./raft.ts";
@@ -80,7 +80,7 @@ function parseSettings(body: string): AutopilotConfig {
     const value = given.get(name.toLowerCase()) ?? 0;
     const ms = typeof value === "string" ? parseDurationMs(value) : Number(value) / 1e6;
     // Go's own are nanoseconds in 64 bits.
-    if (ms !== undefined && ms >= 0 && ms < 9e12) return BigInt(Math.round(ms * 1e6));
+    if (ms !== undefined && ms >= 0 && ms < 9e12) return nanosOf(ms);
     return fail(`${name} must be a duration such as "10s"`);
   };
   return structOf(autopilotConfig, {

@@ -4,7 +4,7 @@ import { singleNodeReply } from "../service/node-methods.ts";
 import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
-import { parseDurationMs } from "../wire/duration.ts";
+import { nanosOf, parseDurationMs } from "../wire/duration.ts";
 import { nodeListRequest, nodeRequest, nodeUpdateReply } from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import type { ApiContext } from "./context.ts";
@@ -101,7 +101,7 @@ function readOptions(context: ApiContext, query: URLSearchParams): Partial<Query
     Region: region,
     AllowStale: stale,
     MinQueryIndex: BigInt(index),
-    MaxQueryTime: BigInt(Math.round(waitMs * 1e6)),
+    MaxQueryTime: nanosOf(waitMs),
     Prefix: query.get("prefix") ?? "",
     Filter: query.get("filter") ?? "",
     NextToken: query.get("next_token") ?? "",

@@ -20,6 +20,7 @@ import {
   type ValueOf,
   YEAR_1970,
 } from "../wire/codec.ts";
+import { nanosOf } from "../wire/duration.ts";
 
 const serverHealth = struct({
   Address: text,
@@ -82,7 +83,7 @@ export function healthOf(servers: readonly ServerState[]): HealthReply {
       Address: one.address,
       Healthy: one.healthy,
       ID: one.id,
-      LastContact: BigInt(Math.round((one.lastContactMs ?? 0) * 1e6)),
+      LastContact: nanosOf(one.lastContactMs ?? 0),
       LastIndex: one.lastIndex,
       LastTerm: one.lastTerm,
       Leader: one.leader,

@@ -29,6 +29,7 @@ import {
 } from "../state/node.ts";
 import type { StateMachine } from "../state/state-machine.ts";
 import { any, type Codec, encodeValue, list, pointer, struct, structOf } from "../wire/codec.ts";
+import { nanosOf } from "../wire/duration.ts";
 import {
   clientAllocsReply,
   type NodeServer,
@@ -100,7 +101,7 @@ export class NodeMethods {
 
   async #register(body: Uint8Array): Promise<Uint8Array> {
     const request = readRequest(nodeRegisterRequest, body);
-    const { machine, clock } = this.#init;
+    const { machine } = this.#init;
     const given = request.Node;
     const wrong = faultOf(given);
     if (given === null || wrong !== undefined) throw new RpcMethodError(wrong ?? "", false);
@@ -114,7 +115,7 @@ export class NodeMethods {
       Status: known?.Status ?? (given.Status || "initializing"),
       SchedulingEligibility: given.SchedulingEligibility || "eligible",
       NodePool: given.NodePool || "default",
-      StatusUpdatedAt: BigInt(Math.floor(clock.wallMs() / 1000)),
+      StatusUpdatedAt: this.#nowSeconds(),
     };
     const index = await this.#commit(MessageType.nodeRegister, nodeRegisterRequest, {
       ...request,
@@ -134,7 +135,7 @@ export class NodeMethods {
     const Status = back ? "initializing" : status;
     if (known.Status === Status && request.NodeEvent === null) return this.#updated(id, 0);
     const reborn = known.Status === "down" ? "Node reregistered by heartbeat" : undefined;
-    const UpdatedAt = BigInt(Math.floor(this.#init.clock.wallMs() / 1000));
+    const UpdatedAt = this.#nowSeconds();
     const NodeEvent =
       request.NodeEvent ?? (reborn === undefined ? null : clusterEvent(reborn, UpdatedAt));
     const index = await this.#commit(MessageType.nodeUpdateStatus, nodeStatusRequest, {
@@ -198,7 +199,7 @@ export class NodeMethods {
     const away = known === undefined || known.Status === "down";
     const ttlMs = away || consensus.role !== "leader" ? 0 : this.#heartbeats.heard(id);
     const reply = structOf(nodeUpdateReply, {
-      HeartbeatTTL: BigInt(Math.round(ttlMs * 1e6)),
+      HeartbeatTTL: nanosOf(ttlMs),
       Index: BigInt(index),
       LeaderRPCAddr: consensus.leader?.address ?? "",
       NodeModifyIndex: BigInt(index),
@@ -210,11 +211,11 @@ export class NodeMethods {
   }
 
   async #missed(id: string): Promise<void> {
-    const { clock, log, consensus, machine } = this.#init;
+    const { log, consensus, machine } = this.#init;
     const known = machine.nodes.get(id);
     if (known === undefined || known.Status === "down" || consensus.role !== "leader") return;
     log.warn("node TTL expired", { node_id: id, name: known.Name });
-    const UpdatedAt = BigInt(Math.floor(clock.wallMs() / 1000));
+    const UpdatedAt = this.#nowSeconds();
     const request = structOf(nodeStatusRequest, {
       NodeID: id,
       Status: "down",
@@ -294,13 +295,18 @@ export class NodeMethods {
     return newer === undefined ? answer() : newer.then(answer);
   }
 
+  /** Unix time. */
+  #nowSeconds(): bigint {
+    return BigInt(Math.floor(this.#init.clock.wallMs() / 1000));
+  }
+
   #meta(index: number): { [Key in keyof typeof queryMeta]: (typeof queryMeta)[Key]["zero"] } {
     const { consensus } = this.#init;
     const { lastContactMs = 0 } = consensus.stats();
     return {
       Index: BigInt(index),
       KnownLeader: consensus.leader !== undefined,
-      LastContact: BigInt(Math.round(lastContactMs * 1e6)),
+      LastContact: nanosOf(lastContactMs),
       NextToken: "",
     };
   }

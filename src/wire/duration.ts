@@ -34,3 +34,8 @@ export function formatDurationMs(ms: number): string {
   if (h > 0) return `${sign}${h}h${m}m${s}s`;
   return m > 0 ? `${sign}${m}m${s}s` : `${sign}${s}s`;
 }
+
+/** As Go keeps it: whole nanoseconds. */
+export function nanosOf(ms: number): bigint {
+  return BigInt(Math.round(ms * 1e6));
+}

@@ -4,7 +4,7 @@ import type { RpcPool } from "../../src/service/rpc-pool.ts";
 import { type Agent, getJson, Lab, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 import { readRegister, writeRegister } from "./register.ts";
-import { loadIdentity, testPool } from "./rpc-pool.ts";
+import { serverPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(120_000);
 
@@ -31,9 +31,7 @@ async function kill(ip: string): Promise<void> {
 beforeAll(async () => {
   const ca = await makeCa(lab.directory, "ca");
   tls = await serverTls(ca);
-  const pair = `${ca.directory}/global-server-nomad`;
-  const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
-  pool = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
+  pool = serverPool(ca);
   await Promise.all(IPS.map(start));
   await until("a leader", async () => {
     return String(await getJson(IPS[0], "/v1/status/leader")).includes(":4647");

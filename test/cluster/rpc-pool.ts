@@ -10,6 +10,7 @@ import { describeCertificate, parseCertificates } from "../../src/tls/certificat
 import { createIdentity, type TlsIdentity } from "../../src/tls/handshake.ts";
 import { encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { silent } from "../silent.ts";
+import type { TestCa } from "./certificates.ts";
 
 /** As the agent loads it, from PEM files. */
 export function loadIdentity(caFile: string, certFile: string, keyFile: string): TlsIdentity {
@@ -25,6 +26,13 @@ export function testPool(security: () => RpcSecurity): RpcPool {
   const counters = createRpcCounters();
   const dialer = new RpcDialer({ security, counters, log: silent, dial: dialSocket });
   return new RpcPool({ dialer, clock: systemClock, log: silent });
+}
+
+/** As a server of the region `global`, by the certificate that `serverTls` made. */
+export function serverPool(ca: TestCa): RpcPool {
+  const pair = `${ca.directory}/global-server-nomad`;
+  const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
+  return testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
 }
 
 export interface LoadTarget {

@@ -14,7 +14,7 @@ import { streamAck, streamHeader } from "../../src/wire/rpc-stream.ts";
 import { hex, vectors } from "../vectors.ts";
 import { getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
-import { loadIdentity, testPool } from "./rpc-pool.ts";
+import { loadIdentity, serverPool, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(60_000);
 
@@ -31,9 +31,7 @@ let [leader, follower] = ["", ""];
 beforeAll(async () => {
   ca = await makeCa(lab.directory, "ca");
   const tls = await serverTls(ca);
-  const pair = `${ca.directory}/global-server-nomad`;
-  const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
-  pool = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
+  pool = serverPool(ca);
   const server = { bootstrap_expect: 3, min_heartbeat_ttl: "3s", heartbeat_grace: "2s" };
   for (const [i, ip] of IPS.entries()) {
     const join = IPS.filter((one) => one !== ip);

@@ -4,7 +4,7 @@ import type { RpcPool } from "../../src/service/rpc-pool.ts";
 import { type Agent, getJson, Lab, until } from "../cluster/agents.ts";
 import { makeCa, serverTls } from "../cluster/certificates.ts";
 import { readNode, writeNode } from "../cluster/register.ts";
-import { loadIdentity, testPool } from "../cluster/rpc-pool.ts";
+import { serverPool } from "../cluster/rpc-pool.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";
 
 setDefaultTimeout(120_000);
@@ -48,9 +48,7 @@ beforeAll(async () => {
   if (!mustRun) return;
   const ca = await makeCa(lab.directory, "ca");
   tls = await serverTls(ca);
-  const pair = `${ca.directory}/global-server-nomad`;
-  const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
-  pool = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
+  pool = serverPool(ca);
   await Promise.all(IPS.map(start));
   await leader();
 });

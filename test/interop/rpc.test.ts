@@ -32,7 +32,7 @@ import { encodeQueryOptions, queryFields } from "../../src/wire/rpc-status.ts";
 import { type MonitorRequest, monitorRequest, streamFrame } from "../../src/wire/rpc-stream.ts";
 import { Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
-import { loadIdentity, testPool } from "../cluster/rpc-pool.ts";
+import { loadIdentity, serverPool } from "../cluster/rpc-pool.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";
 import { startMuxPeer } from "./mux-peer.ts";
 
@@ -90,14 +90,6 @@ async function plainPeer(
 function identity(): TlsIdentity {
   const pair = file("global-server-nomad");
   return loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
-}
-
-function ourPool(): RpcPool {
-  return testPool(() => ({
-    identity: identity(),
-    verifyServerHostname: true,
-    upgradeMode: false,
-  }));
 }
 
 const echoRequest = struct({ ...queryFields, Data: raw, Text: text });
@@ -161,7 +153,7 @@ describe.if(mustRun)("our pool dials Go", () => {
 
   test("calls over one TLS session, errors, 100 at once", async () => {
     await using go = await goPeer(["-bind=127.0.71.3:4647"]);
-    const pool = ourPool();
+    const pool = serverPool(ca);
     const body = encodeQueryOptions({ Region: "global" });
     expect((await pool.call(target, "Status.Ping", body, 5000, true)).toHex()).toBe("80");
     const fail = encodeValue(echoRequest, structOf(echoRequest, { Text: "as it may be" }));
@@ -187,7 +179,7 @@ describe.if(mustRun)("our pool dials Go", () => {
 
   test("a blocking query holds its stream, and others pass it by", async () => {
     await using _go = await goPeer(["-bind=127.0.71.3:4647"]);
-    const pool = ourPool();
+    const pool = serverPool(ca);
     const order: string[] = [];
     const wait = structOf(echoRequest, { MinQueryIndex: 5n, MaxQueryTime: 300_000_000n });
     const call = async (method: string, body: Uint8Array): Promise<void> => {
@@ -205,7 +197,7 @@ describe.if(mustRun)("our pool dials Go", () => {
 
   test("go-away: calls move to a new session, and none fails", async () => {
     await using go = await goPeer(["-bind=127.0.71.3:4647"]);
-    const pool = ourPool();
+    const pool = serverPool(ca);
     const body = encodeQueryOptions({ Region: "global" });
     await pool.call(target, "Status.Ping", body, 5000, false);
     let stop = false;
@@ -225,7 +217,7 @@ describe.if(mustRun)("our pool dials Go", () => {
   });
 
   test("a server that is restarted is dialled again", async () => {
-    const pool = ourPool();
+    const pool = serverPool(ca);
     const body = encodeQueryOptions({ Region: "global" });
     for (let round = 0; round < 2; round++) {
       await using _go = await goPeer(["-bind=127.0.71.3:4647"]);
@@ -238,7 +230,7 @@ describe.if(mustRun)("our pool dials Go", () => {
 
   test("requests for a region or the leader are passed on, marked, with all their fields", async () => {
     await using _go = await goPeer(["-bind=127.0.71.5:4647", "-region=eu"], "eu-server");
-    const pool = ourPool();
+    const pool = serverPool(ca);
     const forwarder = new RpcForwarder({
       pool,
       counters: createRpcCounters(),
@@ -281,7 +273,7 @@ describe.if(mustRun)("our pool dials Go", () => {
 
   test("a streaming call for another region is passed on", async () => {
     await using _go = await goPeer(["-bind=127.0.71.5:4647", "-region=eu"], "eu-server");
-    const pool = ourPool();
+    const pool = serverPool(ca);
     const streams = relay(pool);
     const request = structOf(monitorRequest, { Region: "eu", LogLevel: "debug" });
     expect(await payloads(streams, request)).toEqual([

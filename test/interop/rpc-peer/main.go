@@ -266,12 +266,6 @@ func openStream(mode byte) (net.Conn, error) {
 }
 
 func call(method, body string) {
-	stream, err := openStream(1)
-	if err != nil {
-		fail(err)
-		return
-	}
-	defer stream.Close()
 	args := Options{Region: region, AllowStale: true}
 	if body != "" {
 		if err := json.Unmarshal([]byte(body), &args); err != nil {
@@ -279,6 +273,17 @@ func call(method, body string) {
 			return
 		}
 	}
+	roundTrip(method, args)
+}
+
+// roundTrip makes one call on a stream of its own, and says what came back.
+func roundTrip(method string, args any) {
+	stream, err := openStream(1)
+	if err != nil {
+		fail(err)
+		return
+	}
+	defer stream.Close()
 	var reply any
 	client := msgpackrpc.NewCodecFromHandle(true, true, stream, handle)
 	if err := msgpackrpc.CallWithCodec(client, method, args, &reply); err != nil {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
-	msgpackrpc "github.com/hashicorp/net-rpc-msgpackrpc/v2"
 )
 
 type snapshotReply struct {
@@ -37,19 +36,7 @@ func send(method, body string) {
 		fail(err)
 		return
 	}
-	stream, err := openStream(1)
-	if err != nil {
-		fail(err)
-		return
-	}
-	defer stream.Close()
-	var reply any
-	client := msgpackrpc.NewCodecFromHandle(true, true, stream, handle)
-	if err := msgpackrpc.CallWithCodec(client, method, args, &reply); err != nil {
-		fail(err)
-		return
-	}
-	say(map[string]any{"reply": printable(reply)})
+	roundTrip(method, args)
 }
 
 // begin opens a stream for a method and hears whether it is there.
