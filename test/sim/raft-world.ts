@@ -78,7 +78,7 @@ interface Server {
 interface Proposed {
   readonly index: number;
   readonly term: number;
-  readonly operation: Operation | undefined;
+  readonly operation: Operation;
 }
 
 interface Applied {
@@ -538,7 +538,7 @@ export class RaftWorld {
     const own = mine.find((one) => one.index === entry.index && one.term === entry.term);
     if (own === undefined) return;
     this.#acknowledged.set(entry.index, entry.term);
-    if (own.operation !== undefined) own.operation.returnedAt = this.#now;
+    own.operation.returnedAt = this.#now;
   }
 
   /** Election safety, and leader completeness (Raft, figure 3). */
