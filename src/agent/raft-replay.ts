@@ -1,6 +1,6 @@
 /** The state that a log and its snapshot stand for, without a Raft that runs. */
 import type { StoredRaft } from "../host/raft-store.ts";
-import { EntryType } from "../protocol/raft/message.ts";
+import { applyEntry, restoreStored } from "../service/replicated-machine.ts";
 import { StateMachine } from "../state/state-machine.ts";
 
 /**
@@ -14,13 +14,9 @@ export function replay(
   upTo = Number.MAX_SAFE_INTEGER,
 ): StateMachine {
   const machine = new StateMachine();
-  if (snapshot !== undefined && !machine.restore(snapshot.data, snapshot.meta.index)) {
-    throw new Error("the Raft snapshot cannot be read: was it made by a later release?");
-  }
-  for (const { index, type, data } of entries) {
-    if (index <= machine.index || index > upTo) continue;
-    if (type === EntryType.command) machine.apply(index, data);
-    else machine.advance(index);
+  restoreStored(machine, snapshot);
+  for (const entry of entries) {
+    if (entry.index > machine.index && entry.index <= upTo) applyEntry(machine, entry);
   }
   return machine;
 }

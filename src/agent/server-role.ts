@@ -122,13 +122,13 @@ export class ServerRole {
     await this.#rpc.start().catch((error: unknown) => {
       throw new Error(
         `Error starting agent: server setup failed: Failed to start RPC layer: ` +
-          `listen tcp ${formatAddress(endpoints.bind.rpc)}: ${reason(error)}`,
+          `listen tcp ${formatAddress(endpoints.bind.rpc)}: ${describeErrno(error)}`,
       );
     });
     await this.#gossip.start().catch((error: unknown) => {
       throw new Error(
         "Error starting agent: server setup failed: Failed to start serf: could not set up " +
-          `network transport on ${formatAddress(endpoints.bind.serf)}: ${reason(error)}`,
+          `network transport on ${formatAddress(endpoints.bind.serf)}: ${describeErrno(error)}`,
       );
     });
     this.raft.start();
@@ -363,7 +363,3 @@ const EVENT_NAMES = {
   "member-update": "EventMemberUpdate",
   "member-reap": "EventMemberReap",
 } as const;
-
-function reason(error: unknown): string {
-  return error instanceof Error ? describeErrno(error) : String(error);
-}

@@ -1,5 +1,4 @@
 /** GET /v1/nodes and /v1/node/<id>: the clients of the region, with Nomad's fields and headers. */
-
 import { singleNodeReply } from "../service/node-methods.ts";
 import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
@@ -7,10 +6,10 @@ import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
 import { nanosOf, parseDurationMs } from "../wire/duration.ts";
 import { nodeListRequest, nodeRequest, nodeUpdateReply } from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
+import { ask, askedOf, decode } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { jsonOf } from "./msgpack-json.ts";
-import { ask, askedOf, decode } from "./raft.ts";
 
 /** Each node as it came: it only has to become JSON. */
 const rawListReply = struct({ ...queryMeta, Nodes: list(any) });

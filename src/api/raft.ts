@@ -1,27 +1,16 @@
 /** What Nomad says of its leader and its Raft group, with Nomad's fields and texts. */
-import { errorText } from "../host/error-text.ts";
 import {
   peerRequest,
   raftConfiguration as raftConfigurationReply,
   transferReply,
 } from "../service/operator-methods.ts";
-import { type Codec, decodeValue, encodeValue, structOf } from "../wire/codec.ts";
-import { decodeText, decodeTexts, encodeQueryOptions } from "../wire/rpc-status.ts";
+import { encodeValue, structOf } from "../wire/codec.ts";
+import { decodeText, decodeTexts } from "../wire/rpc-status.ts";
+import { type Asked, ask, decode, readBody } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
-
-/** Which region is asked, and whether a server may answer that does not lead. */
-export interface Asked {
-  readonly region: string;
-  readonly stale: boolean;
-}
-
-export function askedOf(context: ApiContext, query: URLSearchParams): Asked {
-  const stale = query.has("stale") && query.get("stale") !== "false";
-  return { region: query.get("region") || context.config.region, stale };
-}
 
 /** @throws ApiError where there is none */
 export async function statusLeader(context: ApiContext, asked: Asked): Promise<string> {
@@ -82,31 +71,6 @@ export async function transferLeadership(
     await ask(context, "Operator.TransferLeadershipToPeer", body),
   );
   return { Err: null, From, Noop, To };
-}
-
-export function readBody({ region, stale }: Asked): Uint8Array {
-  return encodeQueryOptions({ Region: region, AllowStale: stale });
-}
-
-/** @throws ApiError with the code that the error carries, or 500 */
-export async function ask(
-  context: ApiContext,
-  method: string,
-  body: Uint8Array,
-): Promise<Uint8Array> {
-  try {
-    return await context.call(method, body);
-  } catch (error) {
-    const text = errorText(error);
-    const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];
-    throw new ApiError(Number(code ?? 500), message ?? text);
-  }
-}
-
-export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
-  const value = decodeValue(codec, bytes);
-  if (value === undefined) throw new ApiError(500, "the server's answer cannot be read");
-  return value;
 }
 
 /** For /v1/status: where this server stands. */

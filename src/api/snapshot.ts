@@ -11,9 +11,9 @@ import {
   snapshotSaveReply,
 } from "../wire/rpc-snapshot.ts";
 import { encodeFrame, encodeFrameError } from "../wire/rpc-stream.ts";
+import { type Asked, readBody } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
-import { type Asked, readBody } from "./raft.ts";
 
 const ANSWER_MS = 60_000;
 const PIECE_MS = 60_000;

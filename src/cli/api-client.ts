@@ -158,7 +158,7 @@ export class ApiClient {
 
   #unreachable(method: string, url: URL, error: unknown): CommandError {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const reason = error instanceof Error ? describeErrno(error) : String(error);
+    const reason = describeErrno(error);
     const verb = method.charAt(0) + method.slice(1).toLowerCase();
     const message = `${verb} "${url.href}": ${reason}`;
     const help = helpFor(code, reason);
@@ -221,7 +221,7 @@ function readPem(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const why = error instanceof Error ? describeErrno(error) : String(error);
+    const why = describeErrno(error);
     throw new CommandError(`Error initializing client: open ${path}: ${why}`);
   }
 }

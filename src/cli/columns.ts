@@ -18,3 +18,9 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     )
     .join("\n");
 }
+
+/** Names and values, one pair a line, as Nomad shows one thing. */
+export function formatPairs(pairs: readonly (readonly [string, unknown])[]): string {
+  const width = Math.max(...pairs.map(([name]) => name.length));
+  return pairs.map(([name, value]) => `${name.padEnd(width)} = ${String(value)}`).join("\n");
+}

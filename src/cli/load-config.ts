@@ -99,7 +99,7 @@ function readSource(file: string, problems: Problem[]): SourceText | undefined {
   try {
     return new SourceText(file, readFileSync(file, "utf8"));
   } catch (error) {
-    const why = error instanceof Error ? describeErrno(error) : String(error);
+    const why = describeErrno(error);
     const at = { file, line: 0, column: 0, length: 1 };
     problems.push({ severity: "error", message: `cannot read the configuration: ${why}`, at });
     return undefined;
@@ -119,7 +119,7 @@ function listFiles(path: string, problems: Problem[]): readonly string[] {
     }
     return files.map((name) => join(path, name));
   } catch (error) {
-    const why = error instanceof Error ? describeErrno(error) : String(error);
+    const why = describeErrno(error);
     const at = { file: path, line: 0, column: 0, length: 1 };
     problems.push({ severity: "error", message: `cannot read the configuration: ${why}`, at });
     return [];

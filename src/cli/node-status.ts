@@ -1,6 +1,6 @@
 /** `nomad node status`: the clients of the region, Nomad's columns. */
 import { ApiClient, type ApiFlags } from "./api-client.ts";
-import { formatTable } from "./columns.ts";
+import { formatPairs, formatTable } from "./columns.ts";
 import { field, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
@@ -76,8 +76,7 @@ async function showNode(client: ApiClient, id: string, flags: NodeStatusFlags): 
     ["Eligibility", textField(node, "SchedulingEligibility")],
     ["Status", textField(node, "Status")],
   ];
-  const width = Math.max(...pairs.map(([name]) => name.length));
-  for (const [name, value] of pairs) print(`${name.padEnd(width)} = ${value}`);
+  print(formatPairs(pairs));
   printEvents(field(node, "Events"));
   if (flags.verbose === true) printMap("Attributes", field(node, "Attributes"));
   if (flags.verbose === true) printMap("Meta", field(node, "Meta"));
@@ -93,8 +92,5 @@ function printEvents(events: unknown): void {
 
 function printMap(title: string, values: unknown): void {
   const pairs = Object.entries(Object(values)).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (pairs.length === 0) return;
-  const width = Math.max(...pairs.map(([name]) => name.length));
-  const lines = pairs.map(([name, value]) => `${name.padEnd(width)} = ${String(value)}`);
-  print(`\n${title}\n${lines.join("\n")}`);
+  if (pairs.length > 0) print(`\n${title}\n${formatPairs(pairs)}`);
 }

@@ -1,12 +1,12 @@
 /** `nomad operator snapshot`: the servers' state to a file, from a file, and what is in one. */
 import { readFileSync } from "node:fs";
-import { type ArchiveSummary, dumpArchive, inspectArchive } from "../agent/offline.ts";
+import { dumpArchive, inspectArchive } from "../agent/offline.ts";
 import { sha256 } from "../host/digest.ts";
 import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
 import { describeErrno } from "../host/network.ts";
 import { ApiClient, type ApiFlags } from "./api-client.ts";
-import { formatTable } from "./columns.ts";
+import { formatPairs, formatTable } from "./columns.ts";
 import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/snapshot";
@@ -26,12 +26,12 @@ export async function saveSnapshot(file: string | undefined, flags: SaveFlags): 
   if (digest !== undefined && digest !== `sha-256=${sha256(bytes).toBase64()}`) {
     throw new CommandError("Failed to get a snapshot: its checksum is not the one of the answer");
   }
-  await checked("the agent's answer", bytes);
+  await verified("the agent's answer", inspectArchive(bytes));
   const path = file ?? defaultName(new Date());
   try {
     writeFileAtomic(path, bytes, SECRET_MODE);
   } catch (error) {
-    throw new CommandError(`Failed to write ${path}: ${errnoText(error)}`);
+    throw new CommandError(`Failed to write ${path}: ${describeErrno(error)}`);
   }
   print(`State file written to ${path}`);
 }
@@ -39,7 +39,7 @@ export async function saveSnapshot(file: string | undefined, flags: SaveFlags): 
 export async function restoreSnapshot(file: string, flags: ApiFlags): Promise<void> {
   const bytes = read(file);
   // Before anybody is asked to replace the state of a cluster by it.
-  await checked(file, bytes);
+  await verified(file, inspectArchive(bytes));
   const client = new ApiClient(flags, process.env);
   await client.ok("PUT", PATH, bytes).catch((error: unknown) => {
     throw new CommandError(`Error restoring snapshot: ${errorText(error)}`);
@@ -51,7 +51,7 @@ export async function inspectSnapshot(
   file: string,
   flags: { readonly json?: boolean },
 ): Promise<void> {
-  const { meta, records } = await checked(file, read(file));
+  const { meta, records } = await verified(file, inspectArchive(read(file)));
   const { id, size, index, term, version } = meta;
   const created = createdAt(id);
   if (flags.json === true) {
@@ -71,24 +71,20 @@ export async function inspectSnapshot(
     return print(JSON.stringify({ Meta, Types }, null, 2));
   }
   const pairs = { Created: created, ID: id, Size: bytesText(size), Index: index, Term: term };
-  const rows = Object.entries({ ...pairs, Version: version });
-  const width = Math.max(...rows.map(([name]) => name.length));
-  for (const [name, value] of rows) print(`${name.padEnd(width)} = ${value}`);
-  print("");
+  print(`${formatPairs(Object.entries({ ...pairs, Version: version }))}\n`);
   const cells = records.map(({ name, count, size }) => [name, String(count), bytesText(size)]);
   print(formatTable([["Type", "Count", "Size"], ...cells]));
 }
 
 export async function snapshotState(file: string): Promise<void> {
-  const bytes = read(file);
-  await checked(file, bytes);
-  print(JSON.stringify(await dumpArchive(bytes), null, 2));
+  const state = await verified(file, dumpArchive(read(file)));
+  print(JSON.stringify(state, null, 2));
 }
 
 /** @throws CommandError */
-async function checked(what: string, bytes: Uint8Array): Promise<ArchiveSummary> {
+async function verified<T>(what: string, archive: Promise<T>): Promise<T> {
   try {
-    return await inspectArchive(bytes);
+    return await archive;
   } catch (error) {
     throw new CommandError(`Error verifying snapshot ${what}: ${errorText(error)}`);
   }
@@ -98,12 +94,8 @@ function read(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new CommandError(`Error opening snapshot file: open ${file}: ${errnoText(error)}`);
+    throw new CommandError(`Error opening snapshot file: open ${file}: ${describeErrno(error)}`);
   }
-}
-
-function errnoText(error: unknown): string {
-  return error instanceof Error ? describeErrno(error) : String(error);
 }
 
 /** As Nomad names it, by UTC. */

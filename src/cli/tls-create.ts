@@ -182,7 +182,7 @@ function read(path: string, what: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const why = error instanceof Error ? describeErrno(error) : String(error);
+    const why = describeErrno(error);
     throw new CommandError(`Error reading ${what}: open ${path}: ${why}`);
   }
 }
@@ -192,16 +192,12 @@ function writePair(made: MadeCertificate, certPath: string, keyPath: string): vo
   try {
     writeFileNew(keyPath, made.key, SECRET_MODE);
   } catch (error) {
-    throw new CommandError(`cannot write ${keyPath}: ${reason(error)}`);
+    throw new CommandError(`cannot write ${keyPath}: ${describeErrno(error)}`);
   }
   try {
     writeFileNew(certPath, made.certificate, PUBLIC_MODE);
   } catch (error) {
     rmSync(keyPath, { force: true });
-    throw new CommandError(`cannot write ${certPath}: ${reason(error)}`);
+    throw new CommandError(`cannot write ${certPath}: ${describeErrno(error)}`);
   }
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? describeErrno(error) : String(error);
 }

@@ -39,7 +39,7 @@ function readCertificate(file: string): CertificateInfo {
   try {
     pem = readFileSync(file, "utf8");
   } catch (error) {
-    const why = error instanceof Error ? describeErrno(error) : String(error);
+    const why = describeErrno(error);
     throw new CommandError(`Error reading the certificate: open ${file}: ${why}`);
   }
   try {

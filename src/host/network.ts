@@ -186,8 +186,9 @@ export class SocketStream implements ByteStream {
 }
 
 /** Go's words for the usual errors: what operators have searched for before. */
-export function describeErrno(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
+export function describeErrno(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  switch ("code" in error ? error.code : undefined) {
     case "ECONNREFUSED":
       return "connect: connection refused";
     case "ECONNRESET":

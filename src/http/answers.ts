@@ -5,10 +5,14 @@ export function invalidMethod(): never {
   throw new ApiError(405, "Invalid method");
 }
 
+export function queryOf(request: Request): URLSearchParams {
+  return new URL(request.url).searchParams;
+}
+
 /** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
 export function answer(request: Request, value: unknown, status = 200): Response {
   if (value === undefined) return new Response(null, { status: 200 });
-  const pretty = new URL(request.url).searchParams.get("pretty");
+  const pretty = queryOf(request).get("pretty");
   const indented = pretty !== null && pretty !== "0";
   const text = indented ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
   return new Response(text, { status, headers: { "Content-Type": "application/json" } });

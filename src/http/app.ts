@@ -13,13 +13,13 @@ import {
   agentSelf,
   regions,
 } from "../api/agent.ts";
+import { askedOf } from "../api/ask.ts";
 import { autopilotSettings, setAutopilot } from "../api/autopilot.ts";
 import type { ApiContext } from "../api/context.ts";
 import { encryptionReport } from "../api/encryption.ts";
 import { ApiError } from "../api/errors.ts";
 import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
 import {
-  askedOf,
   raftConfiguration,
   removePeer,
   statusLeader,

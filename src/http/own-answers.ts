@@ -1,14 +1,14 @@
 /** Endpoints whose answers, or requests, are not just JSON. */
 import type { Elysia } from "elysia";
+import { askedOf } from "../api/ask.ts";
 import { autopilotHealth } from "../api/autopilot.ts";
 import type { ApiContext } from "../api/context.ts";
 import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
 import { getNode, type IndexedAnswer, listNodes, purgeNode } from "../api/nodes.ts";
-import { askedOf } from "../api/raft.ts";
 import { restoreSnapshot, saveSnapshot } from "../api/snapshot.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
-import { answer, invalidMethod } from "./answers.ts";
+import { answer, invalidMethod, queryOf } from "./answers.ts";
 
 interface NodeRequest {
   readonly request: Request;
@@ -22,22 +22,19 @@ export function addOwnAnswers(
   allow: (request: Request) => void,
 ): void {
   app.get("/v1/operator/autopilot/health", async ({ request }) => {
-    const health = await autopilotHealth(
-      context,
-      askedOf(context, new URL(request.url).searchParams),
-    );
+    const health = await autopilotHealth(context, askedOf(context, queryOf(request)));
     // What asks for the code only must see that something is wrong.
     return answer(request, health, health["Healthy"] === true ? 200 : 429);
   });
   app.get("/v1/metrics", async ({ request }) => {
     const metrics = await collectMetrics(context);
-    const format = new URL(request.url).searchParams.get("format");
+    const format = queryOf(request).get("format");
     if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
     const type = "text/plain; version=0.0.4; charset=utf-8";
     return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
   });
   app.get("/v1/agent/monitor", async ({ request }) => {
-    const { plain, body } = await monitorLog(context, new URL(request.url).searchParams);
+    const { plain, body } = await monitorLog(context, queryOf(request));
     const type = plain ? "text/plain" : "application/json";
     // The server sends it as it comes, and so does a proxy that knows this header.
     return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
@@ -59,15 +56,14 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
     return response;
   };
   app.get("/v1/nodes", async ({ request }) => {
-    return indexed(request, await listNodes(context, new URL(request.url).searchParams));
+    return indexed(request, await listNodes(context, queryOf(request)));
   });
   app.get("/v1/node/:id", async ({ request, params }) => {
-    return indexed(request, await getNode(context, params.id, new URL(request.url).searchParams));
+    return indexed(request, await getNode(context, params.id, queryOf(request)));
   });
   const purge = async ({ request, params }: NodeRequest): Promise<Response> => {
     allow(request);
-    const query = new URL(request.url).searchParams;
-    return answer(request, await purgeNode(context, params.id, query));
+    return answer(request, await purgeNode(context, params.id, queryOf(request)));
   };
   app.put("/v1/node/:id/purge", purge).post("/v1/node/:id/purge", purge);
 }
@@ -76,14 +72,14 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
 function addSnapshot(app: Elysia, context: ApiContext, allow: (request: Request) => void): void {
   app.get(SNAPSHOT_PATH, async ({ request }) => {
     allow(request);
-    const asked = askedOf(context, new URL(request.url).searchParams);
+    const asked = askedOf(context, queryOf(request));
     const { archive, digest } = await saveSnapshot(context, asked);
     const headers = { "Content-Type": "application/x-gzip", Digest: digest };
     return new Response(new Uint8Array(archive), { headers });
   });
   const restore = async ({ request }: { request: Request }): Promise<Response> => {
     allow(request);
-    const asked = askedOf(context, new URL(request.url).searchParams);
+    const asked = askedOf(context, queryOf(request));
     await restoreSnapshot(context, asked, new Uint8Array(await request.arrayBuffer()));
     return answer(request, undefined);
   };

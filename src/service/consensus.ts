@@ -20,10 +20,10 @@ import {
   type Sender,
 } from "../protocol/raft/message.ts";
 import { Raft } from "../protocol/raft/raft.ts";
-import type { StateMachine } from "../state/state-machine.ts";
 import { configurationCodec } from "../wire/raft-codec.ts";
 import { Driver } from "./drive.ts";
 import type { RaftTransport } from "./raft-transport.ts";
+import { applyEntry, type ReplicatedMachine, restoreStored } from "./replicated-machine.ts";
 
 /** Commands that wait for the log. */
 const QUEUE_MAX = 4096;
@@ -34,7 +34,7 @@ export interface ConsensusInit {
   readonly config: RaftConfig;
   readonly store: RaftStore;
   readonly transport: Pick<RaftTransport, "send" | "close">;
-  readonly machine: Pick<StateMachine, "index" | "advance" | "apply" | "snapshot" | "restore">;
+  readonly machine: ReplicatedMachine;
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
@@ -101,9 +101,7 @@ export class Consensus {
     const { store, machine, clock } = init;
     const { state, entries, snapshot, warning } = store.load();
     if (warning !== undefined) init.log.warn(warning);
-    if (snapshot !== undefined && !machine.restore(snapshot.data, snapshot.meta.index)) {
-      throw new Error("the Raft snapshot cannot be read: was it made by a later release?");
-    }
+    restoreStored(machine, snapshot);
     const stored = { state, entries, snapshot: snapshot?.meta };
     const { self, config, prng } = init;
     this.#raft = new Raft({ self, config, prng, codec: configurationCodec, stored }, clock.now());
@@ -336,9 +334,9 @@ export class Consensus {
 
   #apply(entries: readonly LogEntry[]): void {
     const { machine } = this.#init;
-    for (const { index, term, type, data } of entries) {
-      if (type === EntryType.command) machine.apply(index, data);
-      else machine.advance(index);
+    for (const entry of entries) {
+      const { index, term } = entry;
+      applyEntry(machine, entry);
       const waiting = this.#waiting.get(index);
       if (waiting === undefined) continue;
       this.#waiting.delete(index);

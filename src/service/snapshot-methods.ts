@@ -12,7 +12,7 @@ import { sha256 } from "../host/digest.ts";
 import { errorText } from "../host/error-text.ts";
 import type { ByteStream, Log } from "../host/host.ts";
 import { restoreCommand } from "../state/command.ts";
-import { countRecords, isKept, readSnapshot, writeSnapshot } from "../state/snapshot.ts";
+import { countRecords, readSnapshot, writeSnapshot } from "../state/snapshot.ts";
 import { type Codec, encodeValue, structOf } from "../wire/codec.ts";
 import {
   snapshotRestoreReply,
@@ -131,7 +131,7 @@ async function restore(
     const index = await consensus.apply(restoreCommand(kept));
     restored();
     log.info("state restored from a snapshot", { snapshot: meta.id, index });
-    const left = counts.filter((one) => !isKept(one.name)).map((one) => `${one.count} ${one.name}`);
+    const left = counts.filter((one) => !one.kept).map((one) => `${one.count} ${one.name}`);
     if (left.length > 0) log.warn("records that are not kept here were left out", { left });
     const reply = structOf(snapshotRestoreReply, { Index: BigInt(index), KnownLeader: true });
     stream.write(encodeValue(snapshotRestoreReply, reply));

@@ -77,6 +77,8 @@ export interface RecordCount {
   readonly count: number;
   /** Bytes of all of them. */
   readonly size: number;
+  /** Are they kept when the snapshot is restored here? */
+  readonly kept: boolean;
 }
 
 export function writeSnapshot(content: SnapshotContent, lastApplied: bigint): Uint8Array {
@@ -120,7 +122,8 @@ export function readSnapshot(data: Uint8Array): SnapshotContent | undefined {
 
 /** What is in it, the largest first; undefined: not a snapshot. */
 export function countRecords(data: Uint8Array): readonly RecordCount[] | undefined {
-  const found = new Map<string, { count: number; size: number }>();
+  const found = new Map<string, Omit<RecordCount, "name">>();
+  const keptTypes: readonly number[] = Object.values(Record);
   const whole = eachRecord(
     data,
     (_name, reader) => reader.skip(),
@@ -129,17 +132,13 @@ export function countRecords(data: Uint8Array): readonly RecordCount[] | undefin
       reader.skip();
       const name = RECORD_NAMES.get(type) ?? `Unknown (${type})`;
       const { count, size } = found.get(name) ?? { count: 0, size: 0 };
-      found.set(name, { count: count + 1, size: size + 1 + reader.at - start });
+      const kept = keptTypes.includes(type);
+      found.set(name, { count: count + 1, size: size + 1 + reader.at - start, kept });
     },
   );
   if (!whole) return undefined;
   const counts = [...found].map(([name, sums]) => ({ name, ...sums }));
   return counts.sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1));
-}
-
-/** Is it kept when a snapshot with such records is restored here? */
-export function isKept(name: string): boolean {
-  return Object.values(Record).some((type) => RECORD_NAMES.get(type) === name);
 }
 
 /** @returns false: the bytes are no snapshot */

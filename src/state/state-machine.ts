@@ -29,7 +29,7 @@ export class StateMachine {
   #cluster: ClusterMetadata | undefined;
   #index = 0;
   readonly #watchers = new Set<() => void>();
-  /** Messages of types that are not for us: Nomad's own, if its servers share our log. */
+  /** Messages that changed nothing: of Nomad's types, unreadable, or about no node. */
   skipped = 0;
 
   get autopilot(): AutopilotConfig | undefined {
@@ -115,8 +115,7 @@ export class StateMachine {
       }
       case MessageType.nodeUpdateStatus: {
         const request = decodeValue(nodeStatusRequest, body);
-        if (request === undefined) return false;
-        return this.nodes.updateStatus(index, request);
+        return request !== undefined && this.nodes.updateStatus(index, request);
       }
       case MessageType.nodeUpdateEligibility: {
         const request = decodeValue(nodeEligibilityRequest, body);

@@ -102,7 +102,7 @@ class Loading {
     try {
       return readFileSync(path, "utf8");
     } catch (error) {
-      const why = error instanceof Error ? describeErrno(error) : String(error);
+      const why = describeErrno(error);
       this.#fail(
         `Failed to read ${name}: open ${path}: ${why}`,
         at,

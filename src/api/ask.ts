@@ -1,0 +1,42 @@
+/** How the API asks a server, this one or another, and reads what came back. */
+import { errorText } from "../host/error-text.ts";
+import { type Codec, decodeValue } from "../wire/codec.ts";
+import { encodeQueryOptions } from "../wire/rpc-status.ts";
+import type { ApiContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+
+/** Which region is asked, and whether a server may answer that does not lead. */
+export interface Asked {
+  readonly region: string;
+  readonly stale: boolean;
+}
+
+export function askedOf(context: ApiContext, query: URLSearchParams): Asked {
+  const stale = query.has("stale") && query.get("stale") !== "false";
+  return { region: query.get("region") || context.config.region, stale };
+}
+
+export function readBody({ region, stale }: Asked): Uint8Array {
+  return encodeQueryOptions({ Region: region, AllowStale: stale });
+}
+
+/** @throws ApiError with the code that the error carries, or 500 */
+export async function ask(
+  context: ApiContext,
+  method: string,
+  body: Uint8Array,
+): Promise<Uint8Array> {
+  try {
+    return await context.call(method, body);
+  } catch (error) {
+    const text = errorText(error);
+    const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];
+    throw new ApiError(Number(code ?? 500), message ?? text);
+  }
+}
+
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  const value = decodeValue(codec, bytes);
+  if (value === undefined) throw new ApiError(500, "the server's answer cannot be read");
+  return value;
+}
