@@ -7,7 +7,7 @@ import { systemEntropy } from "../src/host/entropy.ts";
 import { isKeyFault, parseKey } from "../src/secret/key.ts";
 import { Keyring } from "../src/secret/keyring.ts";
 import { nativeAead } from "../src/secret/native-aead.ts";
-import { Sealer } from "../src/service/sealer.ts";
+import { Sealer } from "../src/service/gossip/sealer.ts";
 import { encodePackets } from "../src/wire/gossip-packet.ts";
 import { buildPeer, hasGo, Peer } from "../test/interop/go.ts";
 import { runLarge } from "../test/sim/large.ts";

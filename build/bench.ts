@@ -10,7 +10,7 @@ import { systemEntropy } from "../src/host/entropy.ts";
 import { isKeyFault, makeKey } from "../src/secret/key.ts";
 import { Keyring } from "../src/secret/keyring.ts";
 import { nativeAead } from "../src/secret/native-aead.ts";
-import { Sealer } from "../src/service/sealer.ts";
+import { Sealer } from "../src/service/gossip/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
 import { benchGossip } from "./bench-gossip.ts";
 import { benchRaft } from "./bench-raft.ts";

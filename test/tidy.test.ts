@@ -20,6 +20,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   agent: ["api", "config", "host", "http", "protocol", "secret", "service", "state", "tls", "wire"],
   cli: ["agent", "config", "host", "secret", "tls"],
 };
+/** The same inside service/, for its sub-folders; service/ itself is what they share. */
+const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
+  service: [],
+  "service/gossip": ["service"],
+  "service/rpc": ["service"],
+  "service/rpc/client": ["service", "service/rpc"],
+  "service/raft": ["service", "service/rpc", "service/rpc/client"],
+  "service/methods": ["service", "service/raft", "service/rpc", "service/rpc/client"],
+  "service/rpc/server": ["service", "service/methods", "service/rpc", "service/rpc/client"],
+};
 /** Files beside the folders: anybody may ask for the version; main may start anything. */
 const EVERYBODY = ["version.ts"];
 const MAIN = "main.ts";
@@ -61,6 +71,32 @@ function badImports(source: Source): string[] {
     const to = folderOf(target);
     return to !== from && !EVERYBODY.includes(to) && !(MAY_IMPORT[from] ?? []).includes(to);
   });
+}
+
+function badServiceImports(source: Source): string[] {
+  const from = dirname(source.path);
+  if (folderOf(source.path) !== "service") return [];
+  return importsOf(source).filter((target) => {
+    const to = dirname(target);
+    const mayBe = to === from || folderOf(target) !== "service";
+    return !mayBe && !(SERVICE_MAY_IMPORT[from] ?? []).includes(to);
+  });
+}
+
+/** Files that import each other, over any number of steps; each circle once. */
+function circles(files: readonly Source[]): string[] {
+  const imports = new Map(files.map((source) => [source.path, importsOf(source)]));
+  const found = new Set<string>();
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path);
+    if (at >= 0) found.add([...trail.slice(at), path].join(" > "));
+    if (at >= 0 || done.has(path)) return;
+    for (const next of imports.get(path) ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const { path } of files) visit(path, []);
+  return [...found];
 }
 
 function impureWords(source: Source): string[] {
@@ -109,6 +145,10 @@ function check(rule: (source: Source) => string[]): string[] {
 
 describe("every source file", () => {
   test("imports only what its layer may", () => expect(check(badImports)).toEqual([]));
+  test("of service/ imports only what its part may", () => {
+    expect(check(badServiceImports)).toEqual([]);
+  });
+  test("is in no circle of imports", () => expect(circles(sources)).toEqual([]));
   test("in a pure layer names no clock, I/O or host", () => expect(check(impureWords)).toEqual([]));
   test("has no long function", () => expect(check(longFunctions)).toEqual([]));
   test("has no long line", () => expect(check(longLines)).toEqual([]));
@@ -161,6 +201,16 @@ describe("the rules notice", () => {
     expect(badImports(sample("wire/x.ts", 'import type { a } from "../protocol/b.ts";'))).toEqual(
       [],
     );
+  });
+  test("a part of service/ that reaches into another", () => {
+    const source = sample("service/gossip/x.ts", 'import { a } from "../rpc/call.ts";');
+    expect(badServiceImports(source)).toHaveLength(1);
+    expect(badServiceImports(sample("service/gossip/x.ts", 'import "../drive.ts";'))).toEqual([]);
+  });
+  test("a circle of imports", () => {
+    const [a, b] = [sample("x/a.ts", 'import "./b.ts";'), sample("x/b.ts", 'import "./a.ts";')];
+    expect(circles([a, b])).toEqual(["x/a.ts > x/b.ts > x/a.ts"]);
+    expect(circles([a])).toEqual([]);
   });
   test("a clock in a pure layer, but not in a comment or a string", () => {
     expect(impureWords(sample("protocol/x.ts", "const t = Date.now();"))).toHaveLength(1);

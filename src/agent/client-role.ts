@@ -5,7 +5,7 @@ import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
 import type { Address } from "../protocol/ports.ts";
-import type { RpcPool } from "../service/rpc-pool.ts";
+import type { RpcPool } from "../service/rpc/client/pool.ts";
 import { decodeServerMembers, encodeQueryOptions, type ServerMembers } from "../wire/rpc-status.ts";
 
 const RPC_PORT = 4647;

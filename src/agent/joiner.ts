@@ -5,7 +5,7 @@
  */
 import type { Clock, Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
-import type { Gossip, JoinTarget } from "../service/gossip.ts";
+import type { Gossip, JoinTarget } from "../service/gossip/gossip.ts";
 
 const SERF_PORT = 4648;
 

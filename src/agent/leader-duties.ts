@@ -10,10 +10,10 @@ import type { Clock, Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { Instant } from "../protocol/ports.ts";
 import type { RaftServer } from "../protocol/raft/message.ts";
-import type { SerfMember } from "../protocol/serf/action.ts";
-import type { ServerState } from "../service/autopilot-health.ts";
-import type { Consensus } from "../service/consensus.ts";
-import type { RpcPool } from "../service/rpc-pool.ts";
+import type { SerfMember } from "../protocol/serf/message.ts";
+import type { ServerState } from "../service/raft/autopilot-health.ts";
+import type { Consensus } from "../service/raft/consensus.ts";
+import type { RpcPool } from "../service/rpc/client/pool.ts";
 import {
   AUTOPILOT_DEFAULTS,
   type AutopilotConfig,

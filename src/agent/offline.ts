@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { type JsonValue, jsonOf } from "../api/msgpack-json.ts";
 import { RaftStore, type StoredRaft } from "../host/raft-store.ts";
 import { EntryType } from "../protocol/raft/message.ts";
-import { type ArchiveMeta, unpackArchive } from "../service/snapshot-archive.ts";
+import { type ArchiveMeta, unpackArchive } from "../service/methods/snapshot-archive.ts";
 import { autopilotConfig, clusterMetadata, IGNORABLE, MessageType } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { countRecords, type RecordCount } from "../state/snapshot.ts";

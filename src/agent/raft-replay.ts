@@ -1,6 +1,6 @@
 /** The state that a log and its snapshot stand for, without a Raft that runs. */
 import type { StoredRaft } from "../host/raft-store.ts";
-import { applyEntry, restoreStored } from "../service/replicated-machine.ts";
+import { applyEntry, restoreStored } from "../service/raft/replicated-machine.ts";
 import { StateMachine } from "../state/state-machine.ts";
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 import type { TlsConfig } from "../config/config.ts";
-import type { RpcSecurity } from "../service/rpc-dial.ts";
+import type { RpcSecurity } from "../service/rpc/client/dial.ts";
 import { createIdentity, type TlsIdentity } from "../tls/handshake.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 

@@ -2,8 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { formatIp, parseIp } from "../host/ip.ts";
 import type { Address } from "../protocol/ports.ts";
-import type { SerfMember } from "../protocol/serf/action.ts";
-import type { Tags } from "../protocol/serf/message.ts";
+import type { SerfMember, Tags } from "../protocol/serf/message.ts";
 import { NOMAD_VERSION } from "../version.ts";
 
 export function serverTags(

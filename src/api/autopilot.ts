@@ -1,6 +1,6 @@
 /** Autopilot's settings and its view of the servers, with Nomad's fields, order and texts. */
 import { isObject } from "../config/tree.ts";
-import { healthReply, SERF_STATUSES, unixMs } from "../service/autopilot-health.ts";
+import { healthReply, SERF_STATUSES, unixMs } from "../service/raft/autopilot-health.ts";
 import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/command.ts";
 import { bool, encodeValue, structOf } from "../wire/codec.ts";
 import { formatDurationMs, nanosOf, parseDurationMs } from "../wire/duration.ts";

@@ -6,8 +6,8 @@
  */
 import { formatAddress } from "../host/ip.ts";
 import type { Address } from "../protocol/ports.ts";
-import type { InspectedTls, RpcInspection } from "../service/rpc-inspect.ts";
-import { serverName } from "../service/rpc-roles.ts";
+import type { InspectedTls, RpcInspection } from "../service/rpc/client/inspect.ts";
+import { serverName } from "../service/rpc/roles.ts";
 import { certificateNames, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";

@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { healthOf } from "../service/autopilot-health.ts";
-import type { TrafficCounters } from "../service/gossip-counters.ts";
-import type { HandshakeCounters } from "../service/rpc-counters.ts";
+
+import type { TrafficCounters } from "../service/gossip/counters.ts";
+import { healthOf } from "../service/raft/autopilot-health.ts";
+import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { stillInClear } from "./status.ts";

@@ -1,6 +1,6 @@
 /** GET /v1/agent/monitor: an agent's log as it is written, this one's or another server's. */
 import { LOG_LEVELS } from "../host/log.ts";
-import { MONITOR } from "../service/monitor-method.ts";
+import { MONITOR } from "../service/methods/monitor-method.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
 import {
   type MonitorRequest,

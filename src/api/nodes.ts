@@ -1,5 +1,5 @@
 /** GET /v1/nodes and /v1/node/<id>: the clients of the region, with Nomad's fields and headers. */
-import { singleNodeReply } from "../service/node-methods.ts";
+import { singleNodeReply } from "../service/methods/node-methods.ts";
 import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";

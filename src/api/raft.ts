@@ -3,7 +3,7 @@ import {
   peerRequest,
   raftConfiguration as raftConfigurationReply,
   transferReply,
-} from "../service/operator-methods.ts";
+} from "../service/methods/operator-methods.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
 import { decodeText, decodeTexts } from "../wire/rpc-status.ts";
 import { type Asked, ask, decode, readBody } from "./ask.ts";

@@ -1,9 +1,9 @@
 /** GET and PUT /v1/operator/snapshot: the servers' state as an archive. */
 import { sha256 } from "../host/digest.ts";
 import { errorText } from "../host/error-text.ts";
-import { ARCHIVE_BYTES_MAX } from "../service/snapshot-archive.ts";
-import { SNAPSHOT_RESTORE, SNAPSHOT_SAVE } from "../service/snapshot-methods.ts";
-import type { StreamCall } from "../service/stream-methods.ts";
+import { ARCHIVE_BYTES_MAX } from "../service/methods/snapshot-archive.ts";
+import { SNAPSHOT_RESTORE, SNAPSHOT_SAVE } from "../service/methods/snapshot-methods.ts";
+import type { StreamCall } from "../service/methods/stream-methods.ts";
 import { type Codec, encodeValue, structOf } from "../wire/codec.ts";
 import {
   snapshotRestoreReply,

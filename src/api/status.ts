@@ -7,10 +7,10 @@
 
 import { formatAddress, formatIp } from "../host/ip.ts";
 import { cipherName } from "../secret/key.ts";
-import type { TrafficCounters } from "../service/gossip-counters.ts";
-import type { PeerReport } from "../service/peer-health.ts";
-import type { HandshakeCounters } from "../service/rpc-counters.ts";
-import type { PoolReport } from "../service/rpc-pool.ts";
+import type { TrafficCounters } from "../service/gossip/counters.ts";
+import type { PeerReport } from "../service/rpc/client/peer-health.ts";
+import type { PoolReport } from "../service/rpc/client/pool.ts";
+import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { type CertificateInfo, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";

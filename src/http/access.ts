@@ -5,7 +5,7 @@
  * @module
  */
 import { isLoopback, parseIp, splitHostPort } from "../host/ip.ts";
-import { ARCHIVE_BYTES_MAX } from "../service/snapshot-archive.ts";
+import { ARCHIVE_BYTES_MAX } from "../service/methods/snapshot-archive.ts";
 
 /** The one endpoint that takes much. */
 export const SNAPSHOT_PATH = "/v1/operator/snapshot";

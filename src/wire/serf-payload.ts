@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { SerfMember } from "../protocol/serf/action.ts";
+
 import type { Coordinate } from "../protocol/serf/coordinate.ts";
-import type { Filter, KeyResponse, Tags } from "../protocol/serf/message.ts";
+import type { Filter, KeyResponse, SerfMember, Tags } from "../protocol/serf/message.ts";
 import { readList } from "./msgpack-list.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";

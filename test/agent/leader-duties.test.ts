@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { LeaderDuties } from "../../src/agent/leader-duties.ts";
 import type { ConfigurationChange } from "../../src/protocol/raft/configurations.ts";
 import type { RaftServer } from "../../src/protocol/raft/message.ts";
-import type { SerfMember } from "../../src/protocol/serf/action.ts";
+import type { SerfMember } from "../../src/protocol/serf/message.ts";
 import { AUTOPILOT_DEFAULTS, type AutopilotConfig } from "../../src/state/command.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
 import { encodeRaftStats } from "../../src/wire/rpc-status.ts";

@@ -6,7 +6,7 @@ import { systemEntropy } from "../../src/host/entropy.ts";
 import { isKeyFault, parseKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
-import { Sealer } from "../../src/service/sealer.ts";
+import { Sealer } from "../../src/service/gossip/sealer.ts";
 import { compress } from "../../src/wire/compress.ts";
 import { encodeMessage } from "../../src/wire/gossip-message.ts";
 import { encodePackets, makeCompound } from "../../src/wire/gossip-packet.ts";

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import type { RpcPool } from "../../src/service/rpc-pool.ts";
+import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import type { TlsIdentity } from "../../src/tls/handshake.ts";
 import { type Agent, getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";

@@ -1,6 +1,6 @@
 /** `kill -9` under load, again and again: what was acknowledged is there in the end. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import type { RpcPool } from "../../src/service/rpc-pool.ts";
+import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import { type Agent, getJson, Lab, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 import { readRegister, writeRegister } from "./register.ts";

@@ -1,7 +1,7 @@
 /** Registers in the replicated state of a group: a setting of autopilot's, and the names of nodes. */
 
-import { singleNodeReply } from "../../src/service/node-methods.ts";
-import type { RpcPool } from "../../src/service/rpc-pool.ts";
+import { singleNodeReply } from "../../src/service/methods/node-methods.ts";
+import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import {
   AUTOPILOT_DEFAULTS,
   autopilotConfig,

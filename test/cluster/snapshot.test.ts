@@ -1,9 +1,9 @@
 /** The servers' state as a file, and client nodes in it: saved, looked at, restored, over TLS. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
-import type { RpcPool } from "../../src/service/rpc-pool.ts";
-import { packArchive, unpackArchive } from "../../src/service/snapshot-archive.ts";
-import { StreamReader } from "../../src/service/stream-reader.ts";
+import { packArchive, unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
+import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
+import { StreamReader } from "../../src/service/rpc/stream-reader.ts";
 import { nodeRegisterRequest, nodeStatusRequest } from "../../src/state/command.ts";
 import { mapBytes, node } from "../../src/state/node.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";

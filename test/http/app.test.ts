@@ -8,8 +8,8 @@ import { type Caller, refuseChange } from "../../src/http/access.ts";
 import { createHttpApp, type HttpApp } from "../../src/http/app.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
-import { createGossipCounters } from "../../src/service/gossip-counters.ts";
-import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc-counters.ts";
+import { createGossipCounters } from "../../src/service/gossip/counters.ts";
+import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc/counters.ts";
 import { encodeText } from "../../src/wire/rpc-status.ts";
 import { silent } from "../silent.ts";
 

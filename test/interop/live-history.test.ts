@@ -1,6 +1,6 @@
 /** What clients of three compiled servers asked and heard while leaders died, before porcupine. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { RpcPool } from "../../src/service/rpc-pool.ts";
+import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import { type Agent, getJson, Lab, until } from "../cluster/agents.ts";
 import { makeCa, serverTls } from "../cluster/certificates.ts";
 import { readNode, writeNode } from "../cluster/register.ts";

@@ -3,7 +3,7 @@ import { systemClock } from "../../src/host/clock.ts";
 import type { ByteStream, StreamServer } from "../../src/host/host.ts";
 import { listenSockets } from "../../src/host/network.ts";
 import type { Address } from "../../src/protocol/ports.ts";
-import { Mux } from "../../src/service/mux.ts";
+import { Mux } from "../../src/service/rpc/mux.ts";
 import { acceptTls, type TlsIdentity } from "../../src/tls/handshake.ts";
 
 export interface MuxPeer {

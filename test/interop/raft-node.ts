@@ -8,10 +8,10 @@ import type { Address } from "../../src/protocol/ports.ts";
 import { createPrng } from "../../src/protocol/prng.ts";
 import { RAFT } from "../../src/protocol/raft/config.ts";
 import type { Sender } from "../../src/protocol/raft/message.ts";
-import { Consensus } from "../../src/service/consensus.ts";
-import { RaftTransport, serveRaft } from "../../src/service/raft-transport.ts";
-import { createRpcCounters } from "../../src/service/rpc-counters.ts";
-import { RpcDialer } from "../../src/service/rpc-dial.ts";
+import { Consensus } from "../../src/service/raft/consensus.ts";
+import { RaftTransport, serveRaft } from "../../src/service/raft/transport.ts";
+import { RpcDialer } from "../../src/service/rpc/client/dial.ts";
+import { createRpcCounters } from "../../src/service/rpc/counters.ts";
 import { acceptTls, type TlsIdentity } from "../../src/tls/handshake.ts";
 import { silent } from "../silent.ts";
 

@@ -9,7 +9,7 @@ import {
   test,
 } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { packArchive, unpackArchive } from "../../src/service/snapshot-archive.ts";
+import { packArchive, unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
 import { Lab, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { loadIdentity } from "../cluster/rpc-pool.ts";

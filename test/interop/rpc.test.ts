@@ -8,16 +8,16 @@ import { systemNetwork } from "../../src/host/network.ts";
 import { streamPair } from "../../src/host/stream-pair.ts";
 import type { Address } from "../../src/protocol/ports.ts";
 import { createPrng } from "../../src/protocol/prng.ts";
-import { Monitor } from "../../src/service/monitor.ts";
-import { MONITOR, MonitorMethod } from "../../src/service/monitor-method.ts";
-import { Mux } from "../../src/service/mux.ts";
-import type { MuxStream } from "../../src/service/mux-stream.ts";
-import { createRpcCounters } from "../../src/service/rpc-counters.ts";
-import { RpcForwarder } from "../../src/service/rpc-forward.ts";
-import { RpcMethods } from "../../src/service/rpc-methods.ts";
-import { RpcMode } from "../../src/service/rpc-mode.ts";
-import type { PoolTarget, RpcPool } from "../../src/service/rpc-pool.ts";
-import { StreamMethods } from "../../src/service/stream-methods.ts";
+import { RpcMethods } from "../../src/service/methods/methods.ts";
+import { Monitor } from "../../src/service/methods/monitor.ts";
+import { MONITOR, MonitorMethod } from "../../src/service/methods/monitor-method.ts";
+import { StreamMethods } from "../../src/service/methods/stream-methods.ts";
+import { RpcForwarder } from "../../src/service/rpc/client/forward.ts";
+import type { PoolTarget, RpcPool } from "../../src/service/rpc/client/pool.ts";
+import { createRpcCounters } from "../../src/service/rpc/counters.ts";
+import { RpcMode } from "../../src/service/rpc/mode.ts";
+import { Mux } from "../../src/service/rpc/mux.ts";
+import type { MuxStream } from "../../src/service/rpc/mux-stream.ts";
 import type { TlsIdentity } from "../../src/tls/handshake.ts";
 import {
   bool,

@@ -1,7 +1,7 @@
 /** The replicated state by way of the real yamux and net-rpc: a client that registers, a backup. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { unpackArchive } from "../../src/service/snapshot-archive.ts";
+import { unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
 import { getJson, Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";

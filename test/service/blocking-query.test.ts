@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { createPrng } from "../../src/protocol/prng.ts";
 import { whenNewer } from "../../src/service/blocking-query.ts";
-import { NodeMethods } from "../../src/service/node-methods.ts";
+import { NodeMethods } from "../../src/service/methods/node-methods.ts";
 import { autopilotCommand } from "../../src/state/command.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
 import { decodeValue, structOf } from "../../src/wire/codec.ts";

@@ -7,7 +7,7 @@ import { nativeAead } from "../../src/secret/native-aead.ts";
 import { portableAead } from "../../src/secret/portable-aead.ts";
 import { openPayload, sealPayload, sealPayloadV0 } from "../../src/secret/seal.ts";
 import { compareProviders } from "../../src/secret/self-test.ts";
-import { Sealer } from "../../src/service/sealer.ts";
+import { Sealer } from "../../src/service/gossip/sealer.ts";
 import { compress, decompress } from "../../src/wire/compress.ts";
 import { decodeMessage, encodeMessage } from "../../src/wire/gossip-message.ts";
 import { decodePacket, makeCompound, splitCompound } from "../../src/wire/gossip-packet.ts";

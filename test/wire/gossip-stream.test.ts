@@ -4,7 +4,7 @@ import { systemEntropy } from "../../src/host/entropy.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
-import { Sealer } from "../../src/service/sealer.ts";
+import { Sealer } from "../../src/service/gossip/sealer.ts";
 import {
   encodeStreamBody,
   type StreamDecoding,

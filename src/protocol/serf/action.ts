@@ -1,21 +1,7 @@
 /** What a Serf machine wants done, beyond what SWIM below it wants. */
-import type { Instant } from "../ports.ts";
 import type { SwimAction } from "../swim/action.ts";
 import type { Peer } from "../swim/message.ts";
-import type { Filter, KeyResponse, LTime, Tags } from "./message.ts";
-
-/** Wire values 0 to 4. */
-export type MemberStatus = "none" | "alive" | "leaving" | "left" | "failed";
-
-export interface SerfMember extends Peer {
-  readonly tags: Tags;
-  readonly status: MemberStatus;
-  readonly statusLTime: LTime;
-  /** memberlist minimum, maximum, current, then the same of Serf. */
-  readonly versions: Uint8Array;
-  /** When it left or failed. */
-  readonly goneAt: Instant | undefined;
-}
+import type { Filter, KeyResponse, LTime, SerfMember } from "./message.ts";
 
 export type MemberEventKind =
   | "member-join"

@@ -43,3 +43,6 @@ export const NOMAD_SERF: SerfConfig = {
   leavingTimeoutMs: 60_000,
   intentsMax: 8192,
 };
+
+/** memberlist speaks 2 of 1..5, Serf 4 of 2..5. */
+export const VERSIONS = Uint8Array.of(1, 5, 2, 2, 5, 4);

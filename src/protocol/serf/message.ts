@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Address } from "../ports.ts";
-import type { SerfMember } from "./action.ts";
+import type { Address, Instant } from "../ports.ts";
+import type { Peer } from "../swim/message.ts";
 import type { Coordinate } from "./coordinate.ts";
 
 export type LTime = bigint;
@@ -103,6 +103,19 @@ export interface KeyResponse {
 }
 
 export type Tags = ReadonlyMap<string, string>;
+
+/** Wire values 0 to 4. */
+export type MemberStatus = "none" | "alive" | "leaving" | "left" | "failed";
+
+export interface SerfMember extends Peer {
+  readonly tags: Tags;
+  readonly status: MemberStatus;
+  readonly statusLTime: LTime;
+  /** memberlist minimum, maximum, current, then the same of Serf. */
+  readonly versions: Uint8Array;
+  /** When it left or failed. */
+  readonly goneAt: Instant | undefined;
+}
 
 /** Bytes to messages and back; the wire layer has the real one. Decoders never throw. */
 export interface SerfCodec {

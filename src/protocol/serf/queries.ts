@@ -5,7 +5,8 @@
  */
 import type { Address, Instant, Prng } from "../ports.ts";
 import { randomInt } from "../prng.ts";
-import type { Question, SerfAction, SerfMember } from "./action.ts";
+import { type Member, protocolMax } from "../swim/members.ts";
+import type { Question, SerfAction } from "./action.ts";
 import type { SerfConfig } from "./config.ts";
 import { allMatch } from "./filter.ts";
 import type { KeyKeeper } from "./key-queries.ts";
@@ -20,6 +21,7 @@ import {
   RESPONSE_ACK,
   type Relay,
   type SerfCodec,
+  type SerfMember,
   type Tags,
 } from "./message.ts";
 import { RecentByTime } from "./recent.ts";
@@ -27,6 +29,8 @@ import { RecentByTime } from "./recent.ts";
 const INTERNAL_PREFIX = "_serf_";
 const PING = "_serf_ping";
 const CONFLICT = "_serf_conflict";
+/** Serf protocol 5 brought relayed answers. */
+const PROTOCOL_RELAY = 5;
 /** Queries of others that wait for the application. */
 const ANSWERABLE_MAX = 4096;
 /** Our own queries in flight. */
@@ -223,4 +227,9 @@ export class Queries {
   #sendUser(to: Address, body: Uint8Array): void {
     this.#init.act({ kind: "send", to, messages: [{ kind: "user", body }], crc: false });
   }
+}
+
+/** It lives, and knows the message by which answers take a detour. */
+export function canRelay(member: Member): boolean {
+  return member.state === "alive" && protocolMax(member) >= PROTOCOL_RELAY;
 }

@@ -6,9 +6,9 @@
 import type { Instant, Prng } from "../ports.ts";
 import { randomInt } from "../prng.ts";
 import type { Member } from "../swim/members.ts";
-import type { MemberEventKind, MemberStatus, SerfMember } from "./action.ts";
+import type { MemberEventKind } from "./action.ts";
 import type { SerfConfig } from "./config.ts";
-import type { JoinIntent, LeaveIntent, LTime, Tags } from "./message.ts";
+import type { JoinIntent, LeaveIntent, LTime, MemberStatus, SerfMember, Tags } from "./message.ts";
 
 interface Row extends SerfMember {
   ip: Uint8Array;

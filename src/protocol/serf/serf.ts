@@ -10,27 +10,31 @@
  */
 import { Deadlines } from "../deadlines.ts";
 import type { Address, Instant } from "../ports.ts";
-import { type Member, protocolMax } from "../swim/members.ts";
 import type { Refusal } from "../swim/membership.ts";
 import type { Message, PeerState } from "../swim/message.ts";
 import { Swim } from "../swim/swim.ts";
-import type { MemberEventKind, Question, SerfAction, SerfMember } from "./action.ts";
+import type { MemberEventKind, Question, SerfAction } from "./action.ts";
 import { refuseAlive, refuseMerge } from "./admission.ts";
+import { VERSIONS } from "./config.ts";
 import { Coordinates } from "./coordinate.ts";
 import { Departure } from "./departure.ts";
 import { UserEvents } from "./events.ts";
 import { exchangedState } from "./exchange.ts";
 import type { SerfInit, SerfStats } from "./init.ts";
 import { LamportClock } from "./lamport.ts";
-import type { LeaveIntent, LTime, PushPullState, SerfMessage, Tags } from "./message.ts";
-import { Queries } from "./queries.ts";
+import type {
+  LeaveIntent,
+  LTime,
+  PushPullState,
+  SerfMember,
+  SerfMessage,
+  Tags,
+} from "./message.ts";
+import { canRelay, Queries } from "./queries.ts";
 import { Queues } from "./queues.ts";
 import { Roster } from "./roster.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** memberlist speaks 2 of 1..5, Serf 4 of 2..5. */
-export const VERSIONS = Uint8Array.of(1, 5, 2, 2, 5, 4);
-const PROTOCOL_RELAY = 5;
 const PRUNE_KEY = "prune:";
 const QUERY_KEY = "query:";
 
@@ -390,10 +394,6 @@ export class Serf {
 
   #relays(count: number): readonly Address[] {
     if (this.#roster.size < count + 1) return [];
-    const wanted = (member: Member): boolean =>
-      member.name !== this.#init.name &&
-      member.state === "alive" &&
-      protocolMax(member) >= PROTOCOL_RELAY;
-    return this.swim.randomMembers(count, wanted);
+    return this.swim.randomMembers(count, (one) => one.name !== this.#init.name && canRelay(one));
   }
 }

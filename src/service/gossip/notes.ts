@@ -1,0 +1,52 @@
+/** SWIM's notes in memberlist's words, which people and their tools know. */
+import type { LogFields } from "../../host/host.ts";
+import { formatAddress } from "../../host/ip.ts";
+import type { SwimNote } from "../../protocol/swim/action.ts";
+import { printable } from "../../wire/text.ts";
+
+export interface DescribedNote {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly text: string;
+  readonly fields: LogFields;
+  /** A stranger can cause it as often as he likes: summed up under this name. */
+  readonly oftenAs?: string;
+}
+
+export function describeNote(note: SwimNote): DescribedNote {
+  switch (note.what) {
+    case "suspecting": {
+      const text = `memberlist: Suspect ${printable(note.node)} has failed, no acks received`;
+      return { level: "info", text, fields: { accuser: printable(note.from) } };
+    }
+    case "failed": {
+      const text =
+        `memberlist: Marking ${printable(note.node)} as failed, suspect timeout reached ` +
+        `(${note.confirmations} peer confirmations)`;
+      return { level: "info", text, fields: {} };
+    }
+    case "refuting": {
+      const text = `memberlist: Refuting a ${note.accusation} message`;
+      return { level: "debug", text, fields: { from: printable(note.from) } };
+    }
+    case "conflict": {
+      const fields = {
+        node: printable(note.node),
+        mine: formatAddress(note.known),
+        theirs: formatAddress(note.claimed),
+      };
+      const text = "memberlist: Conflicting address for a node";
+      return { level: "error", text, fields, oftenAs: "conflict" };
+    }
+    case "no-udp": {
+      const text =
+        `memberlist: Was able to connect to ${printable(note.node)} over TCP but UDP probes ` +
+        "failed, network may be misconfigured";
+      return { level: "warn", text, fields: {} };
+    }
+    case "not-allowed": {
+      const fields = { node: printable(note.node), reason: printable(note.reason) };
+      const text = "memberlist: ignoring a node";
+      return { level: "warn", text, fields, oftenAs: "not-allowed" };
+    }
+  }
+}

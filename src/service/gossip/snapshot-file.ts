@@ -1,0 +1,94 @@
+/**
+ * The Serf snapshot on disk: appended to as things happen, written anew when it has grown, synced
+ * where a restart depends on it (wire/gossip.md §12). A disk that fails costs the rejoin, nothing
+ * else.
+ *
+ * @module
+ */
+import { closeSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { makeDirectory, readFileIfThere, SECRET_MODE, writeFileAtomic } from "../../host/disk.ts";
+import { errorText } from "../../host/error-text.ts";
+import type { Log } from "../../host/host.ts";
+import { formatAddress } from "../../host/ip.ts";
+import type { SerfEvent } from "../../protocol/serf/action.ts";
+import { readSnapshot, type Snapshot, SnapshotWriter } from "../../protocol/serf/snapshot.ts";
+import { decodeText, encodeText } from "../../wire/text.ts";
+
+export class SnapshotFile {
+  readonly restored: Snapshot;
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #writer: SnapshotWriter;
+  #file: number;
+  #bytes: number;
+
+  /** @throws Error when the file cannot be opened */
+  constructor(path: string, rejoinAfterLeave: boolean, log: Log) {
+    makeDirectory(dirname(path));
+    this.#path = path;
+    this.#log = log;
+    const stored = readFileIfThere(path);
+    const text = stored === undefined ? "" : decodeText(stored);
+    this.restored = readSnapshot(text, rejoinAfterLeave);
+    this.#writer = new SnapshotWriter(this.restored);
+    // What a crash left of the last line must not become part of the next one.
+    const whole = text.endsWith("\n") || text === "";
+    if (!whole) writeFileAtomic(path, encodeText(this.#writer.compacted()), SECRET_MODE);
+    this.#file = openSync(path, "a", SECRET_MODE);
+    this.#bytes = statSync(path).size;
+  }
+
+  event(event: SerfEvent, clock: bigint): void {
+    const address = "member" in event ? formatAddress(event.member) : "";
+    this.#append(this.#writer.event(event, address, clock));
+  }
+
+  /** The clock moves without events too; call it now and then. */
+  clock(now: bigint): void {
+    this.#append(this.#writer.clock(now));
+  }
+
+  leave(): void {
+    this.#append(this.#writer.leave());
+    this.#sync();
+  }
+
+  close(): void {
+    this.#sync();
+    closeSync(this.#file);
+  }
+
+  #append(lines: string): void {
+    if (lines === "") return;
+    try {
+      const bytes = encodeText(lines);
+      writeSync(this.#file, bytes);
+      this.#bytes += bytes.length;
+      if (this.#writer.shouldCompact(this.#bytes)) this.#compact();
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
+  #compact(): void {
+    const bytes = encodeText(this.#writer.compacted());
+    writeFileAtomic(this.#path, bytes, SECRET_MODE);
+    closeSync(this.#file);
+    this.#file = openSync(this.#path, "a", SECRET_MODE);
+    this.#bytes = bytes.length;
+  }
+
+  #sync(): void {
+    try {
+      fsyncSync(this.#file);
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
+  #complain(error: unknown): void {
+    const text = errorText(error);
+    this.#log.error("serf: failed to update snapshot", { path: this.#path, error: text });
+  }
+}

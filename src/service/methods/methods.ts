@@ -1,0 +1,135 @@
+/**
+ * The RPC methods that are served, and where a request for another server goes
+ * (wire/rpc-and-raft.md §4.2, §5.1). What they say comes from the agent.
+ *
+ * @module
+ */
+import type { QueryOptions, RaftStats, ServerMembers } from "../../wire/rpc-status.ts";
+import {
+  decodeQueryOptions,
+  encodeEmpty,
+  encodeNoNodeConn,
+  encodeRaftStats,
+  encodeServerMembers,
+  encodeText,
+  encodeTexts,
+} from "../../wire/rpc-status.ts";
+import type { RpcForwarder } from "../rpc/client/forward.ts";
+import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
+import { isServer } from "../rpc/roles.ts";
+
+export interface RpcMethodsInit {
+  readonly region: string;
+  readonly members: () => ServerMembers;
+  readonly regions: () => readonly string[];
+  /** Addresses of the Raft configuration; none while there is no Raft. */
+  readonly raftPeers: () => readonly string[];
+  /** Its address; "" while there is none. */
+  readonly leader: () => string;
+  readonly raftStats: () => RaftStats;
+  /** Resolves while we still lead. @throws Error when we do not */
+  readonly verify: () => Promise<unknown>;
+  /** All but Status and Region. */
+  readonly others: ReadonlyMap<string, Method>;
+  readonly forwarder: RpcForwarder;
+}
+
+export interface Method {
+  readonly where: "here" | "leader";
+  /** Like Nomad's Status methods: without a region it means the own one. */
+  readonly fillsRegion?: boolean;
+  /** Reads the replicated state: a leader first makes sure that it still is one. */
+  readonly consistent?: boolean;
+  readonly run: (options: QueryOptions, body: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+}
+
+/** For servers only: Nomad's, none of which is served here; a client's certificate hears "no". */
+const SERVER_ONLY: ReadonlySet<string> = new Set([
+  ...["Ack", "Create", "Dequeue", "Nack", "Reap", "Reblock", "Update"].map((one) => `Eval.${one}`),
+  "Deployment.Reap",
+  "Keyring.Get",
+  "Plan.Submit",
+]);
+
+export class RpcMethods {
+  readonly #init: RpcMethodsInit;
+  readonly #methods: ReadonlyMap<string, Method>;
+  readonly #services: ReadonlySet<string>;
+
+  constructor(init: RpcMethodsInit) {
+    this.#init = init;
+    const local = (run: Method["run"]): Method => ({ where: "here", run });
+    const status = (run: Method["run"]): Method => ({ where: "leader", fillsRegion: true, run });
+    this.#methods = new Map<string, Method>([
+      ["Status.Ping", local(() => encodeEmpty())],
+      ["Status.Members", local(() => encodeServerMembers(init.members()))],
+      ["Status.HasNodeConn", local(() => encodeNoNodeConn())],
+      ["Status.RaftStats", local(() => encodeRaftStats(init.raftStats()))],
+      ["Region.List", local(() => encodeTexts(init.regions()))],
+      ["Status.Peers", status(() => encodeTexts(init.raftPeers()))],
+      ["Status.Leader", status(() => encodeText(init.leader()))],
+      ...init.others,
+    ]);
+    this.#services = new Set([...this.#methods.keys()].map((name) => serviceOf(name)));
+  }
+
+  /**
+   * The answer; at once where nobody else has to be asked.
+   *
+   * @throws RpcMethodError, here or later
+   */
+  call(name: string, body: Uint8Array, caller: RpcCaller): Uint8Array | Promise<Uint8Array> {
+    if (!name.includes(".")) {
+      throw new RpcMethodError(`rpc: service/method request ill-formed: ${name}`, true);
+    }
+    if (SERVER_ONLY.has(name) && caller.names !== undefined) {
+      if (!isServer(caller.names, this.#init.region)) {
+        throw new RpcMethodError("Permission denied", false);
+      }
+    }
+    const method = this.#methods.get(name);
+    const options = decodeQueryOptions(body);
+    if (options === undefined) {
+      throw new RpcMethodError("msgpack decode error: the request body is not a struct", true);
+    }
+    if (method?.where === "here") return method.run(options, body);
+    return this.#route(name, body, options, method);
+  }
+
+  #route(
+    name: string,
+    body: Uint8Array,
+    options: QueryOptions,
+    method: Method | undefined,
+  ): Uint8Array | Promise<Uint8Array> {
+    const { forwarder, region } = this.#init;
+    const { fillsRegion = false } = method ?? {};
+    const wanted = options.Region === "" && fillsRegion ? region : options.Region;
+    if (wanted === "" && method !== undefined) {
+      throw new RpcMethodError("missing region for target RPC", false);
+    }
+    // Another region may serve what this one does not: whoever asks hears it from there.
+    if (wanted !== "" && wanted !== region) {
+      // Twice sent on: two servers disagree about their regions, and would play ball with it.
+      if (options.Forwarded) throw new RpcMethodError("No path to region", false);
+      return forwarder.toRegion(wanted, name, body, options);
+    }
+    if (method === undefined) throw new RpcMethodError(this.#unknown(name), true);
+    const run = (): Uint8Array | Promise<Uint8Array> => method.run(options, body);
+    if (options.AllowStale) return run();
+    if (method.consistent === true) {
+      return forwarder.toLeader(name, body, options, run, this.#init.verify);
+    }
+    return forwarder.weLead() ? run() : forwarder.toLeader(name, body, options, run);
+  }
+
+  #unknown(name: string): string {
+    const known = this.#services.has(serviceOf(name));
+    return known ? `rpc: can't find method ${name}` : `rpc: can't find service ${name}`;
+  }
+}
+
+/** The last dot parts them, as in Go. */
+function serviceOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
+}

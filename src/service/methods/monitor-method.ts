@@ -1,0 +1,63 @@
+/** Agent.Monitor: the log of this agent, or of the server that the request names. */
+import { errorText } from "../../host/error-text.ts";
+import type { ByteStream } from "../../host/host.ts";
+import { encodeValue } from "../../wire/codec.ts";
+import { encodeFrameError, type MonitorRequest, monitorRequest } from "../../wire/rpc-stream.ts";
+import type { RpcForwarder } from "../rpc/client/forward.ts";
+import type { PoolTarget } from "../rpc/client/pool.ts";
+import type { StreamReader } from "../rpc/stream-reader.ts";
+import type { Monitor } from "./monitor.ts";
+import { HANDSHAKE_MS, passOn, type StreamMethod } from "./stream-methods.ts";
+
+export const MONITOR = "Agent.Monitor";
+
+export interface MonitorMethodInit {
+  readonly region: string;
+  readonly monitor: Monitor;
+  /** Undefined on an agent that is a client only. */
+  readonly forwarder: RpcForwarder | undefined;
+  /** Which server a name, an id or "leader" means: "self", one to be asked, or none. */
+  readonly server: (id: string) => PoolTarget | "self" | undefined;
+}
+
+export class MonitorMethod implements StreamMethod {
+  readonly #init: MonitorMethodInit;
+
+  constructor(init: MonitorMethodInit) {
+    this.#init = init;
+  }
+
+  async serve(stream: ByteStream, reader: StreamReader): Promise<void> {
+    const request = await reader.next(monitorRequest, HANDSHAKE_MS);
+    if (request === undefined) return stream.destroy();
+    const { region, monitor, server } = this.#init;
+    const fail = (code: number, message: string): void => {
+      stream.write(encodeFrameError(code, message));
+      stream.end();
+    };
+    const pass = async (to: PoolTarget | string, request: MonitorRequest): Promise<void> => {
+      const { forwarder } = this.#init;
+      if (forwarder === undefined) return fail(500, "No path to region");
+      const body = encodeValue(monitorRequest, { ...request, Forwarded: true });
+      try {
+        await passOn({ stream, reader }, forwarder, to, MONITOR, body);
+      } catch (error) {
+        fail(500, errorText(error));
+      }
+    };
+    if (request.NodeID !== "" && request.ServerID !== "") {
+      return fail(400, "Cannot target node and server simultaneously");
+    }
+    if (request.Region !== "" && request.Region !== region) {
+      if (request.Forwarded) return fail(500, "No path to region");
+      return pass(request.Region, request);
+    }
+    if (request.NodeID !== "") return fail(404, `Unknown node "${request.NodeID}"`);
+    if (request.ServerID !== "") {
+      const target = server(request.ServerID);
+      if (target === undefined) return fail(400, `unknown Nomad server ${request.ServerID}`);
+      if (target !== "self") return pass(target, { ...request, ServerID: "" });
+    }
+    return monitor.serve(stream, request);
+  }
+}

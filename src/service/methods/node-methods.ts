@@ -1,0 +1,364 @@
+/**
+ * The Node methods: clients register here and say that they live, readers see them
+ * (wire/rpc-and-raft.md §5.4, §6). There are no jobs, so a node has no allocation to fetch.
+ *
+ * @module
+ */
+import { isSameSecret } from "../../host/digest.ts";
+import { errorText } from "../../host/error-text.ts";
+import type { Clock, Log } from "../../host/host.ts";
+import type { Prng } from "../../protocol/ports.ts";
+import {
+  command,
+  MessageType,
+  nodeBatchDeregisterRequest,
+  nodeDeregisterRequest,
+  nodeRegisterRequest,
+  nodeStatusRequest,
+} from "../../state/command.ts";
+import {
+  clusterEvent,
+  countIn,
+  mapBytes,
+  NODE_STATUSES,
+  type Node,
+  type NodeListStub,
+  node as nodeCodec,
+  nodeListStub,
+  textIn,
+} from "../../state/node.ts";
+import type { StateMachine } from "../../state/state-machine.ts";
+import { any, type Codec, encodeValue, list, pointer, struct, structOf } from "../../wire/codec.ts";
+import { nanosOf } from "../../wire/duration.ts";
+import {
+  clientAllocsReply,
+  type NodeServer,
+  nodeAllocsReply,
+  nodeListRequest,
+  nodeRequest,
+  nodeUpdateReply,
+} from "../../wire/rpc-node.ts";
+import { type QueryOptions, queryMeta } from "../../wire/rpc-status.ts";
+import { whenNewer } from "../blocking-query.ts";
+import type { Consensus } from "../raft/consensus.ts";
+import { RpcMethodError } from "../rpc/method-error.ts";
+import { Heartbeats, type HeartbeatsInit } from "./heartbeats.ts";
+import { committed, readRequest } from "./method-tools.ts";
+import type { Method } from "./methods.ts";
+
+export const nodeListReply = struct({ ...queryMeta, Nodes: list(nodeListStub) });
+export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) });
+
+/** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
+const ALLOCS_INDEX = 1;
+
+export interface NodeMethodsInit extends Pick<HeartbeatsInit, "config"> {
+  readonly consensus: Pick<Consensus, "leader" | "stats" | "apply" | "role">;
+  readonly machine: Pick<StateMachine, "nodes" | "watch">;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly log: Log;
+  /** Living servers of the region: where a client may go. */
+  readonly servers: () => readonly NodeServer[];
+}
+
+export class NodeMethods {
+  readonly #init: NodeMethodsInit;
+  readonly #heartbeats: Heartbeats;
+
+  constructor(init: NodeMethodsInit) {
+    this.#init = init;
+    const { config, clock, prng } = init;
+    const missed = (id: string): void => void this.#missed(id);
+    this.#heartbeats = new Heartbeats({ config, clock, prng, missed });
+  }
+
+  methods(): ReadonlyMap<string, Method> {
+    const leader = (run: Method["run"]): Method => ({ where: "leader", run });
+    const reading = (run: Method["run"]): Method => ({ where: "leader", consistent: true, run });
+    return new Map<string, Method>([
+      ["Node.Register", leader((_options, body) => this.#register(body))],
+      ["Node.UpdateStatus", leader((_options, body) => this.#updateStatus(body))],
+      ["Node.Deregister", leader((_options, body) => this.#deregister(body))],
+      ["Node.BatchDeregister", leader((_options, body) => this.#batchDeregister(body))],
+      ["Node.List", reading((options, body) => this.#list(options, body))],
+      ["Node.GetNode", reading((options, body) => this.#get(options, body))],
+      ["Node.GetClientAllocs", reading((options, body) => this.#clientAllocs(options, body))],
+      ["Node.GetAllocs", reading((options) => this.#allocs(options))],
+    ]);
+  }
+
+  /** We lead from now on, or the state is another one. */
+  lead(): void {
+    this.#heartbeats.stop();
+    const alive = this.#init.machine.nodes.all().filter((one) => one.Status !== "down");
+    this.#heartbeats.takeOver(alive.map((one) => one.ID));
+  }
+
+  /** We do not lead, or the agent stops. */
+  stop(): void {
+    this.#heartbeats.stop();
+  }
+
+  async #register(body: Uint8Array): Promise<Uint8Array> {
+    const request = readRequest(nodeRegisterRequest, body);
+    const { machine } = this.#init;
+    const given = request.Node;
+    const wrong = faultOf(given);
+    if (given === null || wrong !== undefined) throw new RpcMethodError(wrong ?? "", false);
+    const known = machine.nodes.get(given.ID);
+    if (known !== undefined && !isSameSecret(known.SecretID, given.SecretID)) {
+      throw new RpcMethodError("node secret ID does not match. Not registering node.", false);
+    }
+    const Node: Node = {
+      ...given,
+      // Only UpdateStatus changes the status of a node that is known.
+      Status: known?.Status ?? (given.Status || "initializing"),
+      SchedulingEligibility: given.SchedulingEligibility || "eligible",
+      NodePool: given.NodePool || "default",
+      StatusUpdatedAt: this.#nowSeconds(),
+    };
+    const index = await this.#commit(MessageType.nodeRegister, nodeRegisterRequest, {
+      ...request,
+      Node,
+    });
+    return this.#updated(given.ID, index);
+  }
+
+  async #updateStatus(body: Uint8Array): Promise<Uint8Array> {
+    const request = readRequest(nodeStatusRequest, body);
+    const { NodeID: id, Status: status } = request;
+    if (id === "") throw new RpcMethodError("missing node ID for client status update", false);
+    if (!isStatus(status)) throw new RpcMethodError("invalid status for node", false);
+    const known = this.#authenticated(id, request.AuthToken);
+    // Back from a network of its own, a node has to tell of its allocations first.
+    const back = known.Status === "disconnected" && status === "ready";
+    const Status = back ? "initializing" : status;
+    if (known.Status === Status && request.NodeEvent === null) return this.#updated(id, 0);
+    const reborn = known.Status === "down" ? "Node reregistered by heartbeat" : undefined;
+    const UpdatedAt = this.#nowSeconds();
+    const NodeEvent =
+      request.NodeEvent ?? (reborn === undefined ? null : clusterEvent(reborn, UpdatedAt));
+    const index = await this.#commit(MessageType.nodeUpdateStatus, nodeStatusRequest, {
+      ...request,
+      Status,
+      UpdatedAt,
+      NodeEvent,
+    });
+    if (Status === "down") this.#heartbeats.forget(id);
+    return this.#updated(id, index);
+  }
+
+  async #deregister(body: Uint8Array): Promise<Uint8Array> {
+    const request = readRequest(nodeDeregisterRequest, body);
+    const { NodeID: id } = request;
+    if (id === "") throw new RpcMethodError("missing node ID for client deregistration", false);
+    this.#known([id]);
+    const index = await this.#commit(MessageType.nodeDeregister, nodeDeregisterRequest, request);
+    return this.#removed([id], index);
+  }
+
+  async #batchDeregister(body: Uint8Array): Promise<Uint8Array> {
+    const request = readRequest(nodeBatchDeregisterRequest, body);
+    const ids = request.NodeIDs ?? [];
+    if (ids.length === 0) {
+      throw new RpcMethodError("missing node IDs for client deregistration", false);
+    }
+    this.#known(ids);
+    const { nodeBatchDeregister: type } = MessageType;
+    return this.#removed(ids, await this.#commit(type, nodeBatchDeregisterRequest, request));
+  }
+
+  #removed(ids: readonly string[], index: number): Uint8Array {
+    for (const id of ids) this.#heartbeats.forget(id);
+    const fields = { Index: BigInt(index), NodeModifyIndex: BigInt(index) };
+    return encodeValue(nodeUpdateReply, structOf(nodeUpdateReply, fields));
+  }
+
+  /** @throws RpcMethodError */
+  #known(ids: readonly string[]): void {
+    const { nodes } = this.#init.machine;
+    if (ids.some((id) => nodes.get(id) === undefined)) {
+      throw new RpcMethodError("node not found", false);
+    }
+  }
+
+  /** The node, if the caller knows its secret. @throws RpcMethodError */
+  #authenticated(id: string, token: string): Node {
+    const known = this.#init.machine.nodes.get(id);
+    if (known === undefined) throw new RpcMethodError("node not found", false);
+    if (token === "" || !isSameSecret(token, known.SecretID)) {
+      throw new RpcMethodError("Permission denied", false);
+    }
+    return known;
+  }
+
+  /** @param index 0: nothing was written, as for an ordinary heartbeat */
+  #updated(id: string, index: number): Uint8Array {
+    const { machine, consensus, servers } = this.#init;
+    const known = machine.nodes.get(id);
+    const away = known === undefined || known.Status === "down";
+    const ttlMs = away || consensus.role !== "leader" ? 0 : this.#heartbeats.heard(id);
+    const reply = structOf(nodeUpdateReply, {
+      HeartbeatTTL: nanosOf(ttlMs),
+      Index: BigInt(index),
+      LeaderRPCAddr: consensus.leader?.address ?? "",
+      NodeModifyIndex: BigInt(index),
+      NumNodes: machine.nodes.size,
+      SchedulingEligibility: known?.SchedulingEligibility ?? "",
+      Servers: servers(),
+    });
+    return encodeValue(nodeUpdateReply, reply);
+  }
+
+  async #missed(id: string): Promise<void> {
+    const { log, consensus, machine } = this.#init;
+    const known = machine.nodes.get(id);
+    if (known === undefined || known.Status === "down" || consensus.role !== "leader") return;
+    log.warn("node TTL expired", { node_id: id, name: known.Name });
+    const UpdatedAt = this.#nowSeconds();
+    const request = structOf(nodeStatusRequest, {
+      NodeID: id,
+      Status: "down",
+      UpdatedAt,
+      NodeEvent: clusterEvent("Node heartbeat missed", UpdatedAt),
+    });
+    try {
+      await this.#commit(MessageType.nodeUpdateStatus, nodeStatusRequest, request);
+    } catch (error) {
+      log.warn("cannot mark a node as down", { node_id: id, error: errorText(error) });
+    }
+  }
+
+  #list(options: QueryOptions, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const { machine } = this.#init;
+    const { Fields, Filter, Prefix, PerPage, NextToken, Reverse } = readRequest(
+      nodeListRequest,
+      body,
+    );
+    if (Filter !== "") {
+      throw new RpcMethodError("RPC Error:: 400,filter expressions are not evaluated here", false);
+    }
+    const how = { os: Fields?.OS === true, resources: Fields?.Resources === true };
+    const index = (): number => machine.nodes.index;
+    return this.#whenNewer(options, index, () => {
+      const all = machine.nodes.all().filter((one) => one.ID.startsWith(Prefix));
+      if (Reverse) all.reverse();
+      const from = NextToken === "" ? 0 : all.findIndex(({ ID }) => isFrom(ID, NextToken, Reverse));
+      const rest = from < 0 ? [] : all.slice(from);
+      const page = PerPage > 0 ? rest.slice(0, PerPage) : rest;
+      const meta = { ...this.#meta(index()), NextToken: rest[page.length]?.ID ?? "" };
+      return encodeValue(nodeListReply, { ...meta, Nodes: page.map((one) => stubOf(one, how)) });
+    });
+  }
+
+  #get(options: QueryOptions, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const { nodes } = this.#init.machine;
+    const { NodeID } = readRequest(nodeRequest, body);
+    const index = (): number => Number(nodes.get(NodeID)?.ModifyIndex ?? BigInt(nodes.index));
+    return this.#whenNewer(options, index, () => {
+      const known = nodes.get(NodeID);
+      const Node = known === undefined ? null : { ...known, SecretID: "" };
+      return encodeValue(singleNodeReply, { ...this.#meta(index()), Node });
+    });
+  }
+
+  #clientAllocs(options: QueryOptions, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const { NodeID, AuthToken, SecretID } = readRequest(nodeRequest, body);
+    this.#authenticated(NodeID, AuthToken || SecretID);
+    const none = new Map<string, never>();
+    return this.#whenNewer(
+      options,
+      () => ALLOCS_INDEX,
+      () => {
+        const reply = { ...this.#meta(ALLOCS_INDEX), Allocs: none, MigrateTokens: none };
+        return encodeValue(clientAllocsReply, reply);
+      },
+    );
+  }
+
+  #allocs(options: QueryOptions): Uint8Array | Promise<Uint8Array> {
+    return this.#whenNewer(
+      options,
+      () => ALLOCS_INDEX,
+      () => encodeValue(nodeAllocsReply, { ...this.#meta(ALLOCS_INDEX), Allocs: null }),
+    );
+  }
+
+  #whenNewer(
+    options: QueryOptions,
+    index: () => number,
+    answer: () => Uint8Array,
+  ): Uint8Array | Promise<Uint8Array> {
+    const { machine, clock, prng } = this.#init;
+    const watched = { index, watch: (changed: () => void) => machine.watch(changed) };
+    const newer = whenNewer(options, watched, clock, prng);
+    return newer === undefined ? answer() : newer.then(answer);
+  }
+
+  /** Unix time. */
+  #nowSeconds(): bigint {
+    return BigInt(Math.floor(this.#init.clock.wallMs() / 1000));
+  }
+
+  #meta(index: number): { [Key in keyof typeof queryMeta]: (typeof queryMeta)[Key]["zero"] } {
+    const { consensus } = this.#init;
+    const { lastContactMs = 0 } = consensus.stats();
+    return {
+      Index: BigInt(index),
+      KnownLeader: consensus.leader !== undefined,
+      LastContact: nanosOf(lastContactMs),
+      NextToken: "",
+    };
+  }
+
+  /** Without the caller's token: the log is no place for it. @throws RpcMethodError */
+  #commit<T extends { readonly AuthToken: string }>(
+    type: number,
+    codec: Codec<T>,
+    request: T,
+  ): Promise<number> {
+    const data = command(type, codec, { ...request, AuthToken: "" });
+    return committed(this.#init.consensus.apply(data));
+  }
+}
+
+/** What a registration lacks, in Nomad's words. */
+function faultOf(given: Node | null): string | undefined {
+  if (given === null) return "missing node for client registration";
+  const { ID, Datacenter, Name, Attributes, SecretID, NodePool, Status } = given;
+  if (ID === "") return "missing node ID for client registration";
+  if (Datacenter === "") return "missing datacenter for client registration";
+  if (Name === "") return "missing node name for client registration";
+  if (countIn(Attributes) === 0) return "missing attributes for client registration";
+  if (SecretID === "") return "missing node secret ID for client registration";
+  if (NodePool === "all") return 'node is not allowed to register in node pool "all"';
+  if (Status !== "" && !isStatus(Status)) return "invalid status for node";
+  return undefined;
+}
+
+/** Does a page that begins at `token` hold this one? */
+function isFrom(id: string, token: string, reverse: boolean): boolean {
+  return reverse ? id <= token : id >= token;
+}
+
+function isStatus(text: string): boolean {
+  return NODE_STATUSES.some((one) => one === text);
+}
+
+const NIL = any.zero;
+
+function stubOf(one: Node, how: { os: boolean; resources: boolean }): NodeListStub {
+  const { Attributes } = one;
+  const os = how.os ? textIn(Attributes, "os.name") : undefined;
+  const [Address = ""] = one.HTTPAddr.split(/:\d+$/);
+  return {
+    ...one,
+    Address,
+    Attributes: os === undefined ? NIL : mapBytes(new Map([["os.name", os]])),
+    Drain: one.DrainStrategy.length > 1,
+    NodeResources: how.resources ? one.NodeResources : NIL,
+    ReservedResources: how.resources ? one.ReservedResources : NIL,
+    Version: textIn(Attributes, "nomad.version") ?? "",
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * Streaming RPC (mode 05): a method's name, yes or no, its request, then values until either side
+ * has enough. Calls for other servers are passed on byte by byte (wire/rpc-and-raft.md §7).
+ *
+ * @module
+ */
+import type { ByteStream } from "../../host/host.ts";
+import { streamPair } from "../../host/stream-pair.ts";
+import { encodeValue } from "../../wire/codec.ts";
+import { streamAck, streamHeader } from "../../wire/rpc-stream.ts";
+import type { RpcForwarder } from "../rpc/client/forward.ts";
+import type { PoolTarget } from "../rpc/client/pool.ts";
+import type { RpcCounters } from "../rpc/counters.ts";
+import type { RpcCaller } from "../rpc/method-error.ts";
+import { StreamReader } from "../rpc/stream-reader.ts";
+
+/** For a header, an answer, a request. */
+export const HANDSHAKE_MS = 10_000;
+
+export interface StreamMethod {
+  /** Behind the "yes": reads its request off `reader`, answers on `stream`, and ends it. */
+  serve(stream: ByteStream, reader: StreamReader, caller: RpcCaller): Promise<void>;
+}
+
+/** A call that was taken: what comes back, and where more goes. */
+export interface StreamCall {
+  readonly stream: ByteStream;
+  readonly reader: StreamReader;
+}
+
+export interface StreamMethodsInit {
+  readonly methods: ReadonlyMap<string, StreamMethod>;
+  readonly counters: RpcCounters;
+}
+
+export class StreamMethods {
+  readonly #init: StreamMethodsInit;
+
+  constructor(init: StreamMethodsInit) {
+    this.#init = init;
+  }
+
+  /** Serves one stream behind its mode byte. */
+  async serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
+    const { counters } = this.#init;
+    counters.streaming += 1;
+    try {
+      await this.#serve(stream, caller);
+    } finally {
+      counters.streaming -= 1;
+    }
+  }
+
+  /** A call of our own, as if it had come to our port. @throws Error when it is refused */
+  async open(name: string, request: Uint8Array, stop?: AbortSignal): Promise<StreamCall> {
+    const [near, far] = streamPair();
+    stop?.addEventListener("abort", () => near.destroy());
+    void this.serve(far, { names: undefined });
+    return begin(near, name, request);
+  }
+
+  async #serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
+    const reader = new StreamReader(stream);
+    const header = await reader.next(streamHeader, HANDSHAKE_MS);
+    if (header === undefined) return stream.destroy();
+    const method = this.#init.methods.get(header.Method);
+    if (method === undefined) {
+      stream.write(encodeValue(streamAck, { Error: `Unknown rpc method: "${header.Method}"` }));
+      return stream.end();
+    }
+    stream.write(encodeValue(streamAck, { Error: "" }));
+    await method.serve(stream, reader, caller);
+  }
+}
+
+/**
+ * Lets another server answer: everything goes through as it comes, until both sides have ended.
+ *
+ * @param to a server, or a region: any of its servers
+ * @throws Error as long as nothing has been passed on
+ */
+export async function passOn(
+  call: StreamCall,
+  forwarder: RpcForwarder,
+  to: PoolTarget | string,
+  name: string,
+  request: Uint8Array,
+): Promise<void> {
+  const far = await begin(await forwarder.streamTo(to), name, request);
+  call.stream.write(far.reader.rest());
+  far.stream.write(call.reader.rest());
+  await splice(call.stream, far.stream);
+}
+
+async function begin(stream: ByteStream, name: string, request: Uint8Array): Promise<StreamCall> {
+  stream.write(encodeValue(streamHeader, { Method: name }));
+  const reader = new StreamReader(stream);
+  const ack = await reader.next(streamAck, HANDSHAKE_MS);
+  if (ack?.Error !== "") {
+    stream.destroy();
+    throw new Error(ack?.Error ?? "the other server did not answer");
+  }
+  stream.write(request);
+  return { stream, reader };
+}
+
+/** Everything that comes on one goes out on the other, until both have ended. */
+function splice(one: ByteStream, other: ByteStream): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      one.destroy();
+      other.destroy();
+      resolve();
+    };
+    const join = (from: ByteStream, to: ByteStream): void => {
+      from.listen({
+        data: (chunk) => {
+          if (!to.write(chunk)) from.pause();
+        },
+        ended: () => to.end(),
+        closed: over,
+        drained: () => to.resume(),
+      });
+    };
+    join(one, other);
+    join(other, one);
+    // Whoever read before us may have had enough.
+    one.resume();
+    other.resume();
+  });
+}

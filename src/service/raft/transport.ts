@@ -1,0 +1,199 @@
+/**
+ * Raft's calls over the encrypted server port (mode 02): on each connection strictly in order, so
+ * heartbeats, votes, entries and snapshots have connections of their own.
+ *
+ * @module
+ */
+import { errorText } from "../../host/error-text.ts";
+import type { ByteStream, Log } from "../../host/host.ts";
+import { parseIp, splitHostPort } from "../../host/ip.ts";
+import type { Address } from "../../protocol/ports.ts";
+import type { Lane } from "../../protocol/raft/action.ts";
+import type { RaftAnswer, RaftCall, RaftServer, Sender } from "../../protocol/raft/message.ts";
+import { decodeAnswer, encodeAnswer, encodeCall, toCall } from "../../wire/raft-codec.ts";
+import { decodeRaftRequest, raftAnswerLength } from "../../wire/raft-message.ts";
+import { ByteQueue } from "../byte-queue.ts";
+import type { RpcDialer } from "../rpc/client/dial.ts";
+import { RpcMode } from "../rpc/mode.ts";
+
+/** hashicorp/raft's, for dialling and for each answer. */
+const TIMEOUT_MS = 10_000;
+/** A snapshot has so much time for each such piece of it. */
+const SNAPSHOT_PIECE_BYTES = 256 * 1024;
+const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+const SNAPSHOT_BYTES_MAX = 1024 * 1024 * 1024;
+
+export interface RaftTransportInit {
+  readonly self: Sender;
+  readonly region: string;
+  readonly dialer: Pick<RpcDialer, "connect">;
+  readonly log: Log;
+}
+
+/** What came back; undefined: nothing will. */
+type Settle = (answer: RaftAnswer | undefined) => void;
+
+export class RaftTransport {
+  readonly #init: RaftTransportInit;
+  readonly #lines = new Map<string, Line>();
+  #closed = false;
+
+  constructor(init: RaftTransportInit) {
+    this.#init = init;
+  }
+
+  /** @param data a snapshot's bytes, behind an install-snapshot */
+  send(to: RaftServer, lane: Lane, call: RaftCall, data: Uint8Array, settle: Settle): void {
+    const address = addressOf(to.address);
+    if (address === undefined || this.#closed) return settle(undefined);
+    const key = `${to.address} ${lane}`;
+    let line = this.#lines.get(key);
+    if (line === undefined || line.broken) {
+      line = new Line(this.#init, address, () => this.#lines.delete(key));
+      this.#lines.set(key, line);
+    }
+    line.send(call, data, settle);
+  }
+
+  /** New connections from now on: the TLS settings have changed. */
+  reset(): void {
+    for (const line of this.#lines.values()) line.retire();
+    this.#lines.clear();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const line of [...this.#lines.values()]) line.destroy();
+    this.#lines.clear();
+  }
+}
+
+function addressOf(text: string): Address | undefined {
+  const { host, port } = splitHostPort(text);
+  const ip = parseIp(host);
+  return ip === undefined || port === undefined ? undefined : { ip, port };
+}
+
+interface Waiting {
+  readonly kind: RaftCall["kind"];
+  readonly settle: Settle;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** One connection: calls out, answers in the same order. */
+class Line {
+  readonly #waiting: Waiting[] = [];
+  readonly #pending = new ByteQueue();
+  readonly #gone: () => void;
+  #stream: ByteStream | undefined;
+  #unsent: Uint8Array[] = [];
+  #retired = false;
+  broken = false;
+
+  constructor(init: RaftTransportInit, address: Address, gone: () => void) {
+    this.#gone = gone;
+    const { dialer, region, log } = init;
+    dialer.connect(address, region, RpcMode.raft, TIMEOUT_MS).then(
+      ({ stream }) => this.#connected(stream),
+      (error: unknown) => {
+        log.debug("cannot dial for Raft", { error: errorText(error) });
+        this.destroy();
+      },
+    );
+  }
+
+  send(call: RaftCall, data: Uint8Array, settle: Settle): void {
+    const pieces = Math.max(1, data.length / SNAPSHOT_PIECE_BYTES);
+    const timer = setTimeout(() => this.destroy(), TIMEOUT_MS * pieces);
+    this.#waiting.push({ kind: call.kind, settle, timer });
+    const bytes = [encodeCall(call, data.length), ...(data.length === 0 ? [] : [data])];
+    if (this.#stream === undefined) this.#unsent.push(...bytes);
+    else for (const one of bytes) this.#stream.write(one);
+  }
+
+  /** Ends when what is under way is answered. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#waiting.length === 0) this.destroy();
+  }
+
+  destroy(): void {
+    if (this.broken) return;
+    this.broken = true;
+    this.#stream?.destroy();
+    this.#gone();
+    for (const { settle, timer } of this.#waiting.splice(0)) {
+      clearTimeout(timer);
+      settle(undefined);
+    }
+  }
+
+  #connected(stream: ByteStream): void {
+    if (this.broken) return stream.destroy();
+    this.#stream = stream;
+    stream.listen({
+      data: (chunk) => this.#data(chunk),
+      ended: () => this.destroy(),
+      closed: () => this.destroy(),
+    });
+    for (const bytes of this.#unsent.splice(0)) stream.write(bytes);
+  }
+
+  #data(chunk: Uint8Array): void {
+    this.#pending.push(chunk);
+    while (!this.broken && this.#pending.length > 0) {
+      const length = raftAnswerLength(this.#pending.peek());
+      const waiting = this.#waiting[0];
+      if (length === "more" && this.#pending.length < REQUEST_BYTES_MAX) return;
+      if (typeof length !== "number" || waiting === undefined) return this.destroy();
+      const answer = decodeAnswer(waiting.kind, this.#pending.peek().subarray(0, length));
+      this.#pending.drop(length);
+      this.#waiting.shift();
+      clearTimeout(waiting.timer);
+      // An error of the other side's is no answer to what we asked.
+      waiting.settle(typeof answer === "string" ? undefined : answer);
+    }
+    if (this.#retired && this.#waiting.length === 0) this.destroy();
+  }
+}
+
+/** Answers one connection's calls in order. */
+export function serveRaft(
+  stream: ByteStream,
+  self: Sender,
+  handle: (call: RaftCall, data: Uint8Array) => Promise<RaftAnswer | string>,
+): void {
+  const pending = new ByteQueue();
+  let busy = false;
+  let over = false;
+  const next = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    while (!over) {
+      const read = decodeRaftRequest(pending.peek());
+      if (read.kind === "malformed") return stream.destroy();
+      if (read.kind === "more") break;
+      const call = toCall(read.request);
+      const size = typeof call === "string" ? 0 : call.size;
+      if (size < 0 || size > SNAPSHOT_BYTES_MAX) return stream.destroy();
+      if (pending.length < read.bytes + size) break;
+      pending.drop(read.bytes);
+      const data = pending.peek().slice(0, size);
+      pending.drop(size);
+      const answer = typeof call === "string" ? call : await handle(call.call, data);
+      if (!over) stream.write(encodeAnswer(answer, self));
+    }
+    busy = false;
+  };
+  stream.listen({
+    data: (chunk) => {
+      pending.push(chunk);
+      if (pending.length > SNAPSHOT_BYTES_MAX) return stream.destroy();
+      void next();
+    },
+    ended: () => stream.end(),
+    closed: () => {
+      over = true;
+    },
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * Calls on one stream, one after another: a request, then its answer (wire/rpc-and-raft.md §4).
+ *
+ * @module
+ */
+import type { ByteStream } from "../../host/host.ts";
+import { decodeResponse, encodeRequest } from "../../wire/rpc-frame.ts";
+import { ByteQueue } from "../byte-queue.ts";
+
+const REPLY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** The server answered, and its answer is an error. */
+export class RpcRemoteError extends Error {
+  override readonly name = "RpcRemoteError";
+}
+
+/** The stream ended before the answer. */
+export class RpcLostError extends Error {
+  override readonly name = "RpcLostError";
+}
+
+interface Waiting {
+  readonly resolve: (body: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** Go's callers count over all streams of a process; so do we. */
+let seq = 0n;
+
+export class CallStream {
+  readonly #stream: ByteStream;
+  readonly #gone: string;
+  readonly #pending = new ByteQueue();
+  #waiting: Waiting | undefined;
+  #lost: string | undefined;
+
+  /** @param secured only for the words of an error */
+  constructor(stream: ByteStream, secured: boolean) {
+    this.#stream = stream;
+    this.#gone = secured
+      ? "rpc error: EOF: the peer closed the connection: it may not accept the names of our certificate"
+      : "rpc error: EOF: the peer closed the connection: it may require TLS (set tls { rpc = true })";
+    stream.listen({
+      data: (chunk) => this.#data(chunk),
+      ended: () => this.#fail(this.#gone),
+      closed: (error) =>
+        this.#fail(error === undefined ? this.#gone : `rpc error: ${error.message}`),
+    });
+  }
+
+  /** Can it take another call? */
+  get usable(): boolean {
+    return this.#lost === undefined && this.#waiting === undefined;
+  }
+
+  /** @throws RpcRemoteError, RpcLostError */
+  call(method: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    if (this.#lost !== undefined) return Promise.reject(new RpcLostError(this.#lost));
+    seq += 1n;
+    const request = encodeRequest({ seq, method, body });
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#fail("rpc error: i/o timeout");
+        this.#stream.destroy();
+      }, timeoutMs);
+      this.#waiting = { resolve, reject, timer };
+      this.#stream.write(request);
+    });
+  }
+
+  close(): void {
+    this.#stream.end();
+  }
+
+  #data(chunk: Uint8Array): void {
+    this.#pending.push(chunk);
+    if (this.#pending.length > REPLY_BYTES_MAX) return this.#broken("reply too large");
+    const waiting = this.#waiting;
+    if (waiting === undefined) return this.#broken("an answer to nothing");
+    const progress = decodeResponse(this.#pending.peek());
+    if (progress.kind === "malformed") return this.#broken("malformed reply");
+    if (progress.kind === "more") return;
+    this.#pending.drop(progress.bytes);
+    this.#waiting = undefined;
+    clearTimeout(waiting.timer);
+    const { error, body } = progress.frame;
+    if (error === "") waiting.resolve(body);
+    else waiting.reject(new RpcRemoteError(error));
+  }
+
+  #broken(why: string): void {
+    this.#fail(`rpc error: ${why}`);
+    this.#stream.destroy();
+  }
+
+  #fail(message: string): void {
+    this.#lost ??= message;
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    clearTimeout(waiting.timer);
+    waiting.reject(new RpcLostError(message));
+  }
+}

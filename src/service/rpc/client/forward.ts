@@ -1,0 +1,154 @@
+/**
+ * Requests that another server has to answer: the leader, or any of another region
+ * (wire/rpc-and-raft.md §4.2).
+ *
+ * @module
+ */
+import { errorText } from "../../../host/error-text.ts";
+import type { ByteStream, Clock } from "../../../host/host.ts";
+import type { Prng } from "../../../protocol/ports.ts";
+import { randomInt } from "../../../protocol/prng.ts";
+import { markForwarded, type QueryOptions } from "../../../wire/rpc-status.ts";
+import { queryWaitMs } from "../../blocking-query.ts";
+import { RpcRemoteError } from "../call.ts";
+import type { RpcCounters } from "../counters.ts";
+import { RpcMethodError } from "../method-error.ts";
+import type { PoolTarget, RpcPool } from "./pool.ts";
+
+/** For a leader to be there (Nomad's RPCHoldTimeout), asked again at least so often. */
+const HOLD_MS = 5000;
+const HOLD_JITTER_MS = 312;
+/** For an answer, beyond what a blocking query may wait. */
+const ANSWER_MS = 60_000;
+/** Servers of another region that are tried. */
+const TRIES_MAX = 3;
+
+export interface RpcForwarderInit {
+  readonly pool: Pick<RpcPool, "call" | "stream">;
+  readonly counters: RpcCounters;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  /** Living servers of a region, ourselves not among them. */
+  readonly servers: (region: string) => readonly PoolTarget[];
+  /** "self", the leader of our region, or undefined while there is none. */
+  readonly leader: () => PoolTarget | "self" | undefined;
+}
+
+export class RpcForwarder {
+  readonly #init: RpcForwarderInit;
+
+  constructor(init: RpcForwarderInit) {
+    this.#init = init;
+  }
+
+  weLead(): boolean {
+    return this.#init.leader() === "self";
+  }
+
+  /** @throws RpcMethodError */
+  async toRegion(
+    region: string,
+    method: string,
+    body: Uint8Array,
+    options: QueryOptions,
+  ): Promise<Uint8Array> {
+    const { prng, servers } = this.#init;
+    const known = [...servers(region)];
+    if (known.length === 0) throw new RpcMethodError("No path to region", false);
+    for (let tries = 1; ; tries++) {
+      const [target] = known.splice(randomInt(prng, known.length), 1);
+      if (target === undefined) throw new RpcMethodError("No path to region", false);
+      try {
+        return await this.#pass(target, method, body, options);
+      } catch (error) {
+        // A server that cannot be reached has not heard the request: another one may.
+        const answered = error instanceof RpcRemoteError;
+        if (answered || !isRead(options) || tries === TRIES_MAX || known.length === 0) {
+          throw asMethodError(error);
+        }
+      }
+    }
+  }
+
+  /**
+   * @param lead runs it here, if we are or become the leader
+   * @param verify fails when we do not lead any more: then somebody else does, or will
+   * @throws RpcMethodError
+   */
+  async toLeader(
+    method: string,
+    body: Uint8Array,
+    options: QueryOptions,
+    lead: () => Uint8Array | Promise<Uint8Array>,
+    verify?: () => Promise<unknown>,
+  ): Promise<Uint8Array> {
+    const { clock, prng } = this.#init;
+    const until = clock.now() + HOLD_MS;
+    for (;;) {
+      const leader = this.#init.leader();
+      if (leader === "self") {
+        if (verify === undefined || (await succeeds(verify()))) return lead();
+      } else if (leader !== undefined) {
+        try {
+          return await this.#pass(leader, method, body, options);
+        } catch (error) {
+          if (!errorText(error).includes("No cluster leader")) throw asMethodError(error);
+        }
+      }
+      const left = until - clock.now();
+      if (left <= 0) throw new RpcMethodError("No cluster leader", false);
+      const wait = Math.min(left, prng.next() * HOLD_JITTER_MS);
+      await new Promise<void>((resolve) => void clock.schedule(clock.now() + wait, resolve));
+    }
+  }
+
+  /** A streaming call's other half, at a server of `region`. @throws RpcMethodError */
+  async streamTo(target: PoolTarget | string): Promise<ByteStream> {
+    const { pool, prng, servers, counters } = this.#init;
+    const known = typeof target === "string" ? servers(target) : [target];
+    const one = known[randomInt(prng, known.length)];
+    if (one === undefined) throw new RpcMethodError("No path to region", false);
+    counters.forwarded += 1;
+    return pool.stream(one).catch((error: unknown) => {
+      throw asMethodError(error);
+    });
+  }
+
+  async #pass(
+    target: PoolTarget,
+    method: string,
+    body: Uint8Array,
+    options: QueryOptions,
+  ): Promise<Uint8Array> {
+    const { pool, counters } = this.#init;
+    counters.forwarded += 1;
+    const repeat = isRead(options);
+    return pool.call(target, method, markForwarded(body), answerWithinMs(options), repeat);
+  }
+}
+
+/** Requests that change something carry WriteRequest, which has none of these. */
+function isRead(options: QueryOptions): boolean {
+  return options.AllowStale || options.MinQueryIndex > 0n;
+}
+
+/** How long an answer may take: a blocking query is held open by whoever answers it. */
+export function answerWithinMs(options: QueryOptions): number {
+  if (options.MinQueryIndex === 0n && options.MaxQueryTime <= 0n) return ANSWER_MS;
+  const held = queryWaitMs(options);
+  return ANSWER_MS + held + held / 16;
+}
+
+/** One prefix for each hop, but none for an error with a code (§4.3). */
+function asMethodError(error: unknown): RpcMethodError {
+  const text = errorText(error);
+  const prefixed = text.startsWith("RPC Error:: ") || !(error instanceof RpcRemoteError);
+  return new RpcMethodError(prefixed ? text : `rpc error: ${text}`, false);
+}
+
+function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,18 @@
+/** What a method says when it fails, and to whom. */
+
+/** An error for the caller; its text is part of the protocol. */
+export class RpcMethodError extends Error {
+  override readonly name = "RpcMethodError";
+  readonly endsStream: boolean;
+
+  constructor(message: string, endsStream: boolean) {
+    super(message);
+    this.endsStream = endsStream;
+  }
+}
+
+/** Who calls: what its connection proved. */
+export interface RpcCaller {
+  /** Names of its certificate; undefined: no TLS, or names are not looked at. */
+  readonly names: readonly string[] | undefined;
+}

@@ -1,0 +1,198 @@
+/**
+ * net-rpc on one stream or connection: requests one after another, the next one read when the
+ * answer is out (wire/rpc-and-raft.md §4).
+ *
+ * @module
+ */
+import { errorText } from "../../../host/error-text.ts";
+import type { ByteStream, Clock } from "../../../host/host.ts";
+import { decodeRequest, encodeResponse, type RpcRequest } from "../../../wire/rpc-frame.ts";
+import { encodeEmpty } from "../../../wire/rpc-status.ts";
+import { ByteQueue } from "../../byte-queue.ts";
+import type { RpcMethods } from "../../methods/methods.ts";
+import type { RpcCounters } from "../counters.ts";
+import type { RpcCaller } from "../method-error.ts";
+import { RpcMethodError } from "../method-error.ts";
+
+/** One request; real ones of the methods served stay below 1 KiB, a whole node's below 64. */
+const REQUEST_BYTES_MAX = 1024 * 1024;
+/** For the rest of a request that has begun. */
+const REQUEST_MS = 30_000;
+
+export interface ServeCalls {
+  readonly methods: Pick<RpcMethods, "call">;
+  readonly counters: RpcCounters;
+  readonly clock: Clock;
+  readonly caller: RpcCaller;
+  /** The peer sent what is no request: the stream is over. */
+  readonly refuse: (reason: string, message: string) => void;
+  /** For the first request, and for each next one: 0 is for ever. */
+  readonly firstMs: number;
+  readonly idleMs: number;
+  /** What all streams of the connection may hold of requests that are not whole yet. */
+  readonly budget: ByteBudget;
+}
+
+/** Bytes that a connection's peer may have us keep. */
+export class ByteBudget {
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /** @returns false when there are no more; negative `bytes` give back */
+  take(bytes: number): boolean {
+    this.#left -= bytes;
+    return this.#left >= 0;
+  }
+}
+
+export function serveCalls(stream: ByteStream, how: ServeCalls): void {
+  new Calls(stream, how).start();
+}
+
+class Calls {
+  readonly #stream: ByteStream;
+  readonly #how: ServeCalls;
+  readonly #pending = new ByteQueue();
+  #busy = false;
+  #over = false;
+  #peerEnded = false;
+  #blocked = false;
+  /** Of the connection's budget. */
+  #held = 0;
+  /** Ends the wait for a request. */
+  #cancel: (() => void) | undefined;
+
+  constructor(stream: ByteStream, how: ServeCalls) {
+    this.#stream = stream;
+    this.#how = how;
+  }
+
+  start(): void {
+    this.#wait(this.#how.firstMs);
+    this.#stream.listen({
+      data: (chunk) => {
+        if (this.#over) return;
+        this.#pending.push(chunk);
+        if (this.#pending.length > REQUEST_BYTES_MAX) {
+          this.#refuse("too-much", "rpc: a request of more than 1 MiB");
+        } else this.#next();
+        this.#account();
+      },
+      ended: () => {
+        this.#peerEnded = true;
+        if (!this.#busy) this.#end();
+      },
+      closed: () => this.#stop(),
+      drained: () => {
+        this.#blocked = false;
+        this.#goOn();
+      },
+    });
+  }
+
+  /** Requests that have come, until one has to wait. */
+  #next(): void {
+    while (!this.#busy && !this.#over && !this.#blocked && this.#pending.length > 0) {
+      const progress = decodeRequest(this.#pending.peek());
+      if (progress.kind === "more") return this.#wait(REQUEST_MS);
+      if (progress.kind === "malformed") {
+        return this.#refuse("malformed", "rpc: a request that cannot be decoded");
+      }
+      this.#pending.drop(progress.bytes);
+      this.#answer(progress.frame);
+    }
+  }
+
+  #answer(request: RpcRequest): void {
+    const { methods, counters, caller } = this.#how;
+    counters.requests += 1;
+    this.#cancel?.();
+    try {
+      const answer = methods.call(request.method, request.body, caller);
+      if (answer instanceof Uint8Array) return this.#reply(request, "", answer);
+      // Others wait in line, and in the end the peer does.
+      this.#busy = true;
+      this.#stream.pause();
+      void answer.then(
+        (body) => this.#later(request, "", body),
+        (error: unknown) => this.#laterFailed(request, error),
+      );
+    } catch (error) {
+      this.#failed(request, error);
+    }
+  }
+
+  #later(request: RpcRequest, error: string, body: Uint8Array): void {
+    this.#busy = false;
+    if (this.#over) return;
+    this.#reply(request, error, body);
+    this.#goOn();
+  }
+
+  #laterFailed(request: RpcRequest, error: unknown): void {
+    this.#busy = false;
+    if (this.#over) return;
+    this.#failed(request, error);
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#next();
+    this.#account();
+    if (this.#busy || this.#blocked || this.#over) return;
+    this.#stream.resume();
+    if (this.#peerEnded) this.#end();
+  }
+
+  #failed(request: RpcRequest, error: unknown): void {
+    this.#how.counters.requestErrors += 1;
+    this.#reply(request, errorText(error), encodeEmpty());
+    // As net/rpc has it: an unknown method costs the stream, a method's own error does not.
+    if (!(error instanceof RpcMethodError) || error.endsStream) this.#end();
+  }
+
+  #reply({ seq, method }: RpcRequest, error: string, body: Uint8Array): void {
+    // Whoever does not read answers is not read either.
+    this.#blocked = !this.#stream.write(encodeResponse({ seq, method, error, body }));
+    if (this.#blocked) this.#stream.pause();
+    this.#wait(this.#how.idleMs);
+  }
+
+  #end(): void {
+    this.#stop();
+    this.#stream.end();
+  }
+
+  #refuse(reason: string, message: string): void {
+    this.#stop();
+    this.#how.refuse(reason, message);
+  }
+
+  #stop(): void {
+    this.#over = true;
+    this.#pending.drop(this.#pending.length);
+    this.#account();
+    this.#cancel?.();
+  }
+
+  /** What waits here counts against the whole connection. */
+  #account(): void {
+    const change = this.#pending.length - this.#held;
+    this.#held += change;
+    if (change === 0 || this.#how.budget.take(change) || this.#over) return;
+    this.#refuse("too-much", "rpc: too many requests that are not whole");
+  }
+
+  #wait(timeoutMs: number): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (timeoutMs === 0 || this.#over) return;
+    const { clock } = this.#how;
+    this.#cancel = clock.schedule(clock.now() + timeoutMs, () => {
+      this.#refuse("idle", "rpc: no request for too long");
+    });
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * The server port: one byte chooses the protocol, TLS first where it is required
+ * (wire/rpc-and-raft.md §1). What a peer may cost is limited at each stage.
+ *
+ * @module
+ */
+import { errorText } from "../../../host/error-text.ts";
+import type { ByteStream, Clock, Log, StreamServer } from "../../../host/host.ts";
+import { formatAddress } from "../../../host/ip.ts";
+import type { SocketStream } from "../../../host/network.ts";
+import { certificateNames } from "../../../tls/certificate.ts";
+import {
+  acceptTls,
+  type SecuredStream,
+  TlsError,
+  type TlsIdentity,
+} from "../../../tls/handshake.ts";
+import { ConnectionLimit } from "../../connection-limit.ts";
+import type { RpcMethods } from "../../methods/methods.ts";
+import type { StreamMethods } from "../../methods/stream-methods.ts";
+import { countRefusal, RefusalLog } from "../../refusals.ts";
+import type { RpcSecurity } from "../client/dial.ts";
+import type { RpcCounters } from "../counters.ts";
+import type { RpcCaller } from "../method-error.ts";
+import { MODE_NAMES, RpcMode } from "../mode.ts";
+import { Mux } from "../mux.ts";
+import { isServer, mayDial, serverName } from "../roles.ts";
+import { RpcConnections } from "./connections.ts";
+import { ByteBudget, serveCalls } from "./serve.ts";
+
+/** Nomad waits for ever for the byte inside TLS; anybody with a certificate could hold us up. */
+const INNER_BYTE_MS = 30_000;
+/** On a connection without multiplexing: for the first request, and for the next. */
+const FIRST_REQUEST_MS = 30_000;
+const NEXT_REQUEST_MS = 10 * 60_000;
+/** Requests that are not whole yet, of all streams of a connection. */
+const PENDING_BYTES_MAX = 16 * 1024 * 1024;
+/** Connections of one address that streaming must leave for calls (Nomad's number). */
+const STREAMING_RESERVED = 20;
+/** First byte of a TLS record: somebody speaks TLS without Nomad's byte in front. */
+const TLS_RECORD = 0x16;
+
+export interface RpcServerInit {
+  readonly region: string;
+  readonly security: () => RpcSecurity;
+  readonly handshakeTimeoutMs: number;
+  readonly connectionsPerClientMax: number;
+  readonly methods: RpcMethods;
+  readonly streams: StreamMethods;
+  /** Serves a Raft connection behind its mode byte. */
+  readonly raft: (stream: ByteStream) => void;
+  readonly counters: RpcCounters;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly listen: (accept: (stream: SocketStream) => void) => Promise<StreamServer>;
+}
+
+/** A connection whose protocol may be chosen now. */
+interface Chosen {
+  readonly stream: SocketStream;
+  readonly secured: boolean;
+  readonly caller: RpcCaller;
+}
+
+export class RpcServer {
+  readonly #init: RpcServerInit;
+  readonly #limit: ConnectionLimit;
+  readonly #streamingLimit: ConnectionLimit;
+  readonly #refusals: RefusalLog;
+  readonly #connections: RpcConnections;
+  #server: StreamServer | undefined;
+
+  constructor(init: RpcServerInit) {
+    this.#init = init;
+    const max = init.connectionsPerClientMax;
+    this.#limit = new ConnectionLimit(max);
+    this.#streamingLimit = new ConnectionLimit(max === 0 ? 0 : max - STREAMING_RESERVED);
+    this.#refusals = new RefusalLog(init.clock, init.log);
+    this.#connections = new RpcConnections(init.counters, init.clock);
+  }
+
+  async start(): Promise<void> {
+    this.#server = await this.#init.listen((stream) => this.#accept(stream));
+  }
+
+  async close(): Promise<void> {
+    this.#connections.close();
+    await this.#server?.close();
+  }
+
+  /** The security settings changed: connections in the clear end with their calls, if they must. */
+  reloaded(): void {
+    const { identity, upgradeMode } = this.#init.security();
+    if (identity !== undefined && !upgradeMode) this.#connections.drainPlain();
+  }
+
+  #accept(stream: SocketStream): void {
+    const { ip } = stream.remote;
+    if (!this.#limit.take(ip)) {
+      const limit = this.#init.connectionsPerClientMax;
+      const message = "rejecting client for exceeding maximum RPC connections";
+      return this.#refuse(stream, "too-many-connections", message, { limit });
+    }
+    this.#connections.add(stream);
+    stream.socket.once("close", () => {
+      this.#connections.remove(stream);
+      this.#limit.release(ip);
+    });
+    void this.#plain(stream);
+  }
+
+  async #plain(stream: SocketStream): Promise<void> {
+    const { handshakeTimeoutMs, security, counters } = this.#init;
+    const mode = await stream.takeFirst(handshakeTimeoutMs);
+    if (mode === "ended") return stream.destroy();
+    if (mode === "timeout") {
+      return this.#refuse(stream, "timeout", "failed to read first RPC byte: i/o timeout");
+    }
+    const { identity, upgradeMode } = security();
+    if (mode === RpcMode.tls) {
+      if (identity !== undefined) return this.#secure(stream, identity);
+      const message =
+        "TLS connection attempted, server not configured for TLS: set tls { rpc = true }";
+      return this.#refuse(stream, "tls-not-configured", message);
+    }
+    if (identity !== undefined && !upgradeMode) {
+      const message =
+        mode === TLS_RECORD
+          ? "a TLS connection without Nomad's leading byte: the RPC port speaks TLS only to agents"
+          : "non-TLS connection attempted with RequireTLS set: set tls { rpc = true } on the dialler";
+      return this.#refuse(stream, "plaintext", message);
+    }
+    counters.plainConnections += 1;
+    this.#connections.isPlain(stream);
+    this.#serve({ stream, secured: false, caller: { names: undefined } }, mode);
+  }
+
+  async #secure(plain: SocketStream, identity: TlsIdentity): Promise<void> {
+    const { handshakeTimeoutMs: timeoutMs, counters, security, region } = this.#init;
+    let accepted: SecuredStream;
+    try {
+      accepted = await acceptTls(plain, identity, { requireClient: true, timeoutMs });
+    } catch (error) {
+      return this.#refusedHandshake(plain, identity, error);
+    }
+    const { stream, peer } = accepted;
+    const names = peer === undefined ? [] : certificateNames(peer);
+    const { verifyServerHostname } = security();
+    if (verifyServerHostname && !mayDial(names, region)) {
+      countRefusal(counters.inbound.refused, "wrong-role");
+      const message =
+        "failed TLS handshake: invalid role or region for certificate: " +
+        `it must name server.<region>.nomad or client.${region}.nomad`;
+      return this.#refuse(stream, "wrong-role", message, { names });
+    }
+    counters.inbound.accepted += 1;
+    const inner = await stream.takeFirst(INNER_BYTE_MS);
+    if (inner === "timeout") {
+      return this.#refuse(stream, "timeout", "failed to read inner RPC byte: i/o timeout");
+    }
+    if (inner === "ended") return stream.destroy();
+    if (inner === RpcMode.tls) {
+      const message = "TLS connection attempting to establish inner TLS connection";
+      return this.#refuse(stream, "inner-tls", message);
+    }
+    const caller = { names: verifyServerHostname ? names : undefined };
+    this.#serve({ stream, secured: true, caller }, inner);
+  }
+
+  #refusedHandshake(stream: SocketStream, tls: TlsIdentity, error: unknown): void {
+    const reason = error instanceof TlsError ? error.reason : "other";
+    const detail = errorText(error);
+    countRefusal(this.#init.counters.inbound.refused, reason);
+    const authorities = tls.material.authorities.map((one) => one.commonName);
+    const fields = { our_ca: authorities, our_cert: tls.material.certificate.commonName };
+    this.#refuse(stream, reason, `failed TLS handshake: ${detail}: ${nextStep(reason)}`, fields);
+  }
+
+  #serve(chosen: Chosen, mode: number): void {
+    const { stream } = chosen;
+    const name = MODE_NAMES.get(mode);
+    if (name === undefined) {
+      const message = "unrecognized RPC byte";
+      return this.#refuse(stream, "unknown-byte", message, { byte: mode });
+    }
+    countRefusal(this.#init.counters.connections, name);
+    switch (mode) {
+      case RpcMode.nomad:
+        return this.#calls(chosen);
+      case RpcMode.raft:
+        return this.#raft(chosen);
+      case RpcMode.streaming:
+        return this.#streaming(chosen);
+      default:
+        return this.#multiplex(chosen, mode === RpcMode.multiplexV2);
+    }
+  }
+
+  #calls({ stream, caller }: Chosen): void {
+    const { methods, counters, clock } = this.#init;
+    serveCalls(stream, {
+      methods,
+      counters,
+      clock,
+      caller,
+      refuse: (reason, message) => this.#refuse(stream, reason, message),
+      firstMs: FIRST_REQUEST_MS,
+      idleMs: NEXT_REQUEST_MS,
+      budget: new ByteBudget(PENDING_BYTES_MAX),
+    });
+  }
+
+  /** Raft between servers of one region only; a cluster on its way to TLS has to let it pass. */
+  #raft({ stream, secured, caller }: Chosen): void {
+    const { security, region, raft } = this.#init;
+    const mustProve = secured && caller.names !== undefined && !security().upgradeMode;
+    if (mustProve && !isServer(caller.names ?? [], region)) {
+      const message = `a Raft connection must prove the name ${serverName(region)}`;
+      return this.#refuse(stream, "raft-not-a-server", message, { names: caller.names ?? [] });
+    }
+    raft(stream);
+  }
+
+  #streaming({ stream, caller }: Chosen): void {
+    const { ip } = stream.remote;
+    if (!this.#streamingLimit.take(ip)) {
+      const message = "rejecting client for exceeding maximum streaming RPC connections";
+      return this.#refuse(stream, "too-many-streaming", message);
+    }
+    stream.socket.once("close", () => this.#streamingLimit.release(ip));
+    void this.#init.streams.serve(stream, caller);
+  }
+
+  #multiplex(chosen: Chosen, withByte: boolean): void {
+    const { clock, counters } = this.#init;
+    const { stream } = chosen;
+    const budget = new ByteBudget(PENDING_BYTES_MAX);
+    const mux = new Mux({
+      stream,
+      dialer: false,
+      clock,
+      onStream: (one) => {
+        if (withByte) void this.#choose(one, mux, chosen, budget);
+        else this.#streamCalls(one, chosen, budget);
+      },
+      onClosed: (why) => {
+        if (why !== "") countRefusal(counters.sessionFailures, why);
+      },
+    });
+    this.#connections.isMultiplexed(stream, mux);
+    mux.start();
+  }
+
+  /** The first byte of a stream; a wrong one costs the whole session, as in Nomad. */
+  async #choose(one: ByteStream, mux: Mux, chosen: Chosen, budget: ByteBudget): Promise<void> {
+    const byte = await one.takeFirst(this.#init.handshakeTimeoutMs);
+    if (byte === RpcMode.nomad) return this.#streamCalls(one, chosen, budget);
+    if (byte === RpcMode.streaming) return this.#init.streams.serve(one, chosen.caller);
+    if (byte === "ended") return one.end();
+    if (byte === "timeout") return one.destroy();
+    mux.close();
+    this.#refuse(chosen.stream, "bad-stream-byte", "unrecognized RPC byte of a stream", { byte });
+  }
+
+  #streamCalls(one: ByteStream, { stream, caller }: Chosen, budget: ByteBudget): void {
+    const { methods, counters, clock } = this.#init;
+    serveCalls(one, {
+      methods,
+      counters,
+      clock,
+      caller,
+      refuse: (reason, message) => {
+        this.#note(stream, reason, message, {});
+        one.destroy();
+      },
+      firstMs: 0,
+      idleMs: 0,
+      budget,
+    });
+  }
+
+  #refuse(stream: SocketStream, reason: string, message: string, fields: RefusalFields = {}): void {
+    this.#note(stream, reason, message, fields);
+    stream.destroy();
+  }
+
+  #note(stream: SocketStream, reason: string, message: string, fields: RefusalFields): void {
+    countRefusal(this.#init.counters.refused, reason);
+    const remote = formatAddress(stream.remote);
+    this.#refusals.note(reason, message, () => ({ remote_addr: remote, ...fields }));
+  }
+}
+
+type RefusalFields = Readonly<Record<string, string | number | readonly string[]>>;
+
+/** What the operator of either side may do about it. */
+function nextStep(reason: string): string {
+  switch (reason) {
+    case "no-certificate":
+      return "the dialler must have cert_file and key_file";
+    case "unknown-authority":
+      return "the dialler's certificate is not of our CA: compare rpc.tls.authorities in /v1/status";
+    case "expired":
+      return "renew the dialler's certificate";
+    case "refused-by-peer":
+      return `the dialler does not accept our certificate: its CA, or the name ${serverName("<region>")}`;
+    case "protocol-version":
+      return "compare tls_min_version on both sides";
+    case "no-shared-cipher":
+      return "compare tls_cipher_suites on both sides";
+    default:
+      return "see the dialler's log";
+  }
+}

@@ -1,0 +1,104 @@
+/** Values one after another off a stream without framing: headers first, then whatever follows. */
+import type { ByteStream } from "../../host/host.ts";
+import type { Codec } from "../../wire/codec.ts";
+import { readValue } from "../../wire/rpc-stream.ts";
+import { ByteQueue } from "../byte-queue.ts";
+
+/** One value of a streaming call: a frame of log lines is the largest there is. */
+const VALUE_BYTES_MAX = 1024 * 1024;
+
+/** Of what is written at once. */
+const PIECE_BYTES = 32 * 1024;
+
+export class StreamReader {
+  readonly #stream: ByteStream;
+  readonly #pending = new ByteQueue();
+  #ended = false;
+  #drained: (() => void) | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(stream: ByteStream) {
+    this.#stream = stream;
+    const end = (): void => {
+      this.#ended = true;
+      this.#wake?.();
+    };
+    const closed = (): void => {
+      end();
+      this.#drained?.();
+    };
+    stream.listen({
+      data: (chunk) => {
+        this.#pending.push(chunk);
+        if (this.#pending.length > VALUE_BYTES_MAX) stream.pause();
+        this.#wake?.();
+      },
+      ended: end,
+      closed,
+      drained: () => this.#drained?.(),
+    });
+  }
+
+  /**
+   * The next value; undefined when the stream ended, sent nonsense, or said nothing in time.
+   *
+   * @param timeoutMs 0: for ever
+   */
+  async next<T>(codec: Codec<T>, timeoutMs: number): Promise<T | undefined> {
+    for (;;) {
+      const read = readValue(codec, this.#pending.peek());
+      if (read.kind === "value") {
+        this.#pending.drop(read.bytes);
+        this.#stream.resume();
+        return read.value;
+      }
+      if (read.kind === "malformed" || this.#ended) return undefined;
+      if (this.#pending.length > VALUE_BYTES_MAX) return undefined;
+      if (!(await this.#more(timeoutMs))) return undefined;
+    }
+  }
+
+  /** Whatever has come, or comes next; undefined when that was all, or nothing came in time. */
+  async some(timeoutMs: number): Promise<Uint8Array | undefined> {
+    if (this.#pending.length === 0 && !this.#ended) await this.#more(timeoutMs);
+    const some = this.rest();
+    this.#stream.resume();
+    return some.length === 0 ? undefined : some;
+  }
+
+  /** Writes in pieces, as fast as they are taken. @returns false: nobody takes them */
+  async send(bytes: Uint8Array, timeoutMs: number): Promise<boolean> {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      if (this.#stream.write(bytes.subarray(at, at + PIECE_BYTES))) continue;
+      const taken = await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), timeoutMs);
+        this.#drained = () => {
+          clearTimeout(timer);
+          resolve(!this.#ended);
+        };
+      });
+      this.#drained = undefined;
+      if (!taken) return false;
+    }
+    return true;
+  }
+
+  /** Bytes that were read ahead: whoever takes the stream over begins with them. */
+  rest(): Uint8Array {
+    const rest = this.#pending.peek().slice();
+    this.#pending.drop(rest.length);
+    return rest;
+  }
+
+  #more(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const done = (more: boolean): void => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve(more);
+      };
+      const timer = timeoutMs === 0 ? undefined : setTimeout(() => done(false), timeoutMs);
+      this.#wake = () => done(true);
+    });
+  }
+}

@@ -1,0 +1,308 @@
+/** The Node methods: what clients may say, and what the leader does when they say nothing. */
+import { describe, expect, test } from "bun:test";
+import { createPrng } from "../../../src/protocol/prng.ts";
+import { NodeMethods } from "../../../src/service/methods/node-methods.ts";
+import {
+  nodeBatchDeregisterRequest,
+  nodeDeregisterRequest,
+  nodeRegisterRequest,
+  nodeStatusRequest,
+} from "../../../src/state/command.ts";
+import { mapBytes, type Node, node } from "../../../src/state/node.ts";
+import { StateMachine } from "../../../src/state/state-machine.ts";
+import { decodeValue, encodeValue, structOf } from "../../../src/wire/codec.ts";
+import { MsgpackReader } from "../../../src/wire/msgpack-reader.ts";
+import { nodeListRequest, nodeRequest } from "../../../src/wire/rpc-node.ts";
+import { decodeQueryOptions } from "../../../src/wire/rpc-status.ts";
+import { silent } from "../../silent.ts";
+import { hex, type Json, vectors } from "../../vectors.ts";
+import { goCodec } from "../../wire/go-schema.ts";
+import { ManualClock, settle } from "../manual-clock.ts";
+
+const ID = "039c2320-4e04-1ded-db86-5b4b28b29265";
+const SECRET = "5ec4e700-0000-4000-8000-0000000000c1";
+const CONFIG = { graceMs: 10_000, minTtlMs: 10_000, maxPerSecond: 50, failoverTtlMs: 300_000 };
+
+class Server {
+  readonly machine = new StateMachine();
+  readonly clock = new ManualClock();
+  readonly methods: NodeMethods;
+  readonly written: Uint8Array[] = [];
+  index = 7;
+  role: "leader" | "follower" = "leader";
+
+  constructor() {
+    const self = this;
+    this.methods = new NodeMethods({
+      config: CONFIG,
+      consensus: {
+        leader: { id: "a", address: "127.0.50.1:4647" },
+        get role() {
+          return self.role;
+        },
+        stats: () => ({
+          ...{ term: 1, lastIndex: 1, lastTerm: 1, commitIndex: 1, appliedIndex: 1 },
+          ...{ lastContactMs: 0, snapshotIndex: 0, snapshotTerm: 0, configurationIndex: 1 },
+          pending: 0,
+        }),
+        apply: async (data: Uint8Array) => {
+          this.index += 1;
+          this.written.push(data);
+          this.machine.apply(this.index, data);
+          return this.index;
+        },
+      },
+      machine: this.machine,
+      clock: this.clock,
+      prng: createPrng(7),
+      log: silent,
+      servers: () => [
+        {
+          Datacenter: "dc1",
+          RPCAdvertiseAddr: "127.0.50.1:4647",
+          RPCMajorVersion: 0,
+          RPCMinorVersion: 0,
+        },
+      ],
+    });
+  }
+
+  async call(name: string, body: Uint8Array): Promise<Uint8Array> {
+    const options = decodeQueryOptions(body);
+    const method = this.methods.methods().get(name);
+    if (options === undefined || method === undefined) throw new Error("cannot be called");
+    return method.run(options, body);
+  }
+
+  async register(fields: Partial<Node> = {}): Promise<Json> {
+    const Attributes = mapBytes(new Map([["os.name", "debian"]]));
+    const Node = structOf(node, {
+      ...{ ID, SecretID: SECRET, Name: "c1", Datacenter: "dc1", Attributes },
+      ...fields,
+    });
+    const body = encodeValue(nodeRegisterRequest, structOf(nodeRegisterRequest, { Node }));
+    return updated(await this.call("Node.Register", body));
+  }
+
+  async status(Status: string, AuthToken = SECRET, NodeID = ID): Promise<Json> {
+    const request = structOf(nodeStatusRequest, { NodeID, Status, AuthToken });
+    return updated(await this.call("Node.UpdateStatus", encodeValue(nodeStatusRequest, request)));
+  }
+
+  get node(): Node | undefined {
+    return this.machine.nodes.get(ID);
+  }
+}
+
+function updated(bytes: Uint8Array): Json {
+  return decodeValue(goCodec("structs.NodeUpdateResponse"), bytes);
+}
+
+/** The body behind a recorded header. */
+function bodyOf(text: string): Uint8Array {
+  const bytes = hex(text);
+  const reader = new MsgpackReader(bytes);
+  reader.skip();
+  return bytes.subarray(reader.at);
+}
+
+describe("recorded from a client and servers of Nomad 2.0.5", () => {
+  const calls = vectors("rpc/rpc-calls.json");
+  const recorded = (name: string): Json => calls.find((one: Json) => one.name === name);
+
+  test("it registers, becomes ready, and is listed as they list it", async () => {
+    const server = new Server();
+    const first = recorded("Node.Register/conn13#1");
+    const reply = updated(await server.call("Node.Register", bodyOf(first.hex)));
+    const theirs = updated(bodyOf(first.response_hex));
+    expect(reply).toMatchObject({ Index: theirs.Index, NodeModifyIndex: theirs.NodeModifyIndex });
+    expect(reply).toMatchObject({ SchedulingEligibility: "eligible", NumNodes: 1n });
+    expect(reply.LeaderRPCAddr).toBe(theirs.LeaderRPCAddr);
+    expect(Object.keys(reply)).toEqual(Object.keys(theirs));
+    const secret = server.node?.SecretID ?? "";
+    expect(await server.status("ready", secret)).toMatchObject({ Index: 9n, NodeModifyIndex: 9n });
+    const list = recorded("Node.List/forwarded/conn1#1");
+    const codec = goCodec("structs.NodeListResponse");
+    const ours = decodeValue(codec, await server.call("Node.List", bodyOf(list.hex)));
+    expect(ours).toEqual(decodeValue(codec, bodyOf(list.response_hex)));
+  });
+
+  test("one node, its secret left out, all else as the client sent it", async () => {
+    const server = new Server();
+    const first = recorded("Node.Register/conn13#1");
+    await server.call("Node.Register", bodyOf(first.hex));
+    const get = recorded("Node.GetNode/forwarded/conn1#1");
+    const codec = goCodec("structs.SingleNodeResponse");
+    const ours = decodeValue(codec, await server.call("Node.GetNode", bodyOf(get.hex)));
+    const theirs = decodeValue(codec, bodyOf(get.response_hex));
+    const shared = ["Name", "Drivers", "NodeResources", "HostNetworks", "HTTPAddr", "SecretID"];
+    for (const name of shared) expect(ours.Node[name]).toEqual(theirs.Node[name]);
+  });
+});
+
+describe("a registration is refused", () => {
+  const cases: readonly [string, Partial<Node>][] = [
+    ["missing node ID for client registration", { ID: "" }],
+    ["missing datacenter for client registration", { Datacenter: "" }],
+    ["missing node name for client registration", { Name: "" }],
+    ["missing attributes for client registration", { Attributes: mapBytes(new Map()) }],
+    ["missing node secret ID for client registration", { SecretID: "" }],
+    ['node is not allowed to register in node pool "all"', { NodePool: "all" }],
+    ["invalid status for node", { Status: "asleep" }],
+  ];
+  for (const [text, fields] of cases) {
+    test(text, async () => {
+      const server = new Server();
+      await expect(server.register(fields)).rejects.toThrow(text);
+      expect(server.written).toEqual([]);
+    });
+  }
+
+  test("without a node", async () => {
+    const body = encodeValue(nodeRegisterRequest, structOf(nodeRegisterRequest, {}));
+    const call = new Server().call("Node.Register", body);
+    await expect(call).rejects.toThrow("missing node for client registration");
+  });
+
+  test("with another secret than the node has", async () => {
+    const server = new Server();
+    await server.register();
+    const again = server.register({ SecretID: "another" });
+    await expect(again).rejects.toThrow("node secret ID does not match");
+    expect(server.node?.SecretID).toBe(SECRET);
+  });
+});
+
+describe("a status", () => {
+  test("is taken from whoever knows the node's secret", async () => {
+    const server = new Server();
+    await server.register();
+    await expect(server.status("ready", "")).rejects.toThrow("Permission denied");
+    await expect(server.status("ready", "a guess")).rejects.toThrow("Permission denied");
+    await expect(server.status("awake")).rejects.toThrow("invalid status for node");
+    await expect(server.status("ready", SECRET, "nobody")).rejects.toThrow("node not found");
+    expect(server.node?.Status).toBe("initializing");
+    await server.status("ready");
+    expect(server.node?.Status).toBe("ready");
+  });
+
+  test("that is no news writes nothing, and says so", async () => {
+    const server = new Server();
+    await server.register();
+    await server.status("ready");
+    const before = server.written.length;
+    const reply = await server.status("ready");
+    expect(reply).toMatchObject({ Index: 0n, NodeModifyIndex: 0n });
+    expect(Number(reply.HeartbeatTTL) / 1e6).toBeGreaterThanOrEqual(10_000);
+    expect(Number(reply.HeartbeatTTL) / 1e6).toBeLessThanOrEqual(20_000);
+    expect(server.written.length).toBe(before);
+  });
+
+  test("of a client that comes again does not change by registering", async () => {
+    const server = new Server();
+    await server.register();
+    await server.status("ready");
+    await server.register({ Status: "initializing", Name: "renamed" });
+    expect(server.node).toMatchObject({ Status: "ready", Name: "renamed" });
+  });
+
+  test("puts no token into the log", async () => {
+    const server = new Server();
+    await server.register();
+    await server.status("ready");
+    const last = server.written.at(-1) ?? new Uint8Array(0);
+    expect(Buffer.from(last).includes(SECRET)).toBe(false);
+  });
+});
+
+describe("a client that falls silent", () => {
+  test("is down when its time and the grace are over, and ready when it is back", async () => {
+    const server = new Server();
+    await server.register();
+    const { HeartbeatTTL } = await server.status("ready");
+    const untilDown = Number(HeartbeatTTL) / 1e6 + CONFIG.graceMs;
+    await server.clock.advance(untilDown - 1);
+    expect(server.node?.Status).toBe("ready");
+    await server.clock.advance(2);
+    await settle();
+    expect(server.node).toMatchObject({ Status: "down" });
+    await server.status("ready");
+    const messages = server.node?.Events?.map((event) => event.Message);
+    expect(messages).toEqual([
+      "Node registered",
+      "Node heartbeat missed",
+      "Node reregistered by heartbeat",
+    ]);
+    expect(server.node?.Status).toBe("ready");
+  });
+
+  test("has five minutes when a leader is new, and none when nobody leads", async () => {
+    const server = new Server();
+    await server.register();
+    await server.status("ready");
+    server.methods.stop();
+    await server.clock.advance(1_000_000);
+    expect(server.node?.Status).toBe("ready");
+    server.methods.lead();
+    await server.clock.advance(CONFIG.failoverTtlMs - 1);
+    expect(server.node?.Status).toBe("ready");
+    await server.clock.advance(2);
+    await settle();
+    expect(server.node?.Status).toBe("down");
+  });
+});
+
+test("nodes that are taken out are gone, all or none of them", async () => {
+  const server = new Server();
+  await server.register();
+  await server.register({ ID: "n2", SecretID: "s2" });
+  const batch = (NodeIDs: readonly string[]): Promise<Uint8Array> => {
+    const request = structOf(nodeBatchDeregisterRequest, { NodeIDs });
+    return server.call("Node.BatchDeregister", encodeValue(nodeBatchDeregisterRequest, request));
+  };
+  await expect(batch([])).rejects.toThrow("missing node IDs");
+  await expect(batch([ID, "nobody"])).rejects.toThrow("node not found");
+  expect(server.machine.nodes.size).toBe(2);
+  await batch([ID]);
+  const one = structOf(nodeDeregisterRequest, { NodeID: "n2" });
+  await server.call("Node.Deregister", encodeValue(nodeDeregisterRequest, one));
+  expect(server.machine.nodes.size).toBe(0);
+});
+
+test("a list comes in pages, by prefix, in both directions", async () => {
+  const server = new Server();
+  for (const id of ["a1", "a2", "a3", "b1"]) await server.register({ ID: id });
+  const list = async (fields: object): Promise<[string[], string]> => {
+    const body = encodeValue(nodeListRequest, structOf(nodeListRequest, fields));
+    const codec = goCodec("structs.NodeListResponse");
+    const reply = decodeValue(codec, await server.call("Node.List", body));
+    return [(reply.Nodes ?? []).map((one: Json) => one.ID), reply.NextToken];
+  };
+  expect(await list({ PerPage: 2 })).toEqual([["a1", "a2"], "a3"]);
+  expect(await list({ PerPage: 2, NextToken: "a3" })).toEqual([["a3", "b1"], ""]);
+  expect(await list({ Prefix: "a", Reverse: true })).toEqual([["a3", "a2", "a1"], ""]);
+  expect(await list({ Reverse: true, PerPage: 1, NextToken: "a2" })).toEqual([["a2"], "a1"]);
+  expect(await list({ NextToken: "c" })).toEqual([[], ""]);
+  await expect(list({ Filter: 'Name == "x"' })).rejects.toThrow("400");
+});
+
+test("allocations are none, and whoever waits for some waits", async () => {
+  const server = new Server();
+  await server.register();
+  const ask = (fields: object): Promise<Uint8Array> => {
+    const request = structOf(nodeRequest, { NodeID: ID, AuthToken: SECRET, ...fields });
+    return server.call("Node.GetClientAllocs", encodeValue(nodeRequest, request));
+  };
+  const codec = goCodec("structs.NodeClientAllocsResponse");
+  const first = decodeValue(codec, await ask({}));
+  expect(first).toMatchObject({ Allocs: new Map(), MigrateTokens: new Map(), Index: 1n });
+  await expect(ask({ AuthToken: "a guess" })).rejects.toThrow("Permission denied");
+  let done = false;
+  void ask({ MinQueryIndex: 1n, MaxQueryTime: 5_000_000_000n }).then(() => {
+    done = true;
+  });
+  await server.clock.advance(4999);
+  expect(done).toBe(false);
+  await server.clock.advance(400);
+  expect(done).toBe(true);
+});

@@ -1,0 +1,203 @@
+/** net-rpc on one stream: order, pauses, and what a peer that does not keep to it costs. */
+import { describe, expect, test } from "bun:test";
+import type { ByteStream } from "../../../src/host/host.ts";
+import { streamPair } from "../../../src/host/stream-pair.ts";
+import type { RpcMethods } from "../../../src/service/methods/methods.ts";
+import { createRpcCounters, type RpcCounters } from "../../../src/service/rpc/counters.ts";
+import { RpcMethodError } from "../../../src/service/rpc/method-error.ts";
+import { ByteBudget, serveCalls } from "../../../src/service/rpc/server/serve.ts";
+import { decodeResponse, encodeRequest } from "../../../src/wire/rpc-frame.ts";
+import { encodeEmpty, encodeText } from "../../../src/wire/rpc-status.ts";
+import { ManualClock, settle } from "../manual-clock.ts";
+
+interface Served {
+  readonly clock: ManualClock;
+  readonly near: ByteStream;
+  readonly refused: string[];
+  readonly counters: RpcCounters;
+  readonly answers: () => { seq: number; error: string }[];
+  readonly release: (name: string) => void;
+  ended: boolean;
+}
+
+function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }): Served {
+  const clock = new ManualClock();
+  const [near, far] = streamPair();
+  const refused: string[] = [];
+  const counters = createRpcCounters();
+  const waiting = new Map<string, () => void>();
+  const methods: Pick<RpcMethods, "call"> = {
+    call(name) {
+      if (name === "Now") return encodeEmpty();
+      if (name === "Fail") throw new RpcMethodError("it failed", false);
+      if (name === "Unknown") throw new RpcMethodError("rpc: can't find it", true);
+      return new Promise((resolve) => waiting.set(name, () => resolve(encodeText(name))));
+    },
+  };
+  serveCalls(far, {
+    methods,
+    counters,
+    clock,
+    caller: { names: undefined },
+    refuse: (reason) => {
+      refused.push(reason);
+      far.destroy();
+    },
+    ...times,
+    budget,
+  });
+  let heard = Buffer.alloc(0);
+  const served: Served = {
+    clock,
+    near,
+    refused,
+    counters,
+    ended: false,
+    release: (name) => waiting.get(name)?.(),
+    answers() {
+      const found: { seq: number; error: string }[] = [];
+      for (let rest: Uint8Array = heard; rest.length > 0; ) {
+        const read = decodeResponse(rest);
+        if (read.kind !== "frame") throw new Error(read.kind);
+        found.push({ seq: Number(read.frame.seq), error: read.frame.error });
+        rest = rest.subarray(read.bytes);
+      }
+      return found;
+    },
+  };
+  near.listen({
+    data: (bytes) => {
+      heard = Buffer.concat([heard, bytes]);
+    },
+    ended: () => {
+      served.ended = true;
+    },
+    closed: () => {
+      served.ended = true;
+    },
+  });
+  return served;
+}
+
+const request = (method: string, seq: number, body = encodeEmpty()): Uint8Array =>
+  encodeRequest({ seq: BigInt(seq), method, body });
+
+describe("serveCalls()", () => {
+  test("answers in order, also when one takes its time", async () => {
+    const served = serve();
+    served.near.write(Buffer.concat([request("Now", 1), request("Slow", 2), request("Now", 3)]));
+    await settle();
+    expect(served.answers().map((one) => one.seq)).toEqual([1]);
+    served.release("Slow");
+    await settle();
+    expect(served.answers().map((one) => one.seq)).toEqual([1, 2, 3]);
+  });
+
+  test("a method's error leaves the stream, an unknown method ends it", async () => {
+    const served = serve();
+    served.near.write(Buffer.concat([request("Fail", 1), request("Now", 2)]));
+    await settle();
+    expect(served.answers()).toEqual([
+      { seq: 1, error: "it failed" },
+      { seq: 2, error: "" },
+    ]);
+    expect(served.ended).toBe(false);
+    served.near.write(Buffer.concat([request("Unknown", 3), request("Now", 4)]));
+    await settle();
+    expect(served.answers().map((one) => one.seq)).toEqual([1, 2, 3]);
+    expect(served.ended).toBe(true);
+  });
+
+  test("a peer that ends its side still hears the answer", async () => {
+    const served = serve();
+    served.near.write(request("Slow", 1));
+    served.near.end();
+    await settle();
+    served.release("Slow");
+    await settle();
+    expect(served.answers()).toEqual([{ seq: 1, error: "" }]);
+    expect(served.ended).toBe(true);
+  });
+
+  test("no first request, no next one, half a request: each has its time", async () => {
+    const times = { firstMs: 1000, idleMs: 5000 };
+    const silent = serve(undefined, times);
+    await silent.clock.advance(999);
+    expect(silent.refused).toEqual([]);
+    await silent.clock.advance(1);
+    expect(silent.refused).toEqual(["idle"]);
+
+    const once = serve(undefined, times);
+    once.near.write(request("Now", 1));
+    await once.clock.advance(4999);
+    expect(once.refused).toEqual([]);
+    await once.clock.advance(1);
+    expect(once.refused).toEqual(["idle"]);
+
+    const half = serve();
+    half.near.write(request("Now", 1).subarray(0, 7));
+    await half.clock.advance(29_999);
+    expect(half.refused).toEqual([]);
+    await half.clock.advance(1);
+    expect(half.refused).toEqual(["idle"]);
+  });
+
+  test("a call that takes long is not idle", async () => {
+    const served = serve(undefined, { firstMs: 1000, idleMs: 1000 });
+    served.near.write(request("Slow", 1));
+    await served.clock.advance(300_000);
+    expect(served.refused).toEqual([]);
+  });
+
+  test("more than a mebibyte is no request", async () => {
+    const served = serve();
+    served.near.write(
+      request("Now", 1, encodeText("x".repeat(2 * 1024 * 1024))).subarray(0, 1.5e6),
+    );
+    await settle();
+    expect(served.refused).toEqual(["too-much"]);
+  });
+
+  test("streams of one connection share a budget of what is not whole, and give it back", async () => {
+    const budget = new ByteBudget(1000);
+    const part = request("Now", 1, encodeText("x".repeat(900))).subarray(0, 600);
+    const first = serve(budget);
+    first.near.write(part);
+    await settle();
+    const second = serve(budget);
+    second.near.write(part);
+    await settle();
+    expect([first.refused, second.refused]).toEqual([[], ["too-much"]]);
+    first.near.destroy();
+    await settle();
+    const third = serve(budget);
+    third.near.write(part);
+    await settle();
+    expect(third.refused).toEqual([]);
+  });
+
+  test("nonsense ends it", async () => {
+    const served = serve();
+    served.near.write(Uint8Array.of(0xc1, 0xc1));
+    await settle();
+    expect(served.refused).toEqual(["malformed"]);
+  });
+
+  test("a peer that does not read is not served further", async () => {
+    const served = serve();
+    served.near.pause();
+    const many = Buffer.concat(
+      Array.from({ length: 20_000 }, (_, i) => request("Now", i + 1)),
+    ).subarray();
+    for (let at = 0; at < many.length; at += 60_000) {
+      served.near.write(many.subarray(at, at + 60_000));
+      await settle();
+    }
+    expect(served.refused).toEqual([]);
+    // Not more than fits into the buffers before somebody reads.
+    expect(served.counters.requests).toBeLessThan(10_000);
+    served.near.resume();
+    for (let i = 0; i < 100; i++) await settle();
+    expect(served.answers().length).toBe(20_000);
+  });
+});
