@@ -91,9 +91,9 @@ function multiError(errors: readonly string[]): string {
   return `${errors.length} ${plural} occurred:\n${lines}\n\n`;
 }
 
-/** strconv.ParseBool; absent is false. */
+/** strconv.ParseBool; absent or empty is false, as in Nomad. */
 function parseGoBool(text: string | undefined): boolean | undefined {
-  if (text === undefined) return false;
+  if (text === undefined || text === "") return false;
   if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
   return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined;
 }

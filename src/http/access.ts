@@ -14,6 +14,8 @@ export interface Caller {
   readonly ip: Uint8Array;
   /** It presented a certificate of our CA (verify_https_client). */
   readonly verified: boolean;
+  /** It only passes on what somebody else has asked. */
+  readonly proxy?: boolean;
 }
 
 /** Whom nobody vouches for. */
@@ -25,13 +27,34 @@ export interface AccessRequest {
   readonly origin: string | undefined;
 }
 
+/** What a proxy says about whom it asks for; nobody on this machine has a reason to. */
+const PASSED_ON = /^(forwarded|via|x-real-ip|x-client-ip|true-client-ip|x-forwarded-[a-z-]+)$/;
+
+/** @param headers of the request, names in small letters */
+export function callerOf(socket: Caller, headers: Readonly<Record<string, unknown>>): Caller {
+  return Object.keys(headers).some((name) => PASSED_ON.test(name))
+    ? { ...socket, proxy: true }
+    : socket;
+}
+
+/** Its address proves that it is on this machine, and asks for itself. */
+function isLocal({ ip, proxy = false }: Caller): boolean {
+  return isLoopback(ip) && !proxy;
+}
+
 /** @returns why this request may not change anything, or undefined */
 export function refuseChange(
   request: AccessRequest,
   caller: Caller,
   ownNames: readonly string[],
 ): string | undefined {
-  if (!caller.verified && !isLoopback(caller.ip)) {
+  if (!caller.verified && caller.proxy === true) {
+    return (
+      "Permission denied: a proxy passed this request on, and changes are taken from this machine " +
+      "only, unless tls { http = true  verify_https_client = true } makes callers prove who they are"
+    );
+  }
+  if (!caller.verified && !isLocal(caller)) {
     return (
       "Permission denied: changes are taken from this machine's loopback only, unless " +
       "tls { http = true  verify_https_client = true } makes callers prove who they are"
@@ -52,7 +75,7 @@ const BODY_BYTES_MAX = 1024 * 1024;
 
 /** How much of a request is read: more only from whoever may change something by it. */
 export function bodyBytesMax(path: string, caller: Caller): number {
-  const trusted = caller.verified || isLoopback(caller.ip);
+  const trusted = caller.verified || isLocal(caller);
   return path === SNAPSHOT_PATH && trusted ? ARCHIVE_BYTES_MAX : BODY_BYTES_MAX;
 }
 

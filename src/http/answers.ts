@@ -5,6 +5,11 @@ export function invalidMethod(): never {
   throw new ApiError(405, "Invalid method");
 }
 
+/** As for any path that is not there. */
+export function notFound(): never {
+  throw new ApiError(404, "");
+}
+
 export function queryOf(request: Request): URLSearchParams {
   return new URL(request.url).searchParams;
 }

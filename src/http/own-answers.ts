@@ -8,7 +8,7 @@ import { monitorLog } from "../api/monitor.ts";
 import { getNode, type IndexedAnswer, listNodes, purgeNode } from "../api/nodes.ts";
 import { restoreSnapshot, saveSnapshot } from "../api/snapshot.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
-import { answer, invalidMethod, queryOf } from "./answers.ts";
+import { answer, invalidMethod, notFound, queryOf } from "./answers.ts";
 
 interface NodeRequest {
   readonly request: Request;
@@ -66,6 +66,14 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
     return answer(request, await purgeNode(context, params.id, queryOf(request)));
   };
   app.put("/v1/node/:id/purge", purge).post("/v1/node/:id/purge", purge);
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    app.route(method, "/v1/node/:id", invalidMethod);
+  }
+  for (const method of ["GET", "DELETE", "PATCH"]) {
+    app.route(method, "/v1/node/:id/purge", invalidMethod);
+  }
+  // Lists that Nomad has beside the nodes, and we have not: no node's id, whatever they look like.
+  for (const path of ["/v1/node/pools", "/v1/node/pool"]) app.all(path, notFound);
 }
 
 /** It holds secrets of the clients, and replaces the state of all servers. */

@@ -18,7 +18,7 @@ import { ConnectionLimit } from "../service/connection-limit.ts";
 import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { acceptTls, TlsError, type TlsIdentity } from "../tls/handshake.ts";
-import { bodyBytesMax, type Caller, STRANGER } from "./access.ts";
+import { bodyBytesMax, type Caller, callerOf, STRANGER } from "./access.ts";
 import type { HttpApp } from "./app.ts";
 
 export interface HttpServerInit {
@@ -45,6 +45,8 @@ const TLS_HANDSHAKE_RECORD = 0x16;
 /** Answers smaller than this are not worth compressing. */
 const GZIP_BYTES_MIN = 1400;
 const IDLE_TIMEOUT_MS = 60_000;
+/** Single sign-on in front of us sends big cookies; more than this is a 431. */
+const HEADER_BYTES_MAX = 64 * 1024;
 
 const PLAIN_TO_TLS =
   "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -69,7 +71,9 @@ export class HttpServer {
     this.#init = init;
     this.#limit = new ConnectionLimit(init.connectionsPerClientMax);
     this.#refusals = new RefusalLog(init.clock, init.log);
-    this.#http = createServer((request, response) => void this.#handle(request, response));
+    this.#http = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+      void this.#handle(request, response);
+    });
     this.#http.keepAliveTimeout = IDLE_TIMEOUT_MS;
   }
 
@@ -161,7 +165,8 @@ export class HttpServer {
   async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = this.#init.clock.now();
     try {
-      const caller = this.#bySocket.get(incoming.socket) ?? STRANGER;
+      const socketCaller = this.#bySocket.get(incoming.socket) ?? STRANGER;
+      const caller = callerOf(socketCaller, incoming.headers);
       const request = await toRequest(incoming, caller);
       this.#idle.get(incoming.socket)?.();
       if (request === undefined) {
@@ -189,20 +194,24 @@ export class HttpServer {
     response: ServerResponse,
     answer: Response,
   ): Promise<void> {
-    if (answer.headers.get(UNBUFFERED) === "no") return this.#stream(response, answer);
+    const isHead = incoming.method === "HEAD";
+    if (answer.headers.get(UNBUFFERED) === "no") {
+      // It has no end that could be measured.
+      if (isHead) await answer.body?.cancel();
+      return this.#stream(response, isHead ? new Response(null, answer) : answer);
+    }
     let body = new Uint8Array(await answer.arrayBuffer());
     for (const [name, value] of answer.headers) response.setHeader(name, value);
     for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
     response.setHeader("Vary", "Accept-Encoding");
-    const accepts = String(incoming.headers["accept-encoding"] ?? "");
     const isGzip = answer.headers.get("content-type") === "application/x-gzip";
-    if (!isGzip && body.length >= GZIP_BYTES_MIN && /\bgzip\b/.test(accepts)) {
+    if (!isGzip && body.length >= GZIP_BYTES_MIN && acceptsGzip(incoming)) {
       body = new Uint8Array(gzipSync(body));
       response.setHeader("Content-Encoding", "gzip");
     }
     response.setHeader("Content-Length", body.length);
     response.writeHead(answer.status);
-    response.end(incoming.method === "HEAD" ? undefined : body);
+    response.end(isHead ? undefined : body);
   }
 
   async #stream(response: ServerResponse, answer: Response): Promise<void> {
@@ -225,6 +234,19 @@ export class HttpServer {
   }
 }
 
+/** RFC 9110 12.5.3: named, or by the star, and not with a weight of 0. */
+function acceptsGzip({ headers }: IncomingMessage): boolean {
+  const accepts = String(headers["accept-encoding"] ?? "").toLowerCase();
+  const weights = new Map(
+    accepts.split(",").map((part) => {
+      const [coding = "", ...parameters] = part.split(";").map((one) => one.trim());
+      const weight = parameters.find((one) => /^q\s*=/.test(one))?.replace(/^q\s*=\s*/, "");
+      return [coding, weight === undefined ? 1 : Number(weight)] as const;
+    }),
+  );
+  return (weights.get("gzip") ?? weights.get("*") ?? 0) > 0;
+}
+
 /** An answer that goes on: sent as it comes, until the caller has enough. */
 const UNBUFFERED = "x-accel-buffering";
 
@@ -237,7 +259,8 @@ async function toRequest(incoming: IncomingMessage, caller: Caller): Promise<Req
   const { method = "GET", url = "/" } = incoming;
   // The app finds the path by position and only needs some host; the real one stays a header.
   const target = `http://localhost${url.startsWith("/") ? url : "/"}`;
-  if (method === "GET" || method === "HEAD") return new Request(target, { method, headers });
+  // The app answers HEAD as it would GET: the body, which is left out, says how long it is.
+  if (method === "GET" || method === "HEAD") return new Request(target, { headers });
   const chunks: Uint8Array[] = [];
   const bytesMax = bodyBytesMax(new URL(target).pathname, caller);
   let bytes = 0;

@@ -174,6 +174,18 @@ describe("reading", () => {
     }
     expect(await ask(app, "GET", "/v1/agent/join")).toMatchObject({ status: 405 });
   });
+
+  test("unknown paths below a known one are 404 too, not the id of a node", async () => {
+    const { app } = bench(LOCAL);
+    const paths = ["/v1/node/pools", "/v1/node/pool/x", "/v1/node/x/allocations", "/v1/status/x"];
+    for (const path of [...paths, "/v1/agent/keyring/x", "/v1/operator/raft/x"]) {
+      expect(await ask(app, "GET", path)).toMatchObject({ status: 404, body: "" });
+    }
+    expect(await ask(app, "GET", "/v1/node/poolside")).toMatchObject({ status: 500 });
+    for (const path of ["/v1/node/x", "/v1/operator/raft/configuration"]) {
+      expect(await ask(app, "PUT", path)).toMatchObject({ status: 405, body: "Invalid method" });
+    }
+  });
 });
 
 describe("changing", () => {
