@@ -20,6 +20,12 @@ export const systemNetwork: Network = {
 
 /** Bytes that may wait for a listener before the stream is paused. */
 const EARLY_BYTES_MAX = 256 * 1024;
+/**
+ * "Connection refused", when a datagram goes out, speaks of an earlier one: the kernel hands what
+ * ICMP said to whoever calls next, and sends nothing. Without another try a member that has just
+ * died would cost those who live what is sent to them after it.
+ */
+const SEND_ATTEMPTS = 3;
 const NO_ADDRESS = new Uint8Array(4);
 
 async function openDatagrams(local: Address, handler: DatagramHandler): Promise<DatagramSocket> {
@@ -41,10 +47,14 @@ async function openDatagrams(local: Address, handler: DatagramHandler): Promise<
   });
   return {
     send(bytes, to) {
-      try {
-        socket.send(bytes, to.port, formatIp(to.ip));
-      } catch (error) {
-        handler.problem(error instanceof Error ? error : new Error(String(error)));
+      const ip = formatIp(to.ip);
+      for (let attempt = 1; attempt <= SEND_ATTEMPTS; attempt++) {
+        try {
+          socket.send(bytes, to.port, ip);
+          return;
+        } catch (error) {
+          handler.problem(error instanceof Error ? error : new Error(String(error)));
+        }
       }
     },
     close: () => socket.close(),

@@ -184,7 +184,8 @@ export class World {
     if (peer === undefined || this.#isCut(from, peer)) return;
     const copies = this.prng.next() < this.network.duplicate ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      if (this.prng.next() < this.network.loss) continue;
+      // What a node sends to itself never leaves the machine.
+      if (this.prng.next() < this.network.loss && peer !== from) continue;
       this.at(this.#delay(), () => this.#deliver(from, peer, messages));
     }
   }

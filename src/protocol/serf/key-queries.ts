@@ -24,6 +24,9 @@ const NAMES: Readonly<Record<KeyOperation, string>> = {
   list: "_serf_list-keys",
 };
 
+/** Answers are single packets: one that is lost would be a failure of the whole change. */
+const RELAYS = 2;
+
 const EMPTY_RING = "Keyring is empty (encryption not enabled)";
 
 /** The question to all members, ourselves included. */
@@ -33,7 +36,7 @@ export function keyQuestion(operation: KeyOperation, key: Uint8Array, codec: Ser
     payload: codec.encodeKeyRequest(key),
     filters: [],
     wantAcks: false,
-    relayFactor: 0,
+    relayFactor: RELAYS,
     timeoutMs: undefined,
   };
 }

@@ -38,9 +38,19 @@ const OWN_MAX = 64;
 /** Members that may answer one of them: names are what they say they are. */
 const ANSWERS_MAX = 65_536;
 const ID_BITS = 0x8000_0000;
+const END_KEY = "query:end:";
+const AGAIN_KEY = "query:again:";
+/** Of a query's time; whoever has not answered by then is asked again, directly. */
+const AGAIN_AFTER = [0.25, 0.5, 0.75] as const;
+/** Members asked directly at once: as many as a small cluster has. */
+const AGAIN_MAX = 256;
 
 interface Asked {
   readonly query: Query;
+  /** Every member is to answer; else nobody knows who will. */
+  readonly ofAll: boolean;
+  /** Members that were alive when we asked, and have not answered. */
+  readonly silent: Set<string>;
   readonly expected: number;
   readonly answers: Map<string, Uint8Array>;
   readonly acks: Set<string>;
@@ -61,6 +71,7 @@ export interface QueriesInit {
   readonly member: (name: string) => SerfMember | undefined;
   readonly textOf: (bytes: Uint8Array) => string;
   readonly setDeadline: (key: string, at: Instant) => void;
+  readonly clearDeadline: (key: string) => void;
   /** Up to `count` members to relay through. */
   readonly relays: (count: number) => readonly Address[];
 }
@@ -118,12 +129,26 @@ export class Queries {
     if (codec.encode(query).length > config.querySizeMax) {
       return `query exceeds limit of ${config.querySizeMax} bytes`;
     }
-    let expected = 0;
-    for (const member of this.#init.members()) if (member.status === "alive") expected += 1;
-    this.#asked.set(id, { query, expected, answers: new Map(), acks: new Set() });
-    this.#init.setDeadline(`query:${id}`, now + timeoutMs);
+    const silent = new Set<string>();
+    for (const member of this.#init.members())
+      if (member.status === "alive") silent.add(member.name);
+    const [ofAll, expected] = [filters.length === 0, silent.size];
+    this.#asked.set(id, { query, ofAll, silent, expected, answers: new Map(), acks: new Set() });
+    this.#init.setDeadline(END_KEY + id, now + timeoutMs);
+    for (const [i, part] of AGAIN_AFTER.entries()) {
+      if (ofAll) this.#init.setDeadline(`${AGAIN_KEY}${i}:${id}`, now + part * timeoutMs);
+    }
     this.receive(query, now);
     return id;
+  }
+
+  /** True if the deadline was one of ours. */
+  expired(key: string): boolean {
+    const id = Number(key.slice(key.lastIndexOf(":") + 1));
+    if (key.startsWith(END_KEY)) this.#finish(id);
+    else if (key.startsWith(AGAIN_KEY)) this.#askAgain(id);
+    else return false;
+    return true;
   }
 
   /** @returns true if somebody waited for it */
@@ -137,17 +162,10 @@ export class Queries {
     }
     if (asked.answers.has(from) || asked.answers.size >= ANSWERS_MAX) return false;
     asked.answers.set(from, response.payload ?? new Uint8Array(0));
-    if (asked.answers.size >= asked.expected) this.finish(response.id);
+    // Whoever answers beside them, such as a member that leaves, must not end it for them.
+    asked.silent.delete(from);
+    if (asked.silent.size === 0) this.#finish(response.id);
     return true;
-  }
-
-  /** Time is up, or all have answered. */
-  finish(id: number): void {
-    const asked = this.#asked.get(id);
-    if (asked === undefined) return;
-    this.#asked.delete(id);
-    const { answers, acks, expected } = asked;
-    this.#init.act({ kind: "query-result", id, result: { answers, acks, expected } });
   }
 
   /** Queries before this time are old news. */
@@ -177,6 +195,34 @@ export class Queries {
   /** Somebody else's answer, to be passed on unchanged. */
   relay(relay: Relay): void {
     this.#sendUser(relay.to, relay.inner);
+  }
+
+  /** Time is up, or all have answered. */
+  #finish(id: number): void {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return;
+    this.#asked.delete(id);
+    for (const i of AGAIN_AFTER.keys()) this.#init.clearDeadline(`${AGAIN_KEY}${i}:${id}`);
+    this.#init.clearDeadline(END_KEY + id);
+    const { answers, acks, expected } = asked;
+    this.#init.act({ kind: "query-result", id, result: { answers, acks, expected } });
+  }
+
+  /**
+   * Gossip goes to whoever chance picks, a few times, and among freshly dead members it may miss a
+   * living one. Who has the query already takes the copy for what it is, and does nothing twice.
+   */
+  #askAgain(id: number): void {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return;
+    const body = this.#init.codec.encode(asked.query);
+    let sent = 0;
+    for (const name of asked.silent) {
+      const member = this.#init.member(name);
+      if (member?.status !== "alive" || name === this.#init.name) continue;
+      if (++sent > AGAIN_MAX) return;
+      this.#sendUser(member, body);
+    }
   }
 
   #internal(query: Query): void {
@@ -224,7 +270,8 @@ export class Queries {
     }
   }
 
-  #sendUser(to: Address, body: Uint8Array): void {
+  #sendUser({ ip, port }: Address, body: Uint8Array): void {
+    const to = { ip, port };
     this.#init.act({ kind: "send", to, messages: [{ kind: "user", body }], crc: false });
   }
 }

@@ -36,7 +36,6 @@ import { Roster } from "./roster.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 const PRUNE_KEY = "prune:";
-const QUERY_KEY = "query:";
 
 export class Serf {
   readonly #init: SerfInit;
@@ -84,6 +83,7 @@ export class Serf {
       member: (wanted) => this.#roster.get(wanted),
       textOf: codec.decodeText,
       setDeadline: (key, at) => this.#deadlines.set(key, at),
+      clearDeadline: (key) => this.#deadlines.clear(key),
       relays: (count) => this.#relays(count),
     });
     const admission = { self: name, codec, refuseMember: init.refuseMember };
@@ -292,7 +292,7 @@ export class Serf {
   #expired(key: string, now: Instant): void {
     const { config } = this.#init;
     if (key.startsWith(PRUNE_KEY)) this.#roster.erase(key.slice(PRUNE_KEY.length));
-    else if (key.startsWith(QUERY_KEY)) this.#queries.finish(Number(key.slice(QUERY_KEY.length)));
+    else if (this.#queries.expired(key)) return;
     else if (key === "tick:reap") {
       this.#deadlines.set(key, now + config.reapIntervalMs);
       this.#roster.reap(now);

@@ -297,8 +297,10 @@ export class Swim {
       return member.state !== "dead" || now - member.stateChangedAt <= config.gossipToTheDeadMs;
     });
     for (const target of targets) {
-      const messages = this.#gossipFor(0);
-      if (messages.length === 0) return;
+      // The dead are told what is said of them, so that they can refute it. What the layer above
+      // has to say would be lost on them, and each message goes out a few times only.
+      const messages = target.state === "dead" ? this.#ownGossipFor(0) : this.#gossipFor(0);
+      if (messages.length === 0) continue;
       const crc = protocolMax(target) >= PROTOCOL_CRC;
       this.#actions.push({ kind: "send", to: target, messages, crc });
     }
@@ -326,12 +328,21 @@ export class Swim {
 
   /** As much gossip as fits beside `usedBytes`: our own first, then the delegate's. */
   #gossipFor(usedBytes: number): Message[] {
-    const { config, delegate, sizeOf, overheadBytes } = this.#init;
-    const limit = config.datagramBytesMax - usedBytes - COMPOUND_ENTRY_BYTES - overheadBytes();
-    const messages = this.#broadcasts.take(COMPOUND_ENTRY_BYTES, limit);
+    const { delegate, sizeOf } = this.#init;
+    const messages = this.#ownGossipFor(usedBytes);
     const used = messages.reduce((sum, one) => sum + sizeOf(one) + COMPOUND_ENTRY_BYTES, 0);
-    const free = limit - used;
+    const free = this.#freeBytes(usedBytes) - used;
     if (free <= USER_ENTRY_BYTES) return messages;
     return [...messages, ...delegate.broadcasts(USER_ENTRY_BYTES, free)];
+  }
+
+  #ownGossipFor(usedBytes: number): Message[] {
+    return this.#broadcasts.take(COMPOUND_ENTRY_BYTES, this.#freeBytes(usedBytes));
+  }
+
+  /** For gossip, in a packet that holds `usedBytes` already. */
+  #freeBytes(usedBytes: number): number {
+    const { config, overheadBytes } = this.#init;
+    return config.datagramBytesMax - usedBytes - COMPOUND_ENTRY_BYTES - overheadBytes();
   }
 }
