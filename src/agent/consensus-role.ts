@@ -16,8 +16,7 @@ import { RaftStore } from "../host/raft-store.ts";
 import type { Prng } from "../protocol/ports.ts";
 import type { Role } from "../protocol/raft/action.ts";
 import { RAFT, scaled } from "../protocol/raft/config.ts";
-import type { RaftServer, Sender } from "../protocol/raft/message.ts";
-import type { SerfMember } from "../protocol/serf/message.ts";
+import type { Sender } from "../protocol/raft/message.ts";
 import type { Method } from "../service/methods/methods.ts";
 import { NodeMethods } from "../service/methods/node-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
@@ -30,12 +29,11 @@ import { StateMachine } from "../state/state-machine.ts";
 import { structOf } from "../wire/codec.ts";
 import { nanosOf } from "../wire/duration.ts";
 import type { NodeServer } from "../wire/rpc-node.ts";
-import { decodeTexts, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
+import type { RaftStats } from "../wire/rpc-status.ts";
+import { Bootstrap } from "./bootstrap.ts";
+import type { Directory } from "./directory.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { recoverGroup } from "./peers-file.ts";
-import { clientRpcAddress, rpcAddress } from "./server-tags.ts";
-
-const PEERS_TIMEOUT_MS = 5000;
 
 export interface ConsensusRoleInit {
   readonly config: Config;
@@ -46,7 +44,7 @@ export interface ConsensusRoleInit {
   readonly pool: RpcPool;
   readonly prng: Prng;
   readonly sink: LogSink;
-  readonly members: () => Iterable<SerfMember>;
+  readonly directory: Directory;
 }
 
 export class ConsensusRole {
@@ -58,9 +56,7 @@ export class ConsensusRole {
   readonly #duties: LeaderDuties;
   readonly #nodes: NodeMethods;
   readonly consensus: Consensus;
-  #bootstrapping = false;
-  /** The group is there already, or is none of ours to make. */
-  #bootstrapOver: boolean;
+  readonly #bootstrap: Bootstrap;
 
   /** @throws Error with one sentence for the operator when the disk cannot be trusted */
   constructor(init: ConsensusRoleInit) {
@@ -98,7 +94,7 @@ export class ConsensusRole {
       pool: init.pool,
       clock: systemClock,
       log: sink.logger("nomad.autopilot"),
-      members: () => this.#ownRegion(),
+      directory: init.directory,
       initial: autopilotOf(config.autopilot),
       established: () => this.#nodes.lead(),
     });
@@ -111,17 +107,24 @@ export class ConsensusRole {
       log: sink.logger("nomad.heartbeat"),
       servers: () => this.#serversForClients(),
     });
-    this.#bootstrapOver = config.server.bootstrapExpect === 0 || this.#isMember();
+    this.#bootstrap = new Bootstrap({
+      self: this.#self,
+      expect: config.server.bootstrapExpect,
+      consensus: this.consensus,
+      pool: init.pool,
+      directory: init.directory,
+      clock: systemClock,
+      log: this.#log,
+    });
   }
 
   start(): void {
     this.consensus.start();
-    if (!this.#bootstrapOver && this.#init.config.server.bootstrapExpect === 1) {
-      this.#bootstrap([{ ...this.#self, suffrage: "voter" }]);
-    }
+    this.#bootstrap.start();
   }
 
   stop(): void {
+    this.#bootstrap.stop();
     this.#nodes.stop();
     this.#duties.stop();
     this.consensus.stop();
@@ -150,7 +153,7 @@ export class ConsensusRole {
 
   /** Gossip has news of a server. */
   membersChanged(): void {
-    void this.#tryBootstrap();
+    void this.#bootstrap.look();
     this.#duties.wake();
   }
 
@@ -178,7 +181,7 @@ export class ConsensusRole {
     const operator = operatorMethods({
       consensus,
       machine,
-      nameOf: (id) => [...this.#init.members()].find((one) => one.tags.get("id") === id)?.name,
+      nameOf: (id) => this.#init.directory.byId(id)?.name,
       health: () => this.#duties.health(),
     });
     return new Map([...operator, ...this.#nodes.methods()]);
@@ -196,12 +199,7 @@ export class ConsensusRole {
     if (role === "leader") return "self";
     if (leader === undefined) return undefined;
     // Known from gossip too, not only from Raft: its certificate must fit its region.
-    for (const member of this.#ownRegion()) {
-      const address = rpcAddress(member);
-      if (formatAddress(address) !== leader.address) continue;
-      return { address, region: this.#init.config.region };
-    }
-    return undefined;
+    return this.#init.directory.atAddress(leader.address);
   }
 
   #roleChanged(role: Role): void {
@@ -216,96 +214,13 @@ export class ConsensusRole {
     this.#log.info(own ? "this server leads" : "a leader is known", { leader: leader.address });
   }
 
-  #isMember(): boolean {
-    return this.consensus.servers.length > 0;
-  }
-
-  /** When as many servers as expected see each other, each writes the same first configuration. */
-  async #tryBootstrap(): Promise<void> {
-    if (this.#bootstrapOver || this.#bootstrapping) return;
-    this.#bootstrapping = true;
-    try {
-      await this.#bootstrapIfComplete();
-    } finally {
-      this.#bootstrapping = false;
-    }
-  }
-
-  async #bootstrapIfComplete(): Promise<void> {
-    const { bootstrapExpect: expect } = this.#init.config.server;
-    if (this.#isMember()) {
-      this.#bootstrapOver = true;
-      return;
-    }
-    const servers = [...this.#ownRegion()].filter((one) => one.status === "alive");
-    for (const { name, tags } of servers) {
-      if (tags.get("expect") === String(expect)) continue;
-      const problem = tags.has("bootstrap") ? "is a group of its own" : "expects another number";
-      this.#log.error(`bootstrap_expect: member ${name} ${problem}: no group is made`);
-      return;
-    }
-    const voters = servers.filter((one) => !one.tags.has("nonvoter"));
-    if (voters.length < expect) return;
-    for (const member of servers) {
-      if (member.tags.get("id") === this.#self.id) continue;
-      // Whoever has a group already will add us to it.
-      const peers = await this.#peersOf(member);
-      if (peers === undefined) return;
-      if (peers.length === 0) continue;
-      this.#log.info("an existing group was found, no new one is made", { member: member.name });
-      this.#bootstrapOver = true;
-      return;
-    }
-    this.#bootstrap(
-      servers.map((one) => ({
-        id: one.tags.get("id") ?? "",
-        address: formatAddress(rpcAddress(one)),
-        suffrage: one.tags.has("nonvoter") ? "nonvoter" : "voter",
-      })),
-    );
-  }
-
-  /** undefined: it does not say, so that nothing may be concluded. */
-  async #peersOf(member: SerfMember): Promise<readonly string[] | undefined> {
-    const target = { address: rpcAddress(member), region: this.#init.config.region };
-    try {
-      const body = encodeQueryOptions({ AllowStale: true });
-      const { pool } = this.#init;
-      return decodeTexts(await pool.call(target, "Status.Peers", body, PEERS_TIMEOUT_MS, true));
-    } catch (error) {
-      this.#log.debug("cannot ask for Raft peers", {
-        member: member.name,
-        error: errorText(error),
-      });
-      systemClock.schedule(systemClock.now() + 1000, () => void this.#tryBootstrap());
-      return undefined;
-    }
-  }
-
-  #bootstrap(servers: readonly RaftServer[]): void {
-    this.#bootstrapOver = true;
-    const sorted = [...servers].sort((a, b) => (a.id < b.id ? -1 : 1));
-    const refused = this.consensus.bootstrap({ servers: sorted });
-    const peers = sorted.map((one) => one.address);
-    if (refused === undefined) this.#log.info("found expected number of peers", { peers });
-    else this.#log.debug("not bootstrapped", { why: refused });
-  }
-
   #serversForClients(): readonly NodeServer[] {
-    const alive = [...this.#ownRegion()].filter((one) => one.status === "alive");
-    return alive.map((one) => ({
-      Datacenter: one.tags.get("dc") ?? "",
-      RPCAdvertiseAddr: formatAddress(clientRpcAddress(one)),
+    return this.#init.directory.ownAlive().map((one) => ({
+      Datacenter: one.datacenter,
+      RPCAdvertiseAddr: formatAddress(one.clientAddress),
       RPCMajorVersion: 0,
       RPCMinorVersion: 0,
     }));
-  }
-
-  *#ownRegion(): Iterable<SerfMember> {
-    const { region } = this.#init.config;
-    for (const member of this.#init.members()) {
-      if (member.tags.get("region") === region && member.tags.get("role") === "nomad") yield member;
-    }
   }
 }
 

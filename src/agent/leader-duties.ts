@@ -7,10 +7,8 @@
 import { randomUUID } from "node:crypto";
 import { errorText } from "../host/error-text.ts";
 import type { Clock, Log } from "../host/host.ts";
-import { formatAddress } from "../host/ip.ts";
 import type { Instant } from "../protocol/ports.ts";
 import type { RaftServer } from "../protocol/raft/message.ts";
-import type { SerfMember } from "../protocol/serf/message.ts";
 import type { ServerState } from "../service/raft/autopilot-health.ts";
 import type { Consensus } from "../service/raft/consensus.ts";
 import type { RpcPool } from "../service/rpc/client/pool.ts";
@@ -22,7 +20,7 @@ import {
 } from "../state/command.ts";
 import type { StateMachine } from "../state/state-machine.ts";
 import { decodeRaftStats, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
-import { rpcAddress } from "./server-tags.ts";
+import { byId, type Directory, type KnownServer } from "./directory.ts";
 
 const LOOK_MS = 2000;
 /** Gossip may come back later than Raft: a server it has not heard of for so long is no more. */
@@ -43,8 +41,7 @@ export interface LeaderDutiesInit {
   readonly pool: Pick<RpcPool, "call">;
   readonly clock: Clock;
   readonly log: Log;
-  /** Servers of the region, in any state, ourselves among them. */
-  readonly members: () => Iterable<SerfMember>;
+  readonly directory: Pick<Directory, "ownRegion" | "byId">;
   /** Autopilot's settings where there are none yet. */
   readonly initial: AutopilotConfig;
   /** The state of all terms before ours is applied here. */
@@ -92,18 +89,17 @@ export class LeaderDuties {
   /** Of the last round, for whoever asks how the group is. */
   health(): readonly ServerState[] {
     const { consensus, clock } = this.#init;
-    const byId = this.#membersById();
     return consensus.servers.flatMap(({ id, address, suffrage }) => {
       const observed = this.#observed.get(id);
       if (observed === undefined) return [];
       const { stats, healthy, since } = observed;
-      const member = byId.get(id);
+      const member = this.#init.directory.byId(id);
       return {
         id,
         name: member?.name ?? "(unknown)",
         address,
         status: member?.status ?? "none",
-        version: member?.tags.get("build") ?? "",
+        version: member?.build ?? "",
         leader: id === consensus.leader?.id,
         voter: suffrage === "voter",
         healthy,
@@ -115,16 +111,11 @@ export class LeaderDuties {
     });
   }
 
-  #membersById(): ReadonlyMap<string | undefined, SerfMember> {
-    return new Map([...this.#init.members()].map((one) => [one.tags.get("id"), one]));
-  }
-
   /** Asks every server of the group how far it is. */
   async #observe(): Promise<void> {
-    const { consensus, clock } = this.#init;
-    const byId = this.#membersById();
+    const { consensus, clock, directory } = this.#init;
     const seen = consensus.servers.map(async ({ id }): Promise<[string, Observed]> => {
-      const stats = await this.#statsOf(id, byId.get(id));
+      const stats = await this.#statsOf(id, directory.byId(id));
       const healthy = this.#isHealthy(stats);
       const before = this.#observed.get(id);
       const since = before?.healthy === healthy ? before.since : clock.now();
@@ -179,24 +170,22 @@ export class LeaderDuties {
 
   /** @throws ConsensusError when a change is under way: the next round goes on */
   async #reconcile(): Promise<void> {
-    const { consensus, members, selfId } = this.#init;
-    const known = [...members()];
-    for (const member of known) {
-      const id = member.tags.get("id") ?? "";
-      if (id === "" || id === selfId) continue;
-      if (member.status === "alive") await this.#ensureMember(id, member);
-      else if (member.status === "left") await this.#remove(id, "it has left");
+    const { consensus, directory, selfId } = this.#init;
+    const known = [...byId(directory.ownRegion()).values()];
+    for (const server of known) {
+      if (server.id === selfId) continue;
+      if (server.status === "alive") await this.#ensureMember(server);
+      else if (server.status === "left") await this.#remove(server.id, "it has left");
     }
     for (const server of this.#dead(known)) {
-      const heardOf = known.some((one) => one.tags.get("id") === server.id);
+      const heardOf = known.some((one) => one.id === server.id);
       await this.#remove(server.id, heardOf ? "it has failed" : "gossip does not know it");
     }
     if (consensus.role !== "leader") this.stop();
   }
 
-  async #ensureMember(id: string, member: SerfMember): Promise<void> {
+  async #ensureMember({ id, raftAddress: address }: KnownServer): Promise<void> {
     const { consensus, log } = this.#init;
-    const address = formatAddress(rpcAddress(member));
     const same = consensus.servers.find((one) => one.id === id && one.address === address);
     if (same !== undefined) return;
     // Another server at that address, or this one at another: the old entry goes first.
@@ -214,10 +203,10 @@ export class LeaderDuties {
   }
 
   /** Failed members and unknown ones, as long as those that are left can spare them. */
-  #dead(known: readonly SerfMember[]): readonly RaftServer[] {
+  #dead(known: readonly KnownServer[]): readonly RaftServer[] {
     const { consensus, machine, selfId } = this.#init;
     if (machine.autopilot?.CleanupDeadServers !== true) return [];
-    const statuses = new Map(known.map((one) => [one.tags.get("id"), one.status]));
+    const statuses = new Map(known.map((one) => [one.id, one.status]));
     const { servers } = consensus;
     const dead = servers.filter(({ id }) => {
       const status = statuses.get(id);
@@ -250,11 +239,11 @@ export class LeaderDuties {
     }
   }
 
-  async #statsOf(id: string, member: SerfMember | undefined): Promise<RaftStats | undefined> {
+  async #statsOf(id: string, member: KnownServer | undefined): Promise<RaftStats | undefined> {
     const { pool, region, selfId, ownStats } = this.#init;
     if (id === selfId) return ownStats();
     if (member?.status !== "alive") return undefined;
-    const target = { address: rpcAddress(member), region };
+    const target = { address: member.address, region };
     try {
       const body = encodeQueryOptions({ AllowStale: true });
       const answer = await pool.call(target, "Status.RaftStats", body, STATS_TIMEOUT_MS, true);

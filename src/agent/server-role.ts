@@ -14,11 +14,9 @@ import { formatAddress, formatIp } from "../host/ip.ts";
 import type { LogSink } from "../host/log.ts";
 import { lookupHost } from "../host/machine.ts";
 import { describeErrno, listenSockets, systemNetwork } from "../host/network.ts";
-import type { Address } from "../protocol/ports.ts";
 import { createPrng } from "../protocol/prng.ts";
 import type { SerfEvent } from "../protocol/serf/action.ts";
 import { NOMAD_SERF } from "../protocol/serf/config.ts";
-import type { SerfMember } from "../protocol/serf/message.ts";
 import { WAN } from "../protocol/swim/config.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { Gossip } from "../service/gossip/gossip.ts";
@@ -31,17 +29,18 @@ import { snapshotMethods } from "../service/methods/snapshot-methods.ts";
 import { type StreamMethod, StreamMethods } from "../service/methods/stream-methods.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc/client/dial.ts";
 import { RpcForwarder } from "../service/rpc/client/forward.ts";
-import { PeerHealth, type PeerReport, type RpcPeer } from "../service/rpc/client/peer-health.ts";
+import { PeerHealth, type PeerReport } from "../service/rpc/client/peer-health.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
 import { RpcServer } from "../service/rpc/server/server.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import { ConsensusRole } from "./consensus-role.ts";
+import { Directory, knownServer } from "./directory.ts";
 import { Joiner } from "./joiner.ts";
 import { createKeyKeeper } from "./key-keeper.ts";
 import type { LoadedKeyring } from "./keyring-file.ts";
-import { refuseMember, rpcAddress, serverTags } from "./server-tags.ts";
+import { refuseMember, serverTags } from "./server-tags.ts";
 
 /** memberlist's WAN timeout for a TCP exchange is 30 s; an operator waits for a join, so less. */
 const STREAM_TIMEOUT_MS = 10_000;
@@ -71,6 +70,7 @@ export class ServerRole {
   readonly #gossip: Gossip;
   readonly #joiner: Joiner;
   readonly #health: PeerHealth;
+  readonly #directory: Directory;
   readonly #name: string;
   readonly #prng = createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0));
 
@@ -81,6 +81,10 @@ export class ServerRole {
     this.#name = `${config.name}.${config.region}`;
     this.#gossip = this.#createGossip();
     const { endpoints, nodeId, dialer, pool } = init;
+    this.#directory = new Directory({
+      members: () => this.#gossip.members(),
+      self: { name: this.#name, id: nodeId, region: config.region },
+    });
     const { ip } = endpoints.advertise.serf;
     this.raft = new ConsensusRole({
       config,
@@ -90,14 +94,14 @@ export class ServerRole {
       pool,
       prng: this.#prng,
       sink,
-      members: () => this.#gossip.members(),
+      directory: this.#directory,
     });
     this.#forwarder = new RpcForwarder({
       pool: init.pool,
       counters: init.rpc,
       clock: systemClock,
       prng: this.#prng,
-      servers: (region) => this.#rpcPeers().filter((peer) => peer.region === region),
+      servers: (region) => this.#directory.others(region),
       leader: () => this.raft.leaderTarget(),
     });
     this.streams = this.#createStreams();
@@ -114,7 +118,7 @@ export class ServerRole {
       clock: systemClock,
       log: sink.logger("nomad.rpc"),
       region: config.region,
-      peers: () => this.#rpcPeers(),
+      peers: () => this.#directory.others(),
     });
   }
 
@@ -298,7 +302,7 @@ export class ServerRole {
     return new RpcMethods({
       region: this.#init.config.region,
       members: () => this.members(),
-      regions: () => this.#regions(),
+      regions: () => this.#directory.regions(),
       raftPeers: () => consensus.servers.map((one) => one.address),
       leader: () => consensus.leader?.address ?? "",
       raftStats: () => this.raft.stats(),
@@ -308,54 +312,30 @@ export class ServerRole {
     });
   }
 
-  /** By Serf's name, the node's, or its id; "leader" is whoever leads. */
+  /** "leader" is whoever leads. */
   #serverNamed(id: string): PoolTarget | "self" | undefined {
-    const { config, nodeId } = this.#init;
-    const isIt = (name: string, member: string | undefined): boolean =>
-      id === name || `${id}.${config.region}` === name || id === member;
-    if (id === "leader") return this.raft.leaderTarget();
-    if (isIt(this.#name, nodeId)) return "self";
-    const found = this.#rpcPeers().find((peer) => isIt(peer.name, peer.id));
-    return found?.region === config.region ? found : undefined;
-  }
-
-  #regions(): readonly string[] {
-    const found = [...this.#gossip.members()].map((one) => one.tags.get("region") ?? "");
-    return [...new Set([this.#init.config.region, ...found])].filter((one) => one !== "").sort();
+    return id === "leader" ? this.raft.leaderTarget() : this.#directory.named(id);
   }
 
   #event(event: SerfEvent): void {
     if (event.kind === "user" || event.kind === "query") return; // Nomad ignores both.
-    const { member } = event;
-    const name = printable(member.name);
-    this.#log.info(`serf: ${EVENT_NAMES[event.kind]}: ${name} ${formatIp(member.ip)}`);
+    const { address, raftAddress, datacenter, ...server } = knownServer(event.member);
+    const name = printable(server.name);
+    this.#log.info(`serf: ${EVENT_NAMES[event.kind]}: ${name} ${formatIp(address.ip)}`);
     this.#log.debug("server event", {
       type: event.kind,
       name,
-      addr: formatAddress(rpcAddress(member)),
-      dc: printable(member.tags.get("dc") ?? ""),
+      addr: raftAddress,
+      dc: printable(datacenter),
     });
-    this.#init.pool.forgive(rpcAddress(member));
+    this.#init.pool.forgive(address);
     // Not on the spot: the machine that raised it is still at work.
     queueMicrotask(() => {
       this.#health.wake();
       this.raft.membersChanged();
     });
   }
-
-  #rpcPeers(): readonly ServerPeer[] {
-    const alive = (member: SerfMember): boolean =>
-      member.status === "alive" && member.name !== this.#name;
-    return [...this.#gossip.members()].filter(alive).map((member) => {
-      const address: Address = rpcAddress(member);
-      const { tags, name } = member;
-      return { name, region: tags.get("region") ?? "", id: tags.get("id") ?? "", address };
-    });
-  }
 }
-
-/** A living server other than this one. */
-type ServerPeer = RpcPeer & { readonly id: string };
 
 const EVENT_NAMES = {
   "member-join": "EventMemberJoin",

@@ -1,8 +1,8 @@
-/** What makes a gossip member a Nomad server: its tags (wire/gossip.md §13). */
+/** The tags of a Nomad server in gossip (wire/gossip.md §13). directory.ts reads them. */
 import type { Config } from "../config/config.ts";
-import { formatIp, parseIp } from "../host/ip.ts";
+import { formatIp } from "../host/ip.ts";
 import type { Address } from "../protocol/ports.ts";
-import type { SerfMember, Tags } from "../protocol/serf/message.ts";
+import type { Tags } from "../protocol/serf/message.ts";
 import { NOMAD_VERSION } from "../version.ts";
 
 export function serverTags(
@@ -43,15 +43,4 @@ export function refuseMember(name: string, tags: Tags, addressBytes: number): st
   if (!isServer) return `member '${name}' is not a server`;
   if (addressBytes !== 4 && addressBytes !== 16) return `member '${name}' has no address`;
   return undefined;
-}
-
-/** Where servers reach its RPC port: the gossip address with the port of the tag. */
-export function rpcAddress(member: SerfMember): Address {
-  return { ip: member.ip, port: Number(member.tags.get("port") ?? 0) };
-}
-
-/** Where clients reach it: the address that it advertises for RPC. */
-export function clientRpcAddress(member: SerfMember): Address {
-  const ip = parseIp(member.tags.get("rpc_addr") ?? "") ?? member.ip;
-  return { ip, port: Number(member.tags.get("port") ?? 0) };
 }

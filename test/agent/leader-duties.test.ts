@@ -1,5 +1,6 @@
 /** What a leader does for its group, with a group that is played: who is let in, who votes, who goes. */
 import { expect, test } from "bun:test";
+import { Directory } from "../../src/agent/directory.ts";
 import { LeaderDuties } from "../../src/agent/leader-duties.ts";
 import type { ConfigurationChange } from "../../src/protocol/raft/configurations.ts";
 import type { RaftServer } from "../../src/protocol/raft/message.ts";
@@ -62,7 +63,10 @@ class Group {
       },
       clock: this.clock,
       log: silent,
-      members: () => [...self.members].map(([id, status]) => memberOf(id, status)),
+      directory: new Directory({
+        members: () => [...self.members].map(([id, status]) => memberOf(id, status)),
+        self: { name: "a.global", id: "a", region: "global" },
+      }),
       initial: { ...AUTOPILOT_DEFAULTS, ...initial },
       established: () => {
         self.established += 1;
@@ -95,6 +99,7 @@ function memberOf(id: string, status: SerfMember["status"]): SerfMember {
     ["id", id],
     ["port", "4647"],
     ["role", "nomad"],
+    ["region", "global"],
   ]);
   const versions = new Uint8Array(6);
   const where = { name: `${id}.global`, ip: ipOf(id), port: 4648 };
