@@ -18,8 +18,9 @@ import { ConnectionLimit } from "../service/connection-limit.ts";
 import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { acceptTls, TlsError, type TlsIdentity } from "../tls/handshake.ts";
-import { bodyBytesMax, type Caller, callerOf, STRANGER } from "./access.ts";
+import { bodyBytesMax, type Caller, callerOf } from "./access.ts";
 import type { HttpApp } from "./app.ts";
+import { HttpConnection } from "./connection.ts";
 
 export interface HttpServerInit {
   readonly addresses: readonly Address[];
@@ -44,9 +45,10 @@ export interface HttpServerInit {
 const TLS_HANDSHAKE_RECORD = 0x16;
 /** Answers smaller than this are not worth compressing. */
 const GZIP_BYTES_MIN = 1400;
-const IDLE_TIMEOUT_MS = 60_000;
 /** Single sign-on in front of us sends big cookies; more than this is a 431. */
 const HEADER_BYTES_MAX = 64 * 1024;
+/** Requests that are worked on at once, blocking queries among them. */
+const RUNNING_MAX = 4096;
 
 const PLAIN_TO_TLS =
   "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -61,20 +63,25 @@ export class HttpServer {
   readonly #limit: ConnectionLimit;
   readonly #refusals: RefusalLog;
   readonly #callers = new WeakMap<Request, Caller>();
-  readonly #bySocket = new WeakMap<object, Caller>();
   readonly #open = new Set<SocketStream>();
-  readonly #idle = new WeakMap<object, () => void>();
   #app: HttpApp | undefined;
+  #running = 0;
   #listeners: StreamServer[] = [];
 
   constructor(init: HttpServerInit) {
     this.#init = init;
     this.#limit = new ConnectionLimit(init.connectionsPerClientMax);
     this.#refusals = new RefusalLog(init.clock, init.log);
-    this.#http = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
-      void this.#handle(request, response);
+    this.#http = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (incoming, response) => {
+      const { socket: connection } = incoming;
+      if (!(connection instanceof HttpConnection)) return void response.destroy();
+      const caller = callerOf(connection.caller, incoming.headers);
+      connection.serve(incoming, response, (signal) => {
+        return this.#handle(incoming, response, caller, signal);
+      });
     });
-    this.#http.keepAliveTimeout = IDLE_TIMEOUT_MS;
+    // The connection itself knows for how long to wait.
+    this.#http.keepAliveTimeout = 0;
   }
 
   callerOf(request: Request): Caller | undefined {
@@ -147,46 +154,58 @@ export class HttpServer {
   }
 
   #serve(socket: Socket, caller: Caller): void {
-    this.#bySocket.set(socket, caller);
-    this.#waitForRequest(socket);
-    socket.once("close", () => this.#idle.get(socket)?.());
-    this.#http.emit("connection", socket);
-    socket.resume(); // It was paused to be handed over; the HTTP library does not do it.
+    this.#http.emit("connection", new HttpConnection(socket, caller, this.#init.clock));
   }
 
-  /** A connection may be idle for a minute, and a request may take as long to come. */
-  #waitForRequest(socket: Socket): void {
-    const { clock } = this.#init;
-    this.#idle.get(socket)?.();
-    const cancel = clock.schedule(clock.now() + IDLE_TIMEOUT_MS, () => socket.destroy());
-    this.#idle.set(socket, cancel);
-  }
-
-  async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<void> {
     const startedAt = this.#init.clock.now();
+    this.#running += 1;
     try {
-      const socketCaller = this.#bySocket.get(incoming.socket) ?? STRANGER;
-      const caller = callerOf(socketCaller, incoming.headers);
-      const request = await toRequest(incoming, caller);
-      this.#idle.get(incoming.socket)?.();
-      if (request === undefined) {
-        response.writeHead(413).end("Request body is too large");
-        return;
-      }
-      this.#callers.set(request, caller);
-      const answer = await this.#app?.handle(request);
-      if (answer === undefined) throw new Error("no app");
-      await this.#respond(incoming, response, answer);
+      await this.#answer(incoming, response, caller, signal);
     } catch (error) {
-      const text = errorText(error);
-      this.#init.log.error("request failed", { path: incoming.url ?? "", error: text });
-      if (!response.headersSent) response.writeHead(500);
-      response.end();
+      this.#failed(incoming, response, signal, error);
+    } finally {
+      this.#running -= 1;
     }
-    this.#waitForRequest(incoming.socket);
     const ms = (this.#init.clock.now() - startedAt).toFixed(3);
     const { method = "", url = "" } = incoming;
     this.#init.log.debug("request complete", { method, path: url, duration: `${ms}ms` });
+  }
+
+  async #answer(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (this.#running > RUNNING_MAX) return refuse(response, 503, "Too many requests at once");
+    const problem = hostProblem(incoming);
+    if (problem !== undefined) return refuse(response, 400, problem);
+    const request = await toRequest(incoming, caller, signal);
+    if (request === undefined) return refuse(response, 413, "Request body is too large");
+    this.#callers.set(request, caller);
+    const answer = await this.#app?.handle(request);
+    if (answer === undefined) throw new Error("no app");
+    await this.#respond(incoming, response, answer);
+  }
+
+  #failed(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    error: unknown,
+  ): void {
+    const line = { path: incoming.url ?? "", error: errorText(error) };
+    // Whoever hangs up in the middle is not our failure.
+    if (signal.aborted) this.#init.log.debug("request aborted by the caller", line);
+    else this.#init.log.error("request failed", line);
+    if (!response.headersSent) response.writeHead(500);
+    response.end();
   }
 
   async #respond(
@@ -247,11 +266,29 @@ function acceptsGzip({ headers }: IncomingMessage): boolean {
   return (weights.get("gzip") ?? weights.get("*") ?? 0) > 0;
 }
 
+/** HTTP/1.1 wants exactly one (RFC 9112 §3.2): with two, a proxy and we may each believe another. */
+function hostProblem({ httpVersion, rawHeaders }: IncomingMessage): string | undefined {
+  const names = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host");
+  if (names.length > 1) return "400 Bad Request: too many Host headers";
+  if (names.length === 0 && httpVersion === "1.1")
+    return "400 Bad Request: missing required Host header";
+  return undefined;
+}
+
+/** What was not read of the request goes with the connection. */
+function refuse(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain", Connection: "close" }).end(text);
+}
+
 /** An answer that goes on: sent as it comes, until the caller has enough. */
 const UNBUFFERED = "x-accel-buffering";
 
 /** undefined: the body is more than we read. */
-async function toRequest(incoming: IncomingMessage, caller: Caller): Promise<Request | undefined> {
+async function toRequest(
+  incoming: IncomingMessage,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<Request | undefined> {
   const headers = new Headers();
   for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
     headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
@@ -260,7 +297,10 @@ async function toRequest(incoming: IncomingMessage, caller: Caller): Promise<Req
   // The app finds the path by position and only needs some host; the real one stays a header.
   const target = `http://localhost${url.startsWith("/") ? url : "/"}`;
   // The app answers HEAD as it would GET: the body, which is left out, says how long it is.
-  if (method === "GET" || method === "HEAD") return new Request(target, { headers });
+  if (method === "GET" || method === "HEAD") {
+    incoming.resume(); // A body there may be, but it means nothing.
+    return new Request(target, { headers, signal });
+  }
   const chunks: Uint8Array[] = [];
   const bytesMax = bodyBytesMax(new URL(target).pathname, caller);
   let bytes = 0;
@@ -271,5 +311,5 @@ async function toRequest(incoming: IncomingMessage, caller: Caller): Promise<Req
     chunks.push(chunk);
   }
   const body = bytes === 0 ? null : Buffer.concat(chunks);
-  return new Request(target, { method, headers, body });
+  return new Request(target, { method, headers, body, signal });
 }
