@@ -1,7 +1,7 @@
 /**
- * One HTTP connection in front of the parser: its requests run one after another, as Go's server has
- * it, whatever comes in one go. What comes behind them waits here and then with the kernel; that the
- * caller has hung up is seen meanwhile, and ends what waits for it.
+ * One HTTP connection in front of the parser: its requests run one after another, as in Go's
+ * server, whatever comes in one piece. What comes behind them waits here, and then with the kernel;
+ * that the caller has hung up is seen meanwhile, and ends what waits for it.
  *
  * @module
  */

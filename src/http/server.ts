@@ -266,18 +266,18 @@ function acceptsGzip({ headers }: IncomingMessage): boolean {
   return (weights.get("gzip") ?? weights.get("*") ?? 0) > 0;
 }
 
-/** HTTP/1.1 wants exactly one (RFC 9112 §3.2): with two, a proxy and we may each believe another. */
+/** HTTP/1.1 wants exactly one (RFC 9112 §3.2): of two, a proxy and we may each believe another. */
 function hostProblem({ httpVersion, rawHeaders }: IncomingMessage): string | undefined {
   const names = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host");
   if (names.length > 1) return "400 Bad Request: too many Host headers";
-  if (names.length === 0 && httpVersion === "1.1")
-    return "400 Bad Request: missing required Host header";
-  return undefined;
+  if (names.length > 0 || httpVersion !== "1.1") return undefined;
+  return "400 Bad Request: missing required Host header";
 }
 
 /** What was not read of the request goes with the connection. */
 function refuse(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { "Content-Type": "text/plain", Connection: "close" }).end(text);
+  const headers = { "Content-Type": "text/plain; charset=utf-8", "Content-Length": text.length };
+  response.writeHead(status, { ...headers, Connection: "close" }).end(text);
 }
 
 /** An answer that goes on: sent as it comes, until the caller has enough. */
