@@ -4,30 +4,43 @@ import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import type { KeyKeeper } from "../protocol/serf/key-queries.ts";
 import { type GossipKey, isKeyFault, makeKey } from "../secret/key.ts";
+import { Keyring } from "../secret/keyring.ts";
 import { type LoadedKeyring, saveKeyring } from "./keyring-file.ts";
 
+/**
+ * A change that cannot be saved is none: after a restart this server would be the only one that
+ * does not know of it. The ring stays as it was, and whoever asked hears why.
+ */
 export function createKeyKeeper({ keyring, path }: LoadedKeyring, log: Log): KeyKeeper {
-  const change = (bytes: Uint8Array, apply: (key: GossipKey) => string | undefined) => {
+  const change = (
+    bytes: Uint8Array,
+    apply: (ring: Keyring, key: GossipKey) => string | undefined,
+  ): string | undefined => {
     if (keyring.primary === undefined) return "No keyring to modify (encryption not enabled)";
     const key = makeKey(bytes, sha256);
     if (isKeyFault(key)) return "key size must be 16, 24 or 32 bytes";
-    const refusal = apply(key);
-    if (refusal === undefined) changed();
-    return refusal;
+    const next = new Keyring(keyring.keys);
+    const refusal = apply(next, key) ?? save(next);
+    if (refusal !== undefined) return refusal;
+    keyring.become(next);
+    log.info("gossip keyring changed", { keys: next.keys.map(({ fingerprint }) => fingerprint) });
+    return undefined;
   };
-  const changed = (): void => {
-    log.info("gossip keyring changed", { keys: keyring.keys.map((key) => key.fingerprint) });
-    if (path === undefined) return;
+  const save = (next: Keyring): string | undefined => {
+    if (path === undefined) return undefined;
     try {
-      saveKeyring(path, keyring, "indented");
+      saveKeyring(path, next, "indented");
+      return undefined;
     } catch (error) {
-      log.error("cannot write the gossip keyring", { path, error: errorText(error) });
+      const why = errorText(error);
+      log.error("cannot write the gossip keyring: the change is refused", { path, error: why });
+      return `Failed to write keyring file: ${why}`;
     }
   };
   return {
-    install: (bytes) => change(bytes, (key) => void keyring.add(key)),
-    use: (bytes) => change(bytes, (key) => keyring.use(key)),
-    remove: (bytes) => change(bytes, (key) => keyring.remove(key)),
+    install: (bytes) => change(bytes, (ring, key) => void ring.add(key)),
+    use: (bytes) => change(bytes, (ring, key) => ring.use(key)),
+    remove: (bytes) => change(bytes, (ring, key) => ring.remove(key)),
     list: () => keyring.keys.map((key) => key.base64),
   };
 }

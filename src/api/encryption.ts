@@ -1,6 +1,7 @@
 /**
  * GET /v1/operator/encryption: for every server that gossip knows, looked at from this machine, how
- * its RPC port can be reached, and what it takes until everything is encrypted. Nomad has none.
+ * its RPC port can be reached and which gossip keys it has, and what it takes until everything is
+ * encrypted. Nomad has none.
  *
  * @module
  */
@@ -12,6 +13,7 @@ import { certificateNames, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
+import { cutOff, gossipKeys } from "./gossip-keys.ts";
 import { EXPIRY_WARNING_DAYS, gossipEncryption, stillInClear } from "./status.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -37,11 +39,15 @@ export async function encryptionReport(context: ApiContext): Promise<JsonObject>
   const present = members.filter(
     (one) => one.status !== "left" && one.tags.get("role") === "nomad",
   );
+  const asked = gossipKeys(context);
   const views: PeerView[] = [];
   for (let at = 0; at < present.length; at += PARALLEL_MAX) {
     const some = present.slice(at, at + PARALLEL_MAX);
     views.push(...(await Promise.all(some.map((member) => look(context, member)))));
   }
+  const { holders, findings } = await asked;
+  const answering = new Set(views.flatMap((one) => (one.found.reachable ? [one.member] : [])));
+  const lost = cutOff(context, members, (member) => answering.has(member));
   const own = stillInClear(context);
   const now = context.nowMs();
   const days = views.flatMap(({ found }) => {
@@ -55,13 +61,14 @@ export async function encryptionReport(context: ApiContext): Promise<JsonObject>
     ...views.flatMap(({ member, problems }) =>
       problems.map(({ what, fix }) => `${printable(member.name)}: ${what}: ${fix}`),
     ),
+    ...[...lost, ...findings].map(({ who, what, fix }) => `${who}: ${what}: ${fix}`),
   ];
   const soonest = days.length === 0 ? null : Math.min(...days);
   return {
     healthy: todo.length === 0,
     encrypted: own.length === 0 && views.every((view) => isEncrypted(view.found)),
     soonest_expiry_days: soonest,
-    gossip: gossipEncryption(context),
+    gossip: { ...gossipEncryption(context), members: holders },
     in_clear: own,
     peers: views
       .sort((a, b) => (a.member.name < b.member.name ? -1 : 1))
@@ -74,20 +81,14 @@ async function look(context: ApiContext, member: ServerMember): Promise<PeerView
   const region = member.tags.get("region") ?? "";
   const address = { ip: member.addr, port: Number(member.tags.get("port") ?? 0) };
   const found = await context.inspect(address, region);
-  return { member, address, region, found, problems: problemsOf(context, member, region, found) };
+  return { member, address, region, found, problems: problemsOf(context, region, found) };
 }
 
-function problemsOf(
-  context: ApiContext,
-  member: ServerMember,
-  region: string,
-  found: RpcInspection,
-): readonly Problem[] {
+function problemsOf(context: ApiContext, region: string, found: RpcInspection): readonly Problem[] {
   const problems: Problem[] = [];
   const add = (what: string, fix: string): void => void problems.push({ what, fix });
   if (!found.reachable) {
-    const gone = member.status === "failed" ? ", and gossip says it has failed" : "";
-    add(`its RPC port cannot be reached: ${found.error}${gone}`, "start it, or open the port");
+    add(`its RPC port cannot be reached: ${found.error}`, "start it, or open the port");
     return problems;
   }
   if (found.tls === undefined) add(found.error, "set tls { rpc = true } there");

@@ -22,21 +22,29 @@ export async function listKeys(context: ApiContext): Promise<JsonObject> {
   return { Keys: Object.fromEntries(count(result).keys), ...outcome(result) };
 }
 
-/** Ours: fingerprints instead of keys, and where each is the primary. */
+/** Ours: fingerprints instead of keys, where each is the primary, and what each member has. */
 export async function listFingerprints(context: ApiContext): Promise<JsonObject> {
   const result = await ask(context, "list", NO_KEY);
   const { keys, primaries } = count(result);
-  const list = [...keys].map(([text, nodes]) => {
-    const key = parseKey(text, sha256);
-    const fault = isKeyFault(key);
-    return {
-      Fingerprint: fault ? "unreadable" : key.fingerprint,
-      Bits: fault ? 0 : key.bytes.length * 8,
-      Nodes: nodes,
-      PrimaryOn: primaries.get(text) ?? 0,
-    };
-  });
-  return { Keys: list, ...outcome(result) };
+  const list = [...keys].map(([text, nodes]) => ({
+    ...described(text),
+    Nodes: nodes,
+    PrimaryOn: primaries.get(text) ?? 0,
+  }));
+  const members = [...result.answers]
+    .map(([node, answer]) => ({
+      Name: printable(node),
+      Primary: described(answer.primaryKey).Fingerprint,
+      Keys: (answer.keys ?? []).map((text) => described(text).Fingerprint),
+    }))
+    .sort((a, b) => (a.Name < b.Name ? -1 : 1));
+  return { Keys: list, Members: members, ...outcome(result) };
+}
+
+function described(base64: string): { readonly Fingerprint: string; readonly Bits: number } {
+  const key = parseKey(base64, sha256);
+  if (isKeyFault(key)) return { Fingerprint: "unreadable", Bits: 0 };
+  return { Fingerprint: key.fingerprint, Bits: key.bytes.length * 8 };
 }
 
 /** @param body the request's JSON: `{"Key": "<base64>"}` */
@@ -74,18 +82,19 @@ async function ask(
   const asked = context.gossip.askKeys(operation, key);
   if (typeof asked === "string") throw new ApiError(500, asked);
   const result = await asked;
-  const failures = [...result.answers].filter(([, answer]) => !answer.result);
+  const { answers, expected, silent } = result;
+  const failures = [...answers].filter(([, answer]) => !answer.result);
+  const unheard = `no answer from ${[...silent].map(printable).sort().join(", ")}`;
   if (failures.length > 0) {
-    const why = failures.map(([node, { message }]) => `${printable(node)}: ${message}`).join("; ");
-    throw new ApiError(500, `${failures.length}/${result.expected} nodes reported failure: ${why}`);
+    const why = failures.map(([node, { message }]) => `${printable(node)}: ${message}`);
+    if (silent.size > 0) why.push(unheard);
+    const text = `${failures.length}/${expected} nodes reported failure: ${why.join("; ")}`;
+    throw new ApiError(500, text);
   }
-  if (result.answers.size < result.expected) {
-    const { size } = result.answers;
-    throw new ApiError(
-      500,
-      `${size}/${result.expected} nodes reported success: the others did not answer in time; ` +
-        "those that did have done it already, so repeat it when all are back",
-    );
+  if (silent.size > 0) {
+    const done = operation === "list" ? "" : "; the others have done it: repeat it when all answer";
+    const heard = `${expected - silent.size}/${expected} nodes reported success`;
+    throw new ApiError(500, `${heard}: ${unheard}${done}`);
   }
   return result;
 }

@@ -24,9 +24,12 @@ function explain(report: unknown): void {
   const gossip = field(report, "gossip");
   const key = textField(gossip, "key");
   const sealed = field(gossip, "encrypted") === true;
+  const members = listField(gossip, "members");
+  const same = members.filter((member) => textField(member, "primary") === key).length;
+  const shared = members.length === 0 ? "" : ` on ${same} of ${members.length} members`;
   print(
     sealed
-      ? `Gossip: ${textField(gossip, "cipher")}, key ${key}`
+      ? `Gossip: ${textField(gossip, "cipher")}, key ${key}${shared}`
       : `Gossip: not encrypted (${textField(gossip, "cipher")})`,
   );
   const rows = listField(report, "peers").map((peer) => [

@@ -63,29 +63,83 @@ export async function changeKey(
 }
 
 /**
- * A new key everywhere, then in use, then the old ones gone. Each step is checked on every member
- * before the next, and a rotation that was cut short is finished by running it again.
+ * A new key everywhere, then in use, then the old ones gone. Each step is done on every member that
+ * answers before the next, and a rotation that was cut short is finished by running it again.
  */
 export async function rotateKeys(flags: ApiFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const before = Object.keys(
-    Object(field(await client.get(`${PATH}/list`).catch(asError), "Keys")),
-  );
+  const failed = await failedMembers(client);
+  const known = await client.get(`${PATH}/list`).catch((error: unknown) => {
+    const waits = "`nomad server members` shows it as failed";
+    return stopped(
+      error,
+      `Nothing was changed. A server that has just died is left out as soon as ${waits}`,
+    );
+  });
+  const before = Object.keys(Object(field(known, "Keys")));
+  print(`==> ${textField(known, "NumNodes")} members answer and get the new key`);
+  for (const name of failed) print(`    ${name} has failed and is left out`);
   const key = makeKeyText(ROTATED_KEY_BYTES);
-  print(`==> Installing a new key on every member...`);
-  await change(client, "install", key);
-  print("==> Making it the primary...");
-  await change(client, "use", key);
+  const step = async (says: string, how: () => Promise<void>, ifNot: string): Promise<void> => {
+    print(`==> ${says}...`);
+    await how().catch((error: unknown) => stopped(error, ifNot));
+  };
+  await step(
+    "Installing a new key on every member",
+    () => change(client, "install", key),
+    "Some members have the new key and none uses it, so all can still talk",
+  );
+  await step(
+    "Making it the primary",
+    () => change(client, "use", key),
+    "All members have the new key and some use it, so all can still talk",
+  );
   for (const old of before) {
-    print("==> Removing an old key...");
-    await change(client, "remove", old);
+    await step(
+      "Removing an old key",
+      () => change(client, "remove", old),
+      "The new key is in use everywhere, and an old one is still installed on some members",
+    );
   }
-  const after = await client.get(`${PATH}/list?fingerprints=true`).catch(asError);
-  const [only] = listField(after, "Keys");
+  const after = await client.get(`${PATH}/list?fingerprints=true`).catch((error: unknown) => {
+    return stopped(error, "The rotation was done, but not everybody answers now");
+  });
+  rotated(after, failed);
+}
+
+function rotated(after: unknown, failed: readonly string[]): void {
+  const keys = listField(after, "Keys");
   const nodes = textField(after, "NumNodes");
+  const [only] = keys;
+  if (keys.length !== 1 || textField(only, "PrimaryOn") !== nodes) {
+    const what = "more than one key is installed, or not all members use the same one";
+    stopped(new Error(what), "Somebody else may have changed the keys meanwhile");
+  }
   print(`==> Rotated: key ${textField(only, "Fingerprint")} is primary on all ${nodes} members`);
-  print(
-    "    Put the new key into server.encrypt too: `nomad operator gossip keyring list -show-keys`",
+  const show = "`nomad operator gossip keyring list -show-keys`";
+  print(`    Put the new key into server.encrypt too: ${show}`);
+  for (const name of failed) {
+    print(
+      `    ${name} has only old keys, which nobody else takes any more: before you start it, put the ` +
+        "new key into its server.encrypt and remove server/serf.keyring from its data_dir",
+    );
+  }
+}
+
+/** Members that gossip holds for failed: they cannot answer, and nobody waits for them. */
+async function failedMembers(client: ApiClient): Promise<readonly string[]> {
+  const answer = await client.get("/v1/agent/members").catch(asError);
+  return listField(answer, "Members")
+    .filter((member) => textField(member, "Status") === "failed")
+    .map((member) => textField(member, "Name"));
+}
+
+function stopped(error: unknown, where: string): never {
+  throw new CommandError(
+    `error: ${errorText(error).replace(/^error: /, "")}\n` +
+      `The rotation stopped here. ${where}. ` +
+      "Mend what is named above, then run `nomad operator gossip keyring rotate` again: it removes " +
+      "what this one has left.",
   );
 }
 

@@ -26,6 +26,11 @@ export class Keyring {
     return this.#keys.some((known) => sameKey(known, key));
   }
 
+  /** Takes over what another ring has: a change is tried on a copy first. */
+  become(other: Keyring): void {
+    this.#keys = other.keys;
+  }
+
   /** Appends; no change if present. */
   add(key: GossipKey): void {
     if (!this.has(key)) this.#keys = [...this.#keys, key];

@@ -46,7 +46,7 @@ function bench(caller: Caller | undefined, encrypted = true): Bench {
     askKeys: async (operation, key) => {
       asked.push([operation, key.toHex()]);
       const answer = { result: true, message: "", keys: [KEY_TEXT], primaryKey: KEY_TEXT };
-      return { answers: new Map([["n1.global", answer]]), expected: 1 };
+      return { answers: new Map([["n1.global", answer]]), expected: 1, silent: new Set() };
     },
   };
   const context = createContext(config, gossip);

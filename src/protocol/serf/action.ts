@@ -48,6 +48,8 @@ export interface QueryResult {
   readonly acks: ReadonlySet<string>;
   /** Members that were alive when we asked. */
   readonly expected: number;
+  /** ... and those of them that did not answer. */
+  readonly silent: ReadonlySet<string>;
 }
 
 /** Answers to one of our key queries. */
@@ -55,6 +57,8 @@ export interface KeyQueryResult {
   readonly answers: ReadonlyMap<string, KeyResponse>;
   /** Members that should have answered. */
   readonly expected: number;
+  /** ... and those of them that did not, or not so that it can be read. */
+  readonly silent: ReadonlySet<string>;
 }
 
 export type SerfAction =

@@ -44,11 +44,13 @@ export function keyQuestion(operation: KeyOperation, key: Uint8Array, codec: Ser
 /** Answers that cannot be read count as none. */
 export function keyResult(result: QueryResult, codec: SerfCodec): KeyQueryResult {
   const answers = new Map<string, KeyResponse>();
+  const silent = new Set(result.silent);
   for (const [member, payload] of result.answers) {
     const answer = codec.decodeKeyResponse(payload);
     if (answer !== undefined) answers.set(member, answer);
+    else silent.add(member);
   }
-  return { answers, expected: result.expected };
+  return { answers, expected: result.expected, silent };
 }
 
 export function isKeyQuery(name: string): boolean {

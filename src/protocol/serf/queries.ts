@@ -204,8 +204,8 @@ export class Queries {
     this.#asked.delete(id);
     for (const i of AGAIN_AFTER.keys()) this.#init.clearDeadline(`${AGAIN_KEY}${i}:${id}`);
     this.#init.clearDeadline(END_KEY + id);
-    const { answers, acks, expected } = asked;
-    this.#init.act({ kind: "query-result", id, result: { answers, acks, expected } });
+    const { answers, acks, expected, silent } = asked;
+    this.#init.act({ kind: "query-result", id, result: { answers, acks, expected, silent } });
   }
 
   /**
