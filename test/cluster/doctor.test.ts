@@ -48,7 +48,7 @@ async function seesAlive(count: number): Promise<void> {
 describe("the doctor", () => {
   test("says that all is well, and exits 0", async () => {
     const { code, out } = await doctor();
-    expect(out).toMatch(/^Gossip: AES-256-GCM, key [0-9a-f]{16}\n/);
+    expect(out).toMatch(/^Gossip: AES-256-GCM, key [0-9a-f]{16} on 2 of 2 members\n/);
     expect(out).toMatch(
       /one\.global +127\.0\.77\.1:4647 +TLSv1\.3 \S+ +yes +no +server\.global\.nomad/,
     );
