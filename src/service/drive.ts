@@ -34,9 +34,13 @@ export class Driver<Action> {
 
   /** Tells the machine something; `tell` gets the current time. */
   tell<Result>(tell: (now: Instant) => Result): Result {
-    const result = tell(this.#clock.now());
-    this.#settle();
-    return result;
+    try {
+      const result = tell(this.#clock.now());
+      this.#settle();
+      return result;
+    } catch (error) {
+      return this.#fail(error);
+    }
   }
 
   stop(): void {
@@ -83,7 +87,20 @@ export class Driver<Action> {
 
   #expire(): void {
     this.#cancel = undefined;
-    this.#machine.expire(this.#clock.now());
-    this.#settle();
+    this.tell((now) => this.#machine.expire(now));
+  }
+
+  /**
+   * Neither a machine nor what is done for it throws: this is a bug of ours, and the machine is
+   * between two states. Whoever called may catch it; the process has to end nevertheless.
+   */
+  #fail(error: unknown): never {
+    if (!this.#stopped) {
+      this.stop();
+      this.#clock.schedule(this.#clock.now(), () => {
+        throw error;
+      });
+    }
+    throw error;
   }
 }

@@ -23,6 +23,12 @@ import {
 import { NodeTable } from "./node-table.ts";
 import { readSnapshot, type SnapshotContent, writeSnapshot } from "./snapshot.ts";
 
+/**
+ * What became of a command, the same on every server. Refused: what it was to replace has changed
+ * meanwhile. Skipped: of Nomad's types, unreadable, or about no node.
+ */
+export type Outcome = "applied" | "refused" | "skipped";
+
 export class StateMachine {
   readonly nodes = new NodeTable();
   #autopilot: AutopilotConfig | undefined;
@@ -57,11 +63,14 @@ export class StateMachine {
   }
 
   /** What it cannot read it skips: the same on every server, and never a reason to stop. */
-  apply(index: number, data: Uint8Array): void {
+  apply(index: number, data: Uint8Array): Outcome {
     this.#index = index;
     const type = (data[0] ?? 0) & ~IGNORABLE;
-    if (data.length === 0 || !this.#apply(type, data.subarray(1), BigInt(index))) this.skipped += 1;
+    const known = data.length > 0;
+    const outcome = known ? this.#apply(type, data.subarray(1), BigInt(index)) : "skipped";
+    if (outcome === "skipped") this.skipped += 1;
     this.#changed();
+    return outcome;
   }
 
   snapshot(): Uint8Array {
@@ -89,11 +98,14 @@ export class StateMachine {
     for (const changed of [...this.#watchers]) changed();
   }
 
+  #apply(type: number, body: Uint8Array, index: bigint): Outcome {
+    if (type === MessageType.autopilot) return this.#applyAutopilot(body, index);
+    return this.#change(type, body, index) ? "applied" : "skipped";
+  }
+
   /** @returns false: not for us */
-  #apply(type: number, body: Uint8Array, index: bigint): boolean {
+  #change(type: number, body: Uint8Array, index: bigint): boolean {
     switch (type) {
-      case MessageType.autopilot:
-        return this.#applyAutopilot(body, index);
       case MessageType.clusterMetadata: {
         const given = decodeValue(clusterMetadata, body);
         this.#cluster = given ?? this.#cluster;
@@ -128,14 +140,14 @@ export class StateMachine {
     }
   }
 
-  #applyAutopilot(body: Uint8Array, index: bigint): boolean {
+  #applyAutopilot(body: Uint8Array, index: bigint): Outcome {
     const request = decodeValue(autopilotRequest, body);
-    if (request === undefined) return false;
+    if (request === undefined) return "skipped";
     const before = this.#autopilot;
-    if (request.CAS && before?.ModifyIndex !== request.Config.ModifyIndex) return true;
+    if (request.CAS && before?.ModifyIndex !== request.Config.ModifyIndex) return "refused";
     const CreateIndex = before?.CreateIndex ?? index;
     this.#autopilot = { ...request.Config, CreateIndex, ModifyIndex: index };
-    return true;
+    return "applied";
   }
 
   /** Settings that the archive does not have (Nomad's never do) stay as they are. */

@@ -45,8 +45,8 @@ class Group {
         barrier: async () => self.#index,
         apply: async (data) => {
           self.#index += 1;
-          self.machine.apply(self.#index, data);
-          return self.#index;
+          const outcome = self.machine.apply(self.#index, data);
+          return { index: self.#index, outcome };
         },
         change: async (change) => self.#change(change),
       },

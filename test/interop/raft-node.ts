@@ -25,10 +25,11 @@ export class CountingMachine {
     this.index = index;
   }
 
-  apply(index: number, data: Uint8Array): void {
+  apply(index: number, data: Uint8Array): "applied" {
     this.index = index;
     this.count += 1;
     this.hash = createHash("sha256").update(this.hash).update(data).digest("hex");
+    return "applied";
   }
 
   snapshot(): Uint8Array {

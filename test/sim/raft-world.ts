@@ -528,8 +528,10 @@ export class RaftWorld {
     const { index } = server.machine;
     if (index - (server.disk.snapshot?.index ?? 0) < SNAPSHOT_EVERY) return;
     // The state machine is written first, then the log may forget.
-    const meta = server.raft?.snapshotTaken(index);
-    if (meta !== undefined) server.disk.snapshot = meta;
+    const meta = server.raft?.snapshotMeta(index);
+    if (meta === undefined) return;
+    server.disk.snapshot = meta;
+    server.raft?.snapshotTaken(meta);
   }
 
   #acknowledge(server: Server, entry: LogEntry): void {

@@ -113,16 +113,20 @@ export class Raft {
     return undefined;
   }
 
-  /** The state machine has a durable snapshot up to `index`, applied before. */
-  snapshotTaken(index: number): SnapshotMeta | undefined {
+  /** What a snapshot of all that is applied up to `index` stands for; undefined: nothing new. */
+  snapshotMeta(index: number): SnapshotMeta | undefined {
     const core = this.#core;
     const term = core.log.term(index);
     const before = core.log.snapshot?.index ?? 0;
     if (term === undefined || index > core.lastApplied || index <= before) return undefined;
-    const meta = { index, term, ...this.#committedConfiguration(index) };
+    return { index, term, ...this.#committedConfiguration(index) };
+  }
+
+  /** The snapshot that this describes is durable: the log may forget. */
+  snapshotTaken(meta: SnapshotMeta): void {
+    const core = this.#core;
     const upTo = core.log.compact(meta, core.config.trailingEntries);
     core.act({ kind: "compact", upTo });
-    return meta;
   }
 
   /** A call of another server; `answer` follows with this id. A snapshot's bytes are here already. */

@@ -1,6 +1,6 @@
 /** What methods that write to the log have in common. */
 import { type Codec, decodeValue } from "../../wire/codec.ts";
-import { ConsensusError } from "../raft/consensus.ts";
+import { ConsensusError } from "../raft/consensus-error.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 
 /** @throws RpcMethodError as Go's decoder would */
@@ -11,7 +11,7 @@ export function readRequest<T>(codec: Codec<T>, body: Uint8Array): T {
 }
 
 /** @throws RpcMethodError when the log does not take it */
-export async function committed(change: Promise<number>): Promise<number> {
+export async function committed<T>(change: Promise<T>): Promise<T> {
   try {
     return await change;
   } catch (error) {

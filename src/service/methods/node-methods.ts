@@ -313,13 +313,16 @@ export class NodeMethods {
   }
 
   /** Without the caller's token: the log is no place for it. @throws RpcMethodError */
-  #commit<T extends { readonly AuthToken: string }>(
+  async #commit<T extends { readonly AuthToken: string }>(
     type: number,
     codec: Codec<T>,
     request: T,
   ): Promise<number> {
     const data = command(type, codec, { ...request, AuthToken: "" });
-    return committed(this.#init.consensus.apply(data));
+    const { index, outcome } = await committed(this.#init.consensus.apply(data));
+    // It was there when we looked: somebody has deregistered it since.
+    if (outcome !== "applied") throw new RpcMethodError("node not found", false);
+    return index;
   }
 }
 

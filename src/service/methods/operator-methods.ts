@@ -143,10 +143,10 @@ function serverHealth({ consensus, health }: OperatorMethodsInit): Uint8Array {
 
 /** @returns was it taken: with CAS only if nobody changed it meanwhile */
 async function setAutopilot(
-  { consensus, machine }: OperatorMethodsInit,
+  { consensus }: OperatorMethodsInit,
   body: Uint8Array,
 ): Promise<Uint8Array> {
   const request = { ...readRequest(autopilotRequest, body), AuthToken: "" };
-  const index = await committed(consensus.apply(autopilotCommand(request)));
-  return encodeValue(bool, machine.autopilot?.ModifyIndex === BigInt(index));
+  const { outcome } = await committed(consensus.apply(autopilotCommand(request)));
+  return encodeValue(bool, outcome === "applied");
 }

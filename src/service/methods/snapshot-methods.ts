@@ -128,7 +128,8 @@ async function restore(
       const most = `${STATE_BYTES_MAX / 2 ** 20} MiB`;
       throw new SnapshotError(400, `cannot restore: there are ${found}, and ${most} is the most`);
     }
-    const index = await consensus.apply(restoreCommand(kept));
+    const { index, outcome } = await consensus.apply(restoreCommand(kept));
+    if (outcome !== "applied") throw new SnapshotError(500, "cannot restore: it was not taken");
     restored();
     log.info("state restored from a snapshot", { snapshot: meta.id, index });
     const left = counts.filter((one) => !one.kept).map((one) => `${one.count} ${one.name}`);

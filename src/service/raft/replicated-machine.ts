@@ -1,7 +1,7 @@
 /** How a state machine is brought to where a log says, whether Raft runs or not. */
 import type { StoredSnapshot } from "../../host/raft-store.ts";
 import { EntryType, type LogEntry } from "../../protocol/raft/message.ts";
-import type { StateMachine } from "../../state/state-machine.ts";
+import type { Outcome, StateMachine } from "../../state/state-machine.ts";
 
 /** What a log needs of a state machine. */
 export type ReplicatedMachine = Pick<
@@ -18,10 +18,12 @@ export function restoreStored(
   throw new Error("the Raft snapshot cannot be read: was it made by a later release?");
 }
 
+/** @returns what the machine says to this entry; the others are for Raft itself */
 export function applyEntry(
   machine: Pick<ReplicatedMachine, "apply" | "advance">,
   { index, type, data }: LogEntry,
-): void {
-  if (type === EntryType.command) machine.apply(index, data);
-  else machine.advance(index);
+): Outcome {
+  if (type === EntryType.command) return machine.apply(index, data);
+  machine.advance(index);
+  return "applied";
 }

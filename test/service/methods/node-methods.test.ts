@@ -48,8 +48,8 @@ class Server {
         apply: async (data: Uint8Array) => {
           this.index += 1;
           this.written.push(data);
-          this.machine.apply(this.index, data);
-          return this.index;
+          const outcome = this.machine.apply(this.index, data);
+          return { index: this.index, outcome };
         },
       },
       machine: this.machine,

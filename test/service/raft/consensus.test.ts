@@ -1,10 +1,19 @@
 /** A running Raft server among others that are played: reads in rounds, and snapshots. */
 import { expect, test } from "bun:test";
+import type { Log } from "../../../src/host/host.ts";
 import { RaftStore } from "../../../src/host/raft-store.ts";
 import { createPrng } from "../../../src/protocol/prng.ts";
 import { RAFT } from "../../../src/protocol/raft/config.ts";
-import type { RaftAnswer, RaftCall, RaftServer } from "../../../src/protocol/raft/message.ts";
+import type {
+  RaftAnswer,
+  RaftCall,
+  RaftServer,
+  Sender,
+} from "../../../src/protocol/raft/message.ts";
 import { Consensus } from "../../../src/service/raft/consensus.ts";
+import type { Applied } from "../../../src/service/raft/proposals.ts";
+import type { RunnerInit } from "../../../src/service/raft/runner.ts";
+import { AUTOPILOT_DEFAULTS, autopilotCommand } from "../../../src/state/command.ts";
 import { StateMachine } from "../../../src/state/state-machine.ts";
 import { silent } from "../../silent.ts";
 import { ManualClock, settle } from "../manual-clock.ts";
@@ -62,8 +71,11 @@ function yes(call: RaftCall): RaftAnswer {
   }
 }
 
-async function leader(store = new RaftStore(undefined)) {
+async function leader(changes: Partial<RunnerInit> = {}) {
   const [others, clock, machine] = [new Others(), new ManualClock(), new StateMachine()];
+  const { store = new RaftStore(undefined) } = changes;
+  const roles: string[] = [];
+  const leaders: (string | undefined)[] = [];
   const consensus = new Consensus({
     self: { id: "a", address: "a:1" },
     config: { ...RAFT, trailingEntries: 2 },
@@ -74,14 +86,33 @@ async function leader(store = new RaftStore(undefined)) {
     prng: createPrng(1),
     log: silent,
     snapshotThreshold: 1e9,
-    onRole: () => undefined,
-    onLeader: () => undefined,
+    onRole: (role) => roles.push(role),
+    onLeader: (one) => leaders.push(one?.id),
+    ...changes,
   });
   consensus.bootstrap({ servers: SERVERS });
   consensus.start();
   await clock.advance(2500);
   expect(consensus.role).toBe("leader");
-  return { consensus, others, clock, machine, store };
+  return { consensus, others, clock, machine, store, roles, leaders };
+}
+
+const command = (i: number): Uint8Array => new Uint8Array([0xff, i]);
+
+function failing(message: string): () => never {
+  return () => {
+    throw new Error(message);
+  };
+}
+
+/** A log that keeps what is said at ERROR. */
+function errorLog(): { log: Log; errors: string[] } {
+  const errors: string[] = [];
+  const log: Log = {
+    ...silent,
+    error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`),
+  };
+  return { log, errors };
 }
 
 test("all who ask at once share one round of heartbeats, later ones the next", async () => {
@@ -181,18 +212,179 @@ test("a snapshot for an operator is of all that is applied, and the log forgets 
   consensus.stop();
 });
 
-test("a snapshot that cannot be written costs nothing of the log", async () => {
-  const store = new RaftStore(undefined);
-  const { consensus } = await leader(store);
-  for (let i = 0; i < 10; i++) void consensus.apply(new Uint8Array([0xff, i]));
+test("a snapshot that cannot be written costs nothing of the log, and Raft goes on", async () => {
+  const { consensus, store } = await leader();
+  for (let i = 0; i < 10; i++) void consensus.apply(command(i));
   const index = await consensus.barrier();
-  store.saveSnapshot = () => {
-    throw new Error("no space left on device");
-  };
+  store.saveSnapshot = failing("no space left on device");
   const before = store.load().entries.length;
-  expect(() => consensus.snapshot()).toThrow("raft is shutdown");
-  expect(consensus.broken).toContain("no space left");
+  expect(() => consensus.snapshot()).toThrow("cannot write a snapshot: no space left on device");
+  expect(consensus.broken).toBeUndefined();
+  expect(consensus.role).toBe("leader");
   expect(store.load().entries).toHaveLength(before);
-  expect(store.load().entries.at(-1)?.index).toBe(index);
+  expect((await consensus.apply(command(1))).index).toBe(index + 1);
+  consensus.stop();
+});
+
+test("a snapshot that failed is tried again, ever more seldom, until it can be written", async () => {
+  const { log, errors } = errorLog();
+  const store = new RaftStore(undefined);
+  const save = store.saveSnapshot.bind(store);
+  let tries = 0;
+  store.saveSnapshot = () => {
+    tries += 1;
+    throw new Error("EMFILE: too many open files");
+  };
+  const { consensus, clock } = await leader({ store, log, snapshotThreshold: 5 });
+  for (let i = 0; i < 20; i++) {
+    await consensus.apply(command(i));
+    await settle();
+  }
+  expect(tries).toBe(1);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toContain("EMFILE");
+  await clock.advance(10_000);
+  expect(tries).toBe(2);
+  await clock.advance(15_000);
+  expect(tries).toBe(2);
+  await clock.advance(5000);
+  expect(tries).toBe(3);
+  store.saveSnapshot = save;
+  await clock.advance(40_000);
+  expect(store.snapshot?.meta.index).toBe(consensus.stats().appliedIndex);
+  expect(consensus.broken).toBeUndefined();
+  expect(consensus.role).toBe("leader");
+  consensus.stop();
+});
+
+test("a log that cannot forget yet behind a snapshot is no reason to stop", async () => {
+  const { consensus, store } = await leader();
+  for (let i = 0; i < 10; i++) await consensus.apply(command(i));
+  const forget = store.forget.bind(store);
+  store.forget = failing("no space left on device");
+  expect(consensus.snapshot().meta.index).toBe(consensus.stats().appliedIndex);
+  expect(consensus.broken).toBeUndefined();
+  store.forget = forget;
+  await consensus.apply(command(1));
+  consensus.snapshot();
+  expect(store.load().entries.length).toBeLessThan(4);
+  consensus.stop();
+});
+
+test("a leader whose disk fails is a follower to everybody, and knows who leads next", async () => {
+  const { consensus, store, clock, roles, leaders } = await leader();
+  store.persist = failing("no space left on device");
+  const waiting = [consensus.apply(command(1)), consensus.change({ kind: "remove", id: "c" })];
+  const heard = await Promise.allSettled([...waiting, consensus.verify()]);
+  expect(heard.map((one) => one.status)).toEqual(["rejected", "rejected", "rejected"]);
+  expect(consensus.broken).toBe("no space left on device");
+  expect([consensus.role, consensus.leader]).toEqual(["follower", undefined]);
+  expect([roles.at(-1), leaders.at(-1)]).toEqual(["follower", undefined]);
+  // Refused at once, not when a timer runs out.
+  await expect(consensus.change({ kind: "remove", id: "c" })).rejects.toThrow("raft is shutdown");
+  await expect(consensus.verify()).rejects.toThrow("raft is shutdown");
+  await expect(consensus.apply(command(1))).rejects.toThrow("node is not the leader");
+  expect(() => consensus.transfer("b")).toThrow("raft is shutdown");
+  expect(() => consensus.snapshot()).toThrow("raft is shutdown");
+  // The next leader's heartbeats are not answered, but heard.
+  const from = { id: "b", address: "b:1" };
+  const { term } = consensus.stats();
+  const heartbeat = (term: number, from: Sender): RaftCall => ({
+    ...{ kind: "append-entries", from, term, prevIndex: 0, prevTerm: 0, commitIndex: 0 },
+    entries: undefined,
+  });
+  expect(await consensus.receive(heartbeat(term + 1, from), command(0))).toBe("raft is shutdown");
+  expect(consensus.leader).toEqual(from);
+  expect(leaders.at(-1)).toBe("b");
+  await consensus.receive(heartbeat(term, { id: "c", address: "c:1" }), command(0));
+  expect(consensus.leader).toEqual(from);
+  await clock.advance(1000);
+  expect(consensus.leader).toEqual(from);
+  // It does not keep up, and says so; a leader that is silent is none.
+  expect(consensus.stats().lastContactMs).toBeGreaterThanOrEqual(1000);
+  await clock.advance(60_000);
+  expect(consensus.leader).toBeUndefined();
+  expect(consensus.role).toBe("follower");
+  consensus.stop();
+});
+
+test("a follower whose disk fails answers no call any more, and keeps its leader", async () => {
+  const { consensus, store } = await leader();
+  const { term, lastIndex } = consensus.stats();
+  const from = { id: "b", address: "b:1" };
+  const call: RaftCall = {
+    ...{ kind: "append-entries", from, term: term + 1, prevIndex: lastIndex, prevTerm: term },
+    ...{ commitIndex: lastIndex, entries: [] },
+  };
+  expect(await consensus.receive(call, command(0))).toMatchObject({ success: true });
+  store.persist = failing("disk I/O error");
+  const data = command(1);
+  const entry = { index: lastIndex + 1, term: term + 1, type: 0, data, appendedAtMs: undefined };
+  expect(await consensus.receive({ ...call, entries: [entry] }, data)).toBe("raft is shutdown");
+  expect(consensus.broken).toBe("disk I/O error");
+  expect(consensus.leader).toEqual(from);
+  consensus.stop();
+});
+
+test("a leader's snapshot that cannot be saved ends Raft here: the log behind it is gone", async () => {
+  const { consensus, store, machine } = await leader();
+  const { term, lastIndex } = consensus.stats();
+  const before = machine.index;
+  store.saveSnapshot = failing("no space left on device");
+  const meta = { index: lastIndex + 50, term: term + 1, configurationIndex: 1 };
+  const from = { id: "b", address: "b:1" };
+  const configuration = { servers: SERVERS };
+  const call: RaftCall = {
+    ...{ kind: "install-snapshot", from, term: term + 1 },
+    meta: { ...meta, configuration },
+  };
+  expect(await consensus.receive(call, new StateMachine().snapshot())).toBe("raft is shutdown");
+  expect(consensus.broken).toBe("no space left on device");
+  expect(machine.index).toBe(before);
+  consensus.stop();
+});
+
+test("a bug in what is done for Raft is no failure of the disk, and ends the process", async () => {
+  const { log, errors } = errorLog();
+  const broken = (): never => {
+    throw new TypeError("undefined is not a function");
+  };
+  const { consensus, clock, store } = await leader({ log });
+  store.persist = broken;
+  // Whoever asked may catch it: it comes up again where nobody can.
+  const asked = consensus.change({ kind: "remove", id: "c" });
+  await expect(asked).rejects.toThrow("undefined is not a function");
+  await expect(clock.advance(1)).rejects.toThrow("undefined is not a function");
+  expect(consensus.broken).toBeUndefined();
+  expect(errors).toEqual([]);
+  await expect(leader({ log, onRole: broken })).rejects.toThrow("undefined is not a function");
+  expect(errors).toEqual([]);
+});
+
+test("each caller hears what became of its own entry, however many are one batch", async () => {
+  const { consensus, machine } = await leader();
+  const before = { ...AUTOPILOT_DEFAULTS };
+  const { index } = await consensus.apply(autopilotCommand({ Config: before }));
+  const ModifyIndex = BigInt(index);
+  const swap = (MinQuorum: number): Promise<Applied> => {
+    return consensus.apply(
+      autopilotCommand({ CAS: true, Config: { ...before, MinQuorum, ModifyIndex } }),
+    );
+  };
+  const set = (MinQuorum: number): Promise<Applied> => {
+    return consensus.apply(autopilotCommand({ Config: { ...before, MinQuorum } }));
+  };
+  const answers = await Promise.all([
+    swap(3),
+    swap(5),
+    set(7),
+    set(9),
+    consensus.apply(command(0)),
+  ]);
+  expect(answers.map((one) => one.outcome)).toEqual([
+    ...(["applied", "refused", "applied", "applied", "skipped"] as const),
+  ]);
+  expect(answers.map((one) => one.index - index)).toEqual([1, 2, 3, 4, 5]);
+  expect(machine.autopilot?.MinQuorum).toBe(9);
   consensus.stop();
 });

@@ -1,0 +1,226 @@
+/**
+ * The Raft machine on its disk, its connections and its state machine: what it wants is done here,
+ * strictly in order. If what it promises cannot be kept on the disk, it is over.
+ *
+ * @module
+ */
+import { errorText, isBug } from "../../host/error-text.ts";
+import type { Instant, Prng } from "../../protocol/ports.ts";
+import type { RaftAction, Role } from "../../protocol/raft/action.ts";
+import type { RaftConfig } from "../../protocol/raft/config.ts";
+import type { LogEntry, RaftAnswer, RaftCall, Sender } from "../../protocol/raft/message.ts";
+import { Raft } from "../../protocol/raft/raft.ts";
+import type { Outcome } from "../../state/state-machine.ts";
+import { configurationCodec } from "../../wire/raft-codec.ts";
+import { Driver } from "../drive.ts";
+import { Bystander } from "./bystander.ts";
+import { ConsensusError, LEADERSHIP_LOST, SHUTDOWN } from "./consensus-error.ts";
+import { applyEntry, restoreStored } from "./replicated-machine.ts";
+import { Snapshots, type SnapshotsInit } from "./snapshots.ts";
+import type { RaftTransport } from "./transport.ts";
+
+const NONE = new Uint8Array(0);
+
+export interface RunnerInit extends SnapshotsInit {
+  readonly self: Sender;
+  readonly config: RaftConfig;
+  readonly transport: Pick<RaftTransport, "send" | "close">;
+  readonly prng: Prng;
+  readonly onRole: (role: Role, term: number) => void;
+  readonly onLeader: (leader: Sender | undefined) => void;
+}
+
+/** What becomes of what was asked for. */
+export interface RunnerEvents {
+  readonly applied: (entry: LogEntry, outcome: Outcome) => void;
+  readonly verified: (token: number, index: number) => void;
+  /** Whatever waits will not be answered here any more. */
+  readonly lost: (why: string) => void;
+}
+
+/** A call of another server that has no answer yet. */
+interface Incoming {
+  readonly answer: (answer: RaftAnswer | string) => void;
+  /** A snapshot's bytes, until the machine has decided whether they count. */
+  readonly data: Uint8Array;
+}
+
+export class Runner {
+  readonly #init: RunnerInit;
+  readonly #events: RunnerEvents;
+  readonly #raft: Raft;
+  readonly #driver: Driver<RaftAction>;
+  readonly #snapshots: Snapshots;
+  readonly #incoming = new Map<number, Incoming>();
+  #callIds = 0;
+  /** What we are once Raft is over here. */
+  #bystander: Bystander | undefined;
+
+  /** @throws Error with one sentence for the operator when the disk cannot be trusted */
+  constructor(init: RunnerInit, events: RunnerEvents) {
+    this.#init = init;
+    this.#events = events;
+    const { store, machine, clock, self, config, prng } = init;
+    const { state, entries, snapshot, warning } = store.load();
+    if (warning !== undefined) init.log.warn(warning);
+    restoreStored(machine, snapshot);
+    const stored = { state, entries, snapshot: snapshot?.meta };
+    this.#raft = new Raft({ self, config, prng, codec: configurationCodec, stored }, clock.now());
+    this.#driver = new Driver(this.#raft, clock, (action) => this.#perform(action));
+    this.#snapshots = new Snapshots(init, (tell) => this.tell(tell));
+  }
+
+  /** Says something to Raft, and does what comes of it. @throws ConsensusError: it is over */
+  tell<Result>(tell: (raft: Raft, now: Instant) => Result): Result {
+    if (this.#bystander !== undefined) throw new ConsensusError(SHUTDOWN);
+    return this.#driver.tell((now) => tell(this.#raft, now));
+  }
+
+  /** As it was last, where Raft is over. */
+  get raft(): Omit<Raft, "role" | "leader" | "lastContact"> {
+    return this.#raft;
+  }
+
+  get role(): Role {
+    return this.#bystander === undefined ? this.#raft.role : "follower";
+  }
+
+  get leader(): Sender | undefined {
+    const bystander = this.#bystander;
+    return bystander === undefined ? this.#raft.leader : bystander.leader(this.#init.clock.now());
+  }
+
+  /** When this server last kept up with a leader; -Infinity: never. */
+  get lastContact(): Instant {
+    if (this.#bystander !== undefined) return this.#bystander.lastContact;
+    return this.#raft.role === "leader" ? this.#init.clock.now() : this.#raft.lastContact;
+  }
+
+  /** Why Raft has stopped on this server; undefined: it runs. */
+  get broken(): string | undefined {
+    return this.#bystander?.why;
+  }
+
+  /** All that is applied here, on the disk. @throws ConsensusError */
+  snapshot(): ReturnType<Snapshots["takeNow"]> {
+    return this.#snapshots.takeNow();
+  }
+
+  /** A call of another server; a snapshot's bytes with it. */
+  receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string> {
+    if (this.#bystander !== undefined) {
+      const isNew = this.#bystander.heard(call, this.#init.clock.now());
+      if (isNew) this.#init.onLeader(call.from);
+      return Promise.resolve(SHUTDOWN);
+    }
+    return new Promise((answer) => {
+      this.#callIds += 1;
+      const id = this.#callIds;
+      this.#incoming.set(id, { answer, data });
+      this.tell((raft, now) => raft.receive(call, id, now));
+    });
+  }
+
+  stop(): void {
+    this.#end("stopped", "raft is already shutdown");
+    this.#init.transport.close();
+    this.#init.store.close();
+  }
+
+  #perform(action: RaftAction): void {
+    const { store, log, onLeader } = this.#init;
+    if (this.#bystander !== undefined) return;
+    switch (action.kind) {
+      case "persist":
+        this.#durably(() => store.persist(action.state, action.truncateFrom, action.entries));
+        return;
+      case "send":
+        return this.#send(action);
+      case "answer":
+        this.#incoming.get(action.callId)?.answer(action.answer);
+        this.#incoming.delete(action.callId);
+        return;
+      case "apply":
+        for (const one of action.entries) {
+          this.#events.applied(one, applyEntry(this.#init.machine, one));
+        }
+        return this.#snapshots.takeIfDue();
+      case "restore": {
+        const { data = NONE } = this.#incoming.get(action.callId) ?? {};
+        const saved = this.#durably(() => this.#snapshots.save(action, data));
+        if (saved) this.#snapshots.restore(action, data);
+        return;
+      }
+      case "compact":
+        return this.#snapshots.forget(action.upTo);
+      case "role":
+        if (action.role !== "leader") this.#events.lost(LEADERSHIP_LOST);
+        return this.#enter(action.role, action.term);
+      case "leader":
+        return onLeader(action.leader);
+      case "verified":
+        return this.#events.verified(action.token, action.index);
+      case "transfer-failed":
+        log.warn("leadership transfer failed", { why: action.why });
+    }
+  }
+
+  #send({ ticket, call, to, lane }: Extract<RaftAction, { kind: "send" }>): void {
+    const { store, transport } = this.#init;
+    const settle = (answer: RaftAnswer | undefined): void => {
+      if (this.#bystander !== undefined) return;
+      this.tell((raft, now) => {
+        if (answer === undefined) raft.failed(ticket, now);
+        else raft.answered(ticket, answer, now);
+      });
+    };
+    const { snapshot } = store;
+    if (call.kind !== "install-snapshot" || snapshot === undefined) {
+      return transport.send(to, lane, call, NONE, settle);
+    }
+    // A later one may have been taken since Raft asked: bytes and description belong together.
+    transport.send(to, lane, { ...call, meta: snapshot.meta }, snapshot.data, settle);
+  }
+
+  #enter(role: Role, term: number): void {
+    this.#init.log.info(`entering ${role} state`, { term });
+    this.#init.onRole(role, term);
+  }
+
+  /** A barrier. @returns false: the disk has failed, and Raft is over here */
+  #durably(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (isBug(error)) throw error;
+      const why = errorText(error);
+      this.#init.log.error("Raft has stopped on this server: its log cannot be written", {
+        error: why,
+        next: "make room or mend the disk, then restart: nothing that was promised is lost",
+      });
+      // The machine is ahead of its disk: nothing of what it wants may be done any more.
+      const { role, leader } = this;
+      this.#end(why, SHUTDOWN);
+      if (role !== "follower") this.#enter("follower", this.#raft.term);
+      if (leader !== this.leader) this.#init.onLeader(this.leader);
+      return false;
+    }
+  }
+
+  /** A follower to everybody from here on, and one that does not keep up. */
+  #end(why: string, toCallers: string): void {
+    if (this.#bystander !== undefined) return;
+    const { clock, config, self } = this.#init;
+    const { leader: last } = this.#raft;
+    const leader = last?.id === self.id ? undefined : last;
+    const { lastContact } = this;
+    const silenceMs = 2 * config.heartbeatTimeoutMs;
+    this.#bystander = new Bystander({ why, leader, lastContact, silenceMs }, clock.now());
+    this.#driver.stop();
+    this.#snapshots.stop();
+    this.#events.lost(toCallers);
+    for (const { answer } of this.#incoming.values()) answer(SHUTDOWN);
+    this.#incoming.clear();
+  }
+}
