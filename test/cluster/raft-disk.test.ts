@@ -58,6 +58,46 @@ test("a full disk ends Raft on this server with one clear error, and loses nothi
   await gone(again);
 });
 
+test("of three, a leader whose disk is full follows, and sends what it is asked to the next", async () => {
+  const ips = ["127.0.81.11", "127.0.81.12", "127.0.81.13"];
+  const [ip = "", ...others] = ips;
+  const three = { bootstrap_expect: 3 };
+  const first = { name: "of3-a", ip, server: three, join: others, by: LIMITED };
+  const [limited] = await Promise.all([
+    lab.agent(first),
+    ...others.map((one, i) => {
+      return lab.agent({ name: `of3-${i}`, ip: one, server: three, join: [ip] });
+    }),
+  ]);
+  await ready(ip);
+  const server = { env: { NOMAD_ADDR: `http://${ip}:4646` } };
+  const { Servers } = await getJson(ip, "/v1/operator/raft/configuration");
+  const { ID } = Servers.find((one: { Address: string }) => one.Address === `${ip}:4647`);
+  await run(["operator", "raft", "transfer-leadership", `-peer-id=${ID}`], server);
+  const leader = (of: string): Promise<string> => getJson(of, "/v1/status/leader");
+  await until("the limited one leads", async () => (await leader(ip)) === `${ip}:4647`);
+  const written = async (value: number): Promise<boolean> => {
+    await write(ip, value).catch(() => false);
+    return limited.log.includes("Raft has stopped on this server");
+  };
+  for (let value = 1; value < 5000 && !(await written(value)); value++);
+  const { raft } = await until("another leader is known", async () => {
+    const status = await getJson(ip, "/v1/status");
+    return status.raft.leader !== "" && status;
+  });
+  expect(raft.role).toBe("follower");
+  expect(raft.problem).not.toBe("");
+  expect(others.map((one) => `${one}:4647`)).toContain(raft.leader);
+  expect(await leader(ip)).toBe(raft.leader);
+  expect(await write(ip, 4242)).toBe(true);
+  const { MaxTrailingLogs } = await getJson(ip, "/v1/operator/autopilot/configuration");
+  expect(MaxTrailingLogs).toBe(4242);
+  const metrics = await getJson(ip, "/v1/metrics");
+  const gauge = (name: string): number =>
+    metrics.Gauges.find((one: { Name: string }) => one.Name === name).Value;
+  expect([gauge("nomad.raft.is_leader"), gauge("nomad.raft.stopped")]).toEqual([0, 1]);
+});
+
 test("a damaged log ends the start with what to do next, and nothing is written", async () => {
   const ip = "127.0.81.2";
   const first = await lab.agent({ name: "damaged", ip, server });

@@ -81,15 +81,13 @@ export class Consensus {
 
   /** For Status.RaftStats, status and metrics. */
   stats(): ConsensusStats {
-    const { raft, lastContact } = this.#runner;
+    const { raft, lastContactMs } = this.#runner;
     const { term, lastIndex, lastTerm, commitIndex, configuration } = raft;
-    const { machine, store, clock } = this.#init;
-    const ago = clock.now() - lastContact;
+    const { machine, store } = this.#init;
     const { index: snapshotIndex = 0, term: snapshotTerm = 0 } = store.snapshot?.meta ?? {};
     return {
       ...{ term, lastIndex, lastTerm, commitIndex, appliedIndex: machine.index },
-      lastContactMs: Number.isFinite(ago) ? ago : undefined,
-      ...{ snapshotIndex, snapshotTerm, configurationIndex: configuration.index },
+      ...{ lastContactMs, snapshotIndex, snapshotTerm, configurationIndex: configuration.index },
       pending: this.#proposals.pending,
     };
   }

@@ -90,10 +90,12 @@ export class Runner {
     return bystander === undefined ? this.#raft.leader : bystander.leader(this.#init.clock.now());
   }
 
-  /** When this server last kept up with a leader; -Infinity: never. */
-  get lastContact(): Instant {
-    if (this.#bystander !== undefined) return this.#bystander.lastContact;
-    return this.#raft.role === "leader" ? this.#init.clock.now() : this.#raft.lastContact;
+  /** Since a leader's last word that was followed; 0 on the leader itself, undefined: never. */
+  get lastContactMs(): number | undefined {
+    if (this.role === "leader") return 0;
+    const { lastContact } = this.#bystander ?? this.#raft;
+    const ago = this.#init.clock.now() - lastContact;
+    return Number.isFinite(ago) ? ago : undefined;
   }
 
   /** Why Raft has stopped on this server; undefined: it runs. */
@@ -212,11 +214,11 @@ export class Runner {
   #end(why: string, toCallers: string): void {
     if (this.#bystander !== undefined) return;
     const { clock, config, self } = this.#init;
-    const { leader: last } = this.#raft;
+    const [now, { leader: last, role }] = [clock.now(), this.#raft];
     const leader = last?.id === self.id ? undefined : last;
-    const { lastContact } = this;
+    const lastContact = role === "leader" ? now : this.#raft.lastContact;
     const silenceMs = 2 * config.heartbeatTimeoutMs;
-    this.#bystander = new Bystander({ why, leader, lastContact, silenceMs }, clock.now());
+    this.#bystander = new Bystander({ why, leader, lastContact, silenceMs }, now);
     this.#driver.stop();
     this.#snapshots.stop();
     this.#events.lost(toCallers);
