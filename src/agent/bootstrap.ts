@@ -98,7 +98,10 @@ export class Bootstrap {
     try {
       const body = encodeQueryOptions({ AllowStale: true });
       const target = { address, region };
-      return decodeTexts(await pool.call(target, "Status.Peers", body, PEERS_TIMEOUT_MS, true));
+      const answer = await pool.call(target, "Status.Peers", body, PEERS_TIMEOUT_MS, true);
+      const peers = decodeTexts(answer);
+      if (peers === undefined) throw new Error("the answer is no list of peers");
+      return peers;
     } catch (error) {
       log.debug("cannot ask for Raft peers", { member: name, error: errorText(error) });
       this.#cancel?.();

@@ -77,6 +77,7 @@ export class LeaderDuties {
 
   stop(): void {
     this.#leading += 1;
+    this.#again = false;
     this.#cancel?.();
     this.#cancel = undefined;
   }
@@ -112,7 +113,7 @@ export class LeaderDuties {
   }
 
   /** Asks every server of the group how far it is. */
-  async #observe(): Promise<void> {
+  async #observe(): Promise<ReadonlyMap<string, Observed>> {
     const { consensus, clock, directory } = this.#init;
     const seen = consensus.servers.map(async ({ id }): Promise<[string, Observed]> => {
       const stats = await this.#statsOf(id, directory.byId(id));
@@ -121,7 +122,7 @@ export class LeaderDuties {
       const since = before?.healthy === healthy ? before.since : clock.now();
       return [id, { stats, healthy, since }];
     });
-    this.#observed = new Map(await Promise.all(seen));
+    return new Map(await Promise.all(seen));
   }
 
   /** What a new leader finds missing in the state it writes, as Nomad's does. */
@@ -153,14 +154,21 @@ export class LeaderDuties {
     }
     this.#busy = true;
     try {
-      await this.#observe();
-      await this.#reconcile();
-      await this.#promote();
+      const observed = await this.#observe();
+      if (leading === this.#leading) {
+        this.#observed = observed;
+        await this.#reconcile();
+        await this.#promote();
+      }
     } catch (error) {
       this.#init.log.debug("a membership change has to wait", { error: errorText(error) });
     }
     this.#busy = false;
-    if (leading !== this.#leading) return;
+    if (leading !== this.#leading) {
+      // Lost meanwhile, and perhaps won again: then the first round of now has waited for this one.
+      if (this.#again) void this.#round(this.#leading);
+      return;
+    }
     this.#cancel?.();
     const { clock } = this.#init;
     const wait = this.#again ? 0 : LOOK_MS;

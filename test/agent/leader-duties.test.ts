@@ -19,6 +19,8 @@ class Group {
   readonly machine = new StateMachine();
   readonly members = new Map<string, SerfMember["status"]>();
   readonly deaf = new Set<string>();
+  /** While this is a list, who is asked for its figures has not answered yet. */
+  held: (() => void)[] | undefined;
   servers: RaftServer[] = [];
   established = 0;
   #index = 10;
@@ -56,6 +58,8 @@ class Group {
       ownStats: () => ({ lastContactMs: 0, lastIndex: 10n, lastTerm: 3n }),
       pool: {
         call: async ({ address }) => {
+          const { held } = self;
+          if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
           const id = String.fromCharCode(96 + (address.ip[3] ?? 0));
           if (self.deaf.has(id)) throw new Error("no answer");
           return encodeRaftStats({ lastContactMs: 5, lastIndex: 10n, lastTerm: 3n });
@@ -179,4 +183,36 @@ test("whom gossip hears of in time stays", async () => {
   group.members.set("c", "alive");
   await group.clock.advance(100_000);
   expect(group.ids("voter")).toBe("abc");
+});
+
+test("leadership that is lost and won within one round has its duties done all the same", async () => {
+  const group = new Group("abc");
+  group.held = [];
+  await group.lead();
+  const { held } = group;
+  expect(held).toHaveLength(2);
+  group.duties.stop();
+  await group.lead();
+  group.held = undefined;
+  for (const answer of held) answer();
+  group.members.set("d", "alive");
+  await group.clock.advance(2100);
+  expect(group.ids("nonvoter")).toBe("d");
+  await group.clock.advance(14_000);
+  expect(group.ids("voter")).toBe("abcd");
+});
+
+test("lost within a round and not won again, nothing more is done", async () => {
+  const group = new Group("abc");
+  group.held = [];
+  await group.lead();
+  const { held } = group;
+  group.duties.stop();
+  await group.lead();
+  group.duties.stop();
+  group.held = undefined;
+  group.members.set("d", "alive");
+  for (const answer of held) answer();
+  await group.clock.advance(20_000);
+  expect(group.servers).toHaveLength(3);
 });

@@ -14,7 +14,7 @@ import {
   type RaftServer,
   type Sender,
 } from "../../protocol/raft/message.ts";
-import { ConsensusError } from "./consensus-error.ts";
+import { ConsensusError, SHUTDOWN } from "./consensus-error.ts";
 import { type Applied, Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Runner, type RunnerInit } from "./runner.ts";
@@ -92,8 +92,9 @@ export class Consensus {
     };
   }
 
-  /** @throws ConsensusError */
-  bootstrap(configuration: Configuration): RaftRefusal | undefined {
+  /** @returns why it comes to nothing */
+  bootstrap(configuration: Configuration): RaftRefusal | typeof SHUTDOWN | undefined {
+    if (this.broken !== undefined) return SHUTDOWN;
     return this.#runner.tell((raft) => raft.bootstrap(configuration));
   }
 
