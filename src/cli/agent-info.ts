@@ -1,7 +1,8 @@
 /** `nomad agent-info`: the agent's own numbers, in groups. */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { field } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 

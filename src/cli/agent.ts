@@ -42,8 +42,8 @@ export interface AgentFlags {
 /** Nomad waits 5 s; a farewell to members that no longer answer takes longer than that. */
 const LEAVE_TIMEOUT_MS = 12_000;
 
-/** @returns the exit code, when the agent has ended */
-export async function runAgent(flags: AgentFlags): Promise<number> {
+/** Until the agent has ended. @throws CommandError with its exit code */
+export async function runAgent(flags: AgentFlags): Promise<void> {
   if ((flags.config ?? []).length === 0 && !hasMode(flags)) {
     throw new CommandError(
       "==> Must specify either server, client or dev mode for the agent.\n" +
@@ -52,7 +52,8 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   }
   const dev = flags.devTls === true ? await makeDevTls(flags.region ?? "global") : undefined;
   try {
-    return await runConfigured(flags, dev);
+    const code = await runConfigured(flags, dev);
+    if (code !== 0) throw new CommandError("", code);
   } finally {
     dev?.remove();
   }

@@ -3,26 +3,17 @@
  *
  * @module
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest, type RequestOptions } from "node:https";
-import { join } from "node:path";
-import { describeErrno } from "../host/network.ts";
-import { CommandError } from "./output.ts";
-
-/** Flags of every command that asks an agent. */
-export interface ApiFlags {
-  readonly address?: string;
-  readonly region?: string;
-  readonly namespace?: string;
-  readonly caCert?: string;
-  readonly caPath?: string;
-  readonly clientCert?: string;
-  readonly clientKey?: string;
-  readonly tlsServerName?: string;
-  readonly tlsSkipVerify?: boolean;
-  readonly token?: string;
-}
+import type { TLSSocket } from "node:tls";
+import { type AgentAddress, parseAddress } from "./agent-address.ts";
+import type { ApiFlags } from "./api-command.ts";
+import { explainFailure } from "./api-failure.ts";
+import { type ClientTls, loadClientTls } from "./client-tls.ts";
+import { parseAnswer } from "./json-read.ts";
+import { CommandError, printError } from "./output.ts";
+import { type Environment, settingOf } from "./setting.ts";
+import { waitingFor } from "./waiting-for.ts";
 
 export interface ApiResponse {
   readonly status: number;
@@ -32,75 +23,111 @@ export interface ApiResponse {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-const DEFAULT_ADDRESS = "http://127.0.0.1:4646";
+export interface Asking {
+  readonly body?: string | Uint8Array | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Hears of the answer before its body comes. */
+  readonly begun?: (status: number, headers: ApiResponse["headers"]) => void;
+  /** Gets each piece of a 200 as it comes, instead of the whole at the end. */
+  readonly piece?: (bytes: Uint8Array) => void;
+  /** Said when there is no answer after a second: whom we wait for (default: by the path). */
+  readonly waiting?: string;
+  /** Nothing is said, however long it takes. */
+  readonly quiet?: boolean;
+  /** Ends it early, as if the agent had. */
+  readonly stop?: AbortSignal;
+}
+
+const DEFAULT_ADDRESS = { value: "http://127.0.0.1:4646", source: "default" };
+/** The longest that an agent takes by itself: a query of all members, and a leader that dies. */
 const TIMEOUT_MS = 60_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const PATIENCE_MS = 1000;
 
 export class ApiClient {
   readonly #flags: ApiFlags;
-  readonly #env: Readonly<Record<string, string | undefined>>;
-  readonly address: URL;
+  readonly #env: Environment;
+  readonly #at: AgentAddress;
+  /** Undefined where the address is not https. */
+  readonly #tls: ClientTls | undefined;
 
-  /** @throws CommandError for an address or files that cannot be used */
-  constructor(flags: ApiFlags, env: Readonly<Record<string, string | undefined>>) {
+  /** @throws CommandError for an address, or files, that cannot be used */
+  constructor(flags: ApiFlags, env: Environment) {
     this.#flags = flags;
     this.#env = env;
-    const text = flags.address ?? (env["NOMAD_ADDR"] || DEFAULT_ADDRESS);
-    if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
-      throw new CommandError(
-        `invalid address '${text}': it must start with http:// or https://, ` +
-          "for example https://127.0.0.1:4646",
-      );
-    }
-    this.address = new URL(text);
+    const address = settingOf(["-address", flags.address], "NOMAD_ADDR", env);
+    this.#at = parseAddress(address ?? DEFAULT_ADDRESS);
+    const isTls = this.#at.url.protocol === "https:";
+    this.#tls = isTls ? loadClientTls(flags, env) : undefined;
+  }
+
+  get address(): URL {
+    return this.#at.url;
+  }
+
+  /** Which region the flags or the environment ask for. */
+  get region(): string | undefined {
+    return settingOf(["-region", this.#flags.region], "NOMAD_REGION", this.#env)?.value;
+  }
+
+  /** For people: what is dialled. */
+  get addressText(): string {
+    const { url, socketPath } = this.#at;
+    return socketPath === undefined ? url.origin : `unix://${socketPath}`;
   }
 
   /** A 200, or it is an error. @throws CommandError */
-  async ok(method: string, path: string, body?: string | Uint8Array): Promise<ApiResponse> {
-    const response = await this.send(method, path, body);
+  async ok(method: string, path: string, asking: Asking = {}): Promise<ApiResponse> {
+    const response = await this.send(method, path, asking);
     if (response.status !== 200) throw this.#unexpected(response.status, response.body);
     return response;
   }
 
   /** The JSON of a 200. @throws CommandError */
-  async get(path: string): Promise<unknown> {
-    const { body } = await this.ok("GET", path);
-    try {
-      return JSON.parse(body);
-    } catch {
-      throw new CommandError(`the answer of ${this.address.origin}${path} is not JSON`);
+  async get(path: string, asking: Asking = {}): Promise<unknown> {
+    const { body } = await this.ok("GET", path, asking);
+    return parseAnswer(body, `${this.addressText}${path}`);
+  }
+
+  /** Whatever the status is. @throws CommandError when there is no answer */
+  async send(method: string, path: string, asking: Asking = {}): Promise<ApiResponse> {
+    const url = new URL(path, this.#at.url);
+    if (this.region !== undefined && !url.searchParams.has("region")) {
+      url.searchParams.set("region", this.region);
     }
-  }
-
-  async send(method: string, path: string, body?: string | Uint8Array): Promise<ApiResponse> {
-    return this.#perform(method, path, body, undefined);
-  }
-
-  /** A 200 that goes on: each piece as it comes, until the agent ends it. @throws CommandError */
-  async stream(path: string, piece: (bytes: Uint8Array) => void): Promise<void> {
-    const { status, body } = await this.#perform("GET", path, undefined, piece);
-    if (status !== 200) throw this.#unexpected(status, body);
-  }
-
-  async #perform(
-    method: string,
-    path: string,
-    body: string | Uint8Array | undefined,
-    piece: ((bytes: Uint8Array) => void) | undefined,
-  ): Promise<ApiResponse> {
-    const url = new URL(path, this.address);
-    const region = this.#setting(this.#flags.region, "NOMAD_REGION");
-    if (region !== undefined) url.searchParams.set("region", region);
+    const { headers = {} } = asking;
+    const options = { method, headers: { ...this.#headers(), ...headers } };
+    const stopWaiting = this.#watch(path, asking);
+    const seen: Seen = { secured: false };
     try {
-      const request = { method, headers: this.#headers(), ...this.#tlsOptions() };
-      return await perform(url, request, body, piece);
+      return await perform(url, { ...options, ...this.#target() }, asking, seen);
     } catch (error) {
       if (error instanceof CommandError) throw error;
-      throw this.#unreachable(method, url, error);
+      const tls = this.#tls === undefined ? undefined : { ...this.#tls, ...seen };
+      const { socketPath } = this.#at;
+      throw new CommandError(await explainFailure({ method, url, socketPath, tls }, error));
+    } finally {
+      stopWaiting();
     }
+  }
+
+  /** @returns what ends the watch */
+  #watch(path: string, { piece, waiting, quiet = false }: Asking): () => void {
+    if (quiet || piece !== undefined) return () => undefined;
+    let over = false;
+    const say = async (): Promise<void> => {
+      const whom = waiting ?? (await waitingFor(this, path));
+      if (!over) printError(`==> Waiting for ${whom} ...`);
+    };
+    const timer = setTimeout(() => void say().catch(() => undefined), PATIENCE_MS);
+    return () => {
+      over = true;
+      clearTimeout(timer);
+    };
   }
 
   #headers(): Record<string, string> {
-    const token = this.#setting(this.#flags.token, "NOMAD_TOKEN");
+    const token = settingOf(["-token", this.#flags.token], "NOMAD_TOKEN", this.#env)?.value;
     const headers: Record<string, string> = { Accept: "application/json" };
     if (token !== undefined) headers["X-Nomad-Token"] = token;
     const basic = this.#env["NOMAD_HTTP_AUTH"];
@@ -108,120 +135,82 @@ export class ApiClient {
     return headers;
   }
 
-  #tlsOptions(): RequestOptions {
-    if (this.address.protocol !== "https:") return {};
-    const file = (flag: string | undefined, variable: string): string | undefined => {
-      const path = this.#setting(flag, variable);
-      return path === undefined ? undefined : readPem(path);
-    };
-    const { caCert, clientCert, clientKey, tlsServerName, tlsSkipVerify } = this.#flags;
-    const cert = file(clientCert, "NOMAD_CLIENT_CERT");
-    const key = file(clientKey, "NOMAD_CLIENT_KEY");
-    if ((cert === undefined) !== (key === undefined)) {
-      throw new CommandError(
-        "Error initializing client: Both client cert and client key must be provided " +
-          "(-client-cert and -client-key, or NOMAD_CLIENT_CERT and NOMAD_CLIENT_KEY)",
-      );
-    }
-    const ca = file(caCert, "NOMAD_CACERT") ?? this.#caPath();
-    const servername = this.#setting(tlsServerName, "NOMAD_TLS_SERVER_NAME");
-    const skip = tlsSkipVerify ?? /^(1|t|true)$/i.test(this.#env["NOMAD_SKIP_VERIFY"] ?? "");
+  #target(): RequestOptions {
+    const { socketPath } = this.#at;
+    if (socketPath !== undefined) return { socketPath };
+    if (this.#tls === undefined) return {};
+    const { ca, pair, serverName, skipVerify } = this.#tls;
     return {
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert, key }),
-      ...(servername === undefined ? {} : { servername }),
-      rejectUnauthorized: !skip,
+      ...(ca === undefined ? {} : { ca: [...ca], allowPartialTrustChain: true }),
+      ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      rejectUnauthorized: !skipVerify,
+      minVersion: "TLSv1.2",
     };
-  }
-
-  #caPath(): string[] | undefined {
-    const path = this.#setting(this.#flags.caPath, "NOMAD_CAPATH");
-    if (path === undefined) return undefined;
-    const names = readdirSync(path).filter((name) => /\.(pem|crt|cer)$/.test(name));
-    return names.map((name) => readPem(join(path, name)));
-  }
-
-  #setting(flag: string | undefined, variable: string): string | undefined {
-    return flag ?? (this.#env[variable] || undefined);
   }
 
   #unexpected(status: number, body: string): CommandError {
     const message = `Unexpected response code: ${status} (${body.trim()})`;
-    if (body.startsWith("Client sent an HTTP request to an HTTPS server")) {
-      const https = `https://${this.address.host}`;
-      return new CommandError(
-        `${message}\nThe agent speaks TLS: try -address=${https} (or NOMAD_ADDR)`,
-      );
+    if (!body.startsWith("Client sent an HTTP request to an HTTPS server")) {
+      return new CommandError(message);
     }
-    return new CommandError(message);
-  }
-
-  #unreachable(method: string, url: URL, error: unknown): CommandError {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const reason = describeErrno(error);
-    const verb = method.charAt(0) + method.slice(1).toLowerCase();
-    const message = `${verb} "${url.href}": ${reason}`;
-    const help = helpFor(code, reason);
-    return new CommandError(help === undefined ? message : `${message}\n${help}`);
+    const https = `https://${this.#at.url.host}`;
+    return new CommandError(
+      `${message}\nThe agent speaks TLS: try -address=${https} (or NOMAD_ADDR)`,
+    );
   }
 }
 
-function helpFor(code: string, reason: string): string | undefined {
-  if (code === "ECONNREFUSED") {
-    return "Is the agent running there? Start one with `nomad agent -dev`, or set -address (NOMAD_ADDR)";
-  }
-  if (/unable to (verify|get)|self[- ]signed|UNABLE_TO|SELF_SIGNED/i.test(`${code} ${reason}`)) {
-    return "The agent's certificate is not of a CA we trust: pass its CA with -ca-cert=FILE (NOMAD_CACERT)";
-  }
-  if (code.includes("CERTIFICATE_REQUIRED") || code === "ECONNRESET") {
-    return (
-      "If the agent has verify_https_client on, it wants a certificate: pass -client-cert and " +
-      "-client-key (NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY)"
-    );
-  }
-  if (/ALTNAME|altnames/.test(`${code} ${reason}`)) {
-    return "Name what the certificate is for: -tls-server-name=server.global.nomad (NOMAD_TLS_SERVER_NAME)";
-  }
-  if (/WRONG_VERSION|wrong version|packet length/i.test(`${code} ${reason}`)) {
-    return "The agent does not speak TLS on that port: try http://";
-  }
-  return undefined;
+/** How far a connection came. */
+interface Seen {
+  /** The TLS handshake was done, as far as we can see. */
+  secured: boolean;
 }
 
 function perform(
   url: URL,
   request: RequestOptions,
-  body: string | Uint8Array | undefined,
-  piece: ((bytes: Uint8Array) => void) | undefined,
+  { body, begun, piece, stop }: Asking,
+  seen: Seen,
 ): Promise<ApiResponse> {
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const timeout = piece === undefined ? TIMEOUT_MS : 0;
     const outgoing = send(url, { ...request, timeout, agent: false }, (response) => {
       const chunks: Uint8Array[] = [];
-      const goesOn = piece !== undefined && response.statusCode === 200;
+      const { statusCode: status = 0, headers } = response;
+      begun?.(status, headers);
+      const goesOn = piece !== undefined && status === 200;
+      const done = (): void => {
+        const bytes = Buffer.concat(chunks);
+        resolve({ status, body: bytes.toString("utf8"), bytes, headers });
+      };
       response.on("data", (chunk: Uint8Array) => {
-        if (goesOn) piece(chunk);
-        else chunks.push(chunk);
+        if (!goesOn) return void chunks.push(chunk);
+        try {
+          piece(chunk);
+        } catch (error) {
+          reject(error);
+          outgoing.destroy();
+        }
       });
       response.on("error", reject);
-      response.on("end", () => {
-        const bytes = Buffer.concat(chunks);
-        const { statusCode: status = 0, headers } = response;
-        resolve({ status, body: bytes.toString("utf8"), bytes, headers });
+      response.on("end", done);
+      stop?.addEventListener("abort", done);
+    });
+    stop?.addEventListener("abort", () => outgoing.destroy());
+    outgoing.on("socket", (socket: TLSSocket) => {
+      if (url.protocol !== "https:") return;
+      const late = new Error("TLS handshake timeout");
+      const timer = setTimeout(() => outgoing.destroy(late), HANDSHAKE_TIMEOUT_MS);
+      socket.once("secureConnect", () => {
+        seen.secured = true;
+        clearTimeout(timer);
       });
+      socket.once("close", () => clearTimeout(timer));
     });
     outgoing.on("timeout", () => outgoing.destroy(new Error("i/o timeout")));
     outgoing.on("error", reject);
     outgoing.end(body);
   });
-}
-
-function readPem(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const why = describeErrno(error);
-    throw new CommandError(`Error initializing client: open ${path}: ${why}`);
-  }
 }

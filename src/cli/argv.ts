@@ -1,47 +1,50 @@
 /**
  * Go's flags for a parser that knows GNU's: `-flag=value` and `-flag value`, one dash or two, and
- * `-json=true`. One-letter flags stay as they are.
+ * `-json=true`. Which flags take no value is the parser's own table's to say.
  *
  * @module
  */
-
-/** Flags without a value, of any command: for these `=true` and `=false` mean what they say. */
-const BOOLEANS: ReadonlySet<string> = new Set([
-  "cli",
-  "client",
-  "detailed",
-  "dev",
-  "dev-tls",
-  "force-color",
-  "json",
-  "log-json",
-  "name-constraint",
-  "no-color",
-  "rejoin",
-  "server",
-  "show-keys",
-  "tls-skip-verify",
-  "verbose",
-]);
+import type { Command } from "commander";
+import { CommandError } from "./output.ts";
 
 const TRUE = /^(1|t|T|TRUE|true|True)$/;
 const FALSE = /^(0|f|F|FALSE|false|False)$/;
 
-export function normaliseArgv(argv: readonly string[]): string[] {
+/** @throws CommandError for a value that a flag without one cannot have */
+export function normaliseArgv(argv: readonly string[], program: Command): string[] {
   const out: string[] = [];
+  let command = program;
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? "";
     if (word === "--") return [...out, ...argv.slice(i)];
-    const flag = /^--?([a-z][a-z0-9-]+)(?:=([\s\S]*))?$/i.exec(word);
-    if (flag === null) {
+    const [, name = "", value] = /^--?([a-z][a-z0-9-]*)(?:=([\s\S]*))?$/i.exec(word) ?? [];
+    if (name === "") {
+      command = command.commands.find((one) => one.name() === word) ?? command;
       out.push(word);
-      continue;
+    } else {
+      out.push(...normaliseFlag(name, value, command));
     }
-    const [, name = "", value] = flag;
-    if (value === undefined) out.push(`--${name}`);
-    else if (!BOOLEANS.has(name)) out.push(`--${name}=${value}`);
-    else if (TRUE.test(value)) out.push(`--${name}`);
-    else if (!FALSE.test(value)) out.push(`--${name}=${value}`);
   }
   return out;
+}
+
+function normaliseFlag(name: string, value: string | undefined, command: Command): string[] {
+  const flag = name.length === 1 ? `-${name}` : `--${name}`;
+  if (value === undefined) return [flag];
+  if (name === "help" || name === "h") return TRUE.test(value) ? [flag] : [];
+  const known = command.options.find(({ short, long }) => flag === long || flag === short);
+  // The parser wants a value of a one-letter flag as a word of its own.
+  if (known?.isBoolean() !== true) return name.length === 1 ? [flag, value] : [`${flag}=${value}`];
+  if (TRUE.test(value)) return [flag];
+  if (FALSE.test(value)) return [];
+  throw new CommandError(
+    `invalid boolean value ${JSON.stringify(value)} for -${name}: it is true or false\n` +
+      `For additional help try '${commandPath(command)} -help'`,
+  );
+}
+
+/** As it is typed: `nomad server members`. */
+export function commandPath(command: Command): string {
+  const above = command.parent;
+  return above === null ? command.name() : `${commandPath(above)} ${command.name()}`;
 }

@@ -1,9 +1,10 @@
 /** `nomad operator autopilot`: upkeep of the Raft group, Nomad's columns and texts. */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
-import { field, listField, textField } from "./json-read.ts";
+import { field, listField, parseAnswer, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/autopilot/configuration";
@@ -35,14 +36,14 @@ async function settings(client: ApiClient): Promise<unknown> {
 }
 
 export interface SetAutopilotFlags extends ApiFlags {
-  readonly cleanupDeadServers?: string;
+  readonly cleanupDeadServers?: string | true;
   readonly maxTrailingLogs?: string;
   readonly lastContactThreshold?: string;
   readonly serverStabilizationTime?: string;
   readonly minQuorum?: string;
-  readonly enableRedundancyZones?: string;
-  readonly disableUpgradeMigration?: string;
-  readonly enableCustomUpgrades?: string;
+  readonly enableRedundancyZones?: string | true;
+  readonly disableUpgradeMigration?: string | true;
+  readonly enableCustomUpgrades?: string | true;
 }
 
 /** Flags that are true or false, by the field that they change. */
@@ -76,18 +77,17 @@ export async function setAutopilot(flags: SetAutopilotFlags): Promise<void> {
   const before = await settings(client);
   const next = JSON.stringify({ ...(isObject(before) ? before : {}), ...changes });
   const path = `${PATH}?cas=${textField(before, "ModifyIndex")}`;
-  const { status, body } = await client.send("PUT", path, next);
-  if (status !== 200) {
-    const what = `Unexpected response code: ${status} (${body.trim()})`;
-    throw new CommandError(`Error setting Autopilot configuration: ${what}`);
-  }
+  const { body } = await client.ok("PUT", path, { body: next }).catch((error: unknown) => {
+    throw new CommandError(`Error setting Autopilot configuration: ${errorText(error)}`);
+  });
   if (body.trim() !== "true") {
     throw new CommandError("Configuration could not be atomically updated, please try again");
   }
   print("Configuration updated!");
 }
 
-function truth(flag: string, value: string): boolean {
+function truth(flag: string, value: string | true): boolean {
+  if (value === true) return true;
   if (["1", "t", "true"].includes(value.toLowerCase())) return true;
   if (["0", "f", "false"].includes(value.toLowerCase())) return false;
   throw new CommandError(`-${flag}: ${JSON.stringify(value)} is neither true nor false`);
@@ -101,14 +101,23 @@ function count(flag: string, value: string): number {
 /** The table too when something is wrong: that is when it is needed. Then the exit code is 1. */
 export async function autopilotHealth(flags: AutopilotFlags): Promise<void> {
   const path = "/v1/operator/autopilot/health";
-  const { status, body } = await new ApiClient(flags, process.env).send("GET", path);
+  const client = new ApiClient(flags, process.env);
+  const fail = (why: string): never => {
+    throw new CommandError(`Error querying Autopilot health: ${why}`);
+  };
+  const { status, body } = await client
+    .send("GET", path)
+    .catch((error: unknown) => fail(errorText(error)));
   if (status !== 200 && status !== 429) {
-    const what = `Unexpected response code: ${status} (${body.trim()})`;
-    throw new CommandError(`Error querying Autopilot health: ${what}`);
+    fail(`Unexpected response code: ${status} (${body.trim()})`);
   }
-  const health: unknown = JSON.parse(body);
-  if (status === 429) process.exitCode = 1;
-  if (flags.json === true) return print(JSON.stringify(health, null, 4));
+  const health = parseAnswer(body, `${client.addressText}${path}`);
+  if (flags.json === true) print(JSON.stringify(health, null, 4));
+  else printHealth(health);
+  if (status === 429) throw new CommandError("");
+}
+
+function printHealth(health: unknown): void {
   print(`Healthy: ${textField(health, "Healthy")}`);
   print(`FailureTolerance: ${textField(health, "FailureTolerance")}`);
   print(`Leader: ${textField(health, "Leader")}`);

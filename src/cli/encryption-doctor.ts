@@ -1,6 +1,7 @@
 /** `nomad operator encryption doctor`: what is encrypted, and what it takes until all of it is. */
 import { errorText } from "../host/error-text.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";

@@ -1,5 +1,15 @@
 /** Reading answers of an agent of any version: a missing field is empty, not a crash. */
 import { isObject } from "../config/tree.ts";
+import { CommandError } from "./output.ts";
+
+/** @throws CommandError that says whose answer it was */
+export function parseAnswer(text: string, from: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CommandError(`the answer of ${from} is not JSON: is that an agent's HTTP API?`);
+  }
+}
 
 export function field(value: unknown, name: string): unknown {
   return isObject(value) ? value[name] : undefined;

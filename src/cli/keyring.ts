@@ -1,6 +1,7 @@
 /** `nomad operator gossip keyring`: list, install, use, remove, and a rotation in one command. */
 import { errorText } from "../host/error-text.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { makeKeyText } from "./keygen.ts";
@@ -145,10 +146,7 @@ function stopped(error: unknown, where: string): never {
 
 async function change(client: ApiClient, operation: string, key: string): Promise<void> {
   const body = JSON.stringify({ Key: key });
-  const answer = await client.send("PUT", `${PATH}/${operation}`, body);
-  if (answer.status !== 200) {
-    throw new CommandError(`error: Unexpected response code: ${answer.status} (${answer.body})`);
-  }
+  await client.ok("PUT", `${PATH}/${operation}`, { body }).catch(asError);
 }
 
 function asError(error: unknown): never {

@@ -1,6 +1,8 @@
 /** `nomad monitor`: the log of an agent as it is written. */
 import { errorText } from "../host/error-text.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
+import { findNode } from "./node-status.ts";
 import { CommandError, printRaw } from "./output.ts";
 
 export interface MonitorFlags extends ApiFlags {
@@ -16,11 +18,17 @@ export async function monitor(flags: MonitorFlags): Promise<void> {
   const query = new URLSearchParams({ plain: "true", log_level: flags.logLevel ?? "INFO" });
   if (flags.json === true) query.set("log_json", "true");
   if (flags.logIncludeLocation === true) query.set("log_include_location", "true");
-  if (flags.nodeId !== undefined) query.set("node_id", flags.nodeId);
-  if (flags.serverId !== undefined) query.set("server_id", flags.serverId);
-  process.on("SIGINT", () => process.exit(0));
   const client = new ApiClient(flags, process.env);
-  await client.stream(`/v1/agent/monitor?${query}`, printRaw).catch((error: unknown) => {
+  if (flags.nodeId !== undefined) {
+    query.set("node_id", await findNode(client, flags.nodeId, { verbose: true }));
+  }
+  if (flags.serverId !== undefined) query.set("server_id", flags.serverId);
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort());
+  const asking = { piece: printRaw, stop: stop.signal };
+  await client.ok("GET", `/v1/agent/monitor?${query}`, asking).catch((error: unknown) => {
+    if (stop.signal.aborted) return;
+    if (error instanceof CommandError && error.code === 0) throw error;
     throw new CommandError(`Error starting monitor: ${errorText(error)}`);
   });
 }

@@ -1,5 +1,6 @@
 /** `nomad node status`: the clients of the region, Nomad's columns. */
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { formatPairs, formatTable } from "./columns.ts";
 import { field, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
@@ -54,14 +55,24 @@ function table(nodes: readonly unknown[], flags: NodeStatusFlags): string {
   return formatTable([columns.map(([name]) => name), ...rows]);
 }
 
-async function showNode(client: ApiClient, id: string, flags: NodeStatusFlags): Promise<void> {
-  const found = await list(client, `?prefix=${encodeURIComponent(id)}`);
+/** @returns the whole id. @throws CommandError unless exactly one begins like this */
+export async function findNode(
+  client: ApiClient,
+  prefix: string,
+  flags: NodeStatusFlags,
+): Promise<string> {
+  const found = await list(client, `?prefix=${encodeURIComponent(prefix)}`);
   const [first] = found;
-  if (first === undefined) throw new CommandError(`No node(s) with prefix "${id}" found`);
+  if (first === undefined) throw new CommandError(`No node(s) with prefix "${prefix}" found`);
   if (found.length > 1) {
     throw new CommandError(`Prefix matched multiple nodes\n\n${table(found, flags)}`);
   }
-  const node = await client.get(`/v1/node/${textField(first, "ID")}`).catch((error: Error) => {
+  return textField(first, "ID");
+}
+
+async function showNode(client: ApiClient, id: string, flags: NodeStatusFlags): Promise<void> {
+  const wanted = await findNode(client, id, flags);
+  const node = await client.get(`/v1/node/${wanted}`).catch((error: Error) => {
     throw new CommandError(`Error querying node info: ${error.message}`);
   });
   if (flags.json === true) return print(JSON.stringify(node, null, 4));

@@ -9,6 +9,7 @@ export function addOperator(program: Command): void {
     .description("Look at every server's RPC port from here, and say what is left to do")
     .option("--json", "output as JSON")
     .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
+  addRequests(operator);
   addRaft(operator);
   addSnapshot(operator);
   const tls = operator.command("tls").description("The agent's own TLS");
@@ -41,6 +42,25 @@ export function addOperator(program: Command): void {
   apiCommand(keyring.command("rotate"))
     .description("Replace all keys by a new one, checked step by step, without downtime")
     .action(async (flags) => (await import("./keyring.ts")).rotateKeys(flags));
+}
+
+function addRequests(operator: Command): void {
+  const many = (value: string, before: string[] = []): string[] => [...before, value];
+  apiCommand(operator.command("api"))
+    .argument("<path>", "/v1/..., or a whole URL")
+    .description("Send a request to the HTTP API, with the flags and variables of these commands")
+    .option("-X <method>", "method (default GET; with a body on stdin POST)")
+    .option("-H <header>", "a header, as 'Name: value'; repeatable", many)
+    .option("--filter <expression>", "filter of a list")
+    .option("--dryrun", "print the equivalent curl command instead")
+    .option("--verbose", "the headers, too, on stderr")
+    .action(async (path, flags) => (await import("./operator-api.ts")).operatorApi(path, flags));
+  apiCommand(operator.command("metrics"))
+    .description("Show the agent's metrics")
+    .option("--format <format>", "json (the default) or prometheus")
+    .option("--json", "output as JSON")
+    .option("--pretty", "indented")
+    .action(async (flags) => (await import("./operator-metrics.ts")).operatorMetrics(flags));
 }
 
 function addRaft(operator: Command): void {
@@ -82,14 +102,14 @@ function addRaft(operator: Command): void {
     .action(async (flags) => (await import("./autopilot.ts")).getAutopilot(flags));
   apiCommand(autopilot.command("set-config"))
     .description("Change settings; the others stay as they are")
-    .option("--cleanup-dead-servers <bool>", "remove failed servers while a quorum is kept")
+    .option("--cleanup-dead-servers [bool]", "remove failed servers while a quorum is kept")
     .option("--max-trailing-logs <count>", "entries that a healthy server may be behind")
     .option("--last-contact-threshold <duration>", "a healthy server hears the leader this often")
     .option("--server-stabilization-time <duration>", "healthy this long before it votes")
     .option("--min-quorum <count>", "servers that dead server cleanup leaves")
-    .option("--enable-redundancy-zones <bool>", "kept for Nomad's sake: no effect here")
-    .option("--disable-upgrade-migration <bool>", "kept for Nomad's sake: no effect here")
-    .option("--enable-custom-upgrades <bool>", "kept for Nomad's sake: no effect here")
+    .option("--enable-redundancy-zones [bool]", "kept for Nomad's sake: no effect here")
+    .option("--disable-upgrade-migration [bool]", "kept for Nomad's sake: no effect here")
+    .option("--enable-custom-upgrades [bool]", "kept for Nomad's sake: no effect here")
     .action(async (flags) => (await import("./autopilot.ts")).setAutopilot(flags));
   apiCommand(autopilot.command("health"))
     .description("How well each server keeps up, and how many can be lost")

@@ -5,12 +5,12 @@ export function print(text: string): void {
   console.log(text);
 }
 
-/** Bytes as they are; a reader that has gone ends the command. */
+/** Bytes as they are. @throws CommandError with code 0 when the reader has had enough */
 export function printRaw(bytes: Uint8Array): void {
   try {
     for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
   } catch {
-    process.exit(0);
+    throw new CommandError("", 0);
   }
 }
 
@@ -23,7 +23,10 @@ export function printError(text: string): void {
   }
 }
 
-/** A mistake of the operator's: one text, exit code 1 (or `code`). */
+/**
+ * How a command ends with another code than 0: one text for people (or none, where all has been
+ * said), and the code. Only main.ts ends the process.
+ */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly code: number;

@@ -7,21 +7,20 @@
 import { Command, CommanderError, Option } from "commander";
 import { nearest } from "../config/suggest.ts";
 import { apiCommand } from "./api-command.ts";
-import { normaliseArgv } from "./argv.ts";
+import { commandPath, normaliseArgv } from "./argv.ts";
 import { addOperator } from "./operator-commands.ts";
 import { CommandError, print, printError } from "./output.ts";
 
 const UNKNOWN_COMMAND = 127;
+/** Scripts pass these on from variables that need not be set; others would change what is meant. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["namespace", "token"]);
 
-/** @returns the exit code */
+/** @returns the exit code: 0, or that of the error with which a command has ended */
 export async function runProgram(argv: readonly string[]): Promise<number> {
-  let code = 0;
-  const program = createProgram((result) => {
-    code = result;
-  });
+  const program = createProgram();
   try {
-    await program.parseAsync(normaliseArgv(argv), { from: "user" });
-    return code;
+    await program.parseAsync(normaliseArgv(argv, program), { from: "user" });
+    return 0;
   } catch (error) {
     return exitCodeOf(error);
   }
@@ -38,13 +37,14 @@ function exitCodeOf(error: unknown): number {
   return error.code === "nomad.unknownTopCommand" ? UNKNOWN_COMMAND : 1;
 }
 
-function createProgram(setCode: (code: number) => void): Command {
+/** All commands. */
+export function createProgram(): Command {
   const program = new Command("nomad");
   program.description(
     "An encrypted, Nomad-compatible agent: gossip with AES-GCM, RPC and HTTP with TLS.",
   );
   program.usage("[-version] [-help] <command> [args]");
-  addAgent(program, setCode);
+  addAgent(program);
   program
     .command("keygen")
     .description("Print a new gossip encryption key")
@@ -75,6 +75,7 @@ function createProgram(setCode: (code: number) => void): Command {
     .action(async () => print((await import("./version.ts")).versionText()));
   program.option("--version", "print the version");
   for (const command of everyCommand(program)) finish(command);
+  program.hook("preAction", (_program, command) => refuseEmpty(command));
   program.action(async (flags: { version?: boolean }, self: Command) => {
     if (flags.version === true) print((await import("./version.ts")).versionText());
     else unknownOrHelp(program, self.args);
@@ -101,7 +102,7 @@ function unknownText(parent: Command, word: string): string {
   return `Unknown command '${word}'.${hint}\nFor the commands there are try '${path} -help'`;
 }
 
-function addAgent(program: Command, setCode: (code: number) => void): void {
+function addAgent(program: Command): void {
   const agent = program.command("agent").description("Run an agent");
   const many = (value: string, before: string[] = []): string[] => [...before, value];
   agent
@@ -128,7 +129,7 @@ function addAgent(program: Command, setCode: (code: number) => void): void {
     .option("--node-class <class>", "client: node class")
     .option("--node-pool <pool>", "client: node pool")
     .option("--meta <key=value>", "client: metadata; repeatable", many);
-  agent.action(async (flags) => setCode(await (await import("./agent.ts")).runAgent(flags)));
+  agent.action(async (flags) => (await import("./agent.ts")).runAgent(flags));
 }
 
 function addServer(program: Command): void {
@@ -139,6 +140,31 @@ function addServer(program: Command): void {
     .option("--verbose", "protocol versions and tags too")
     .addOption(new Option("--detailed", "as -verbose"))
     .action(async (flags) => (await import("./server-members.ts")).serverMembers(flags));
+  apiCommand(server.command("join"))
+    .argument("<address...>", "servers of the cluster, as host or host:port of their gossip")
+    .description("Have the agent's server join others; one that answers is enough")
+    .action(async (addresses, flags) =>
+      (await import("./server-change.ts")).join(addresses, flags),
+    );
+  apiCommand(server.command("force-leave"))
+    .argument("<node>", "its name with the region, as `server members` shows it: s1.global")
+    .description("Have all count a failed server as one that has left")
+    .option("--prune", "take it out of the list of members at once")
+    .action(async (node, flags) => (await import("./server-change.ts")).forceLeave(node, flags));
+}
+
+function refuseEmpty(command: Command): void {
+  for (const option of command.options) {
+    const name = option.attributeName();
+    const value: unknown = command.getOptionValue(name);
+    const isEmpty = value === "" || (Array.isArray(value) && value.includes(""));
+    if (!isEmpty || MAY_BE_EMPTY.has(name)) continue;
+    const flag = (option.long ?? option.short ?? "").replace(/^--/, "-");
+    throw new CommandError(
+      `${flag} is empty: give it a value, or leave it out\n` +
+        `For additional help try '${commandPath(command)} -help'`,
+    );
+  }
 }
 
 function addNode(program: Command): void {
@@ -207,8 +233,34 @@ function addTls(program: Command): void {
     .action(async (flags) => (await import("./tls-create.ts")).createCert(flags));
 }
 
-function everyCommand(command: Command): readonly Command[] {
+export function everyCommand(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+/** What Nomad says where an argument is missing and it has words of its own. */
+const MISSING: Readonly<Record<string, string>> = {
+  "nomad operator api": "A path or URL is required",
+  "nomad server join": "One or more node addresses must be given as arguments",
+};
+
+/** Nomad's words for what the parser says. */
+function mistake(command: Command, text: string): string {
+  const [, name, guess] =
+    /^error: unknown option '([^']*)'(?:\n\((Did you mean .*\?)\))?/.exec(text) ?? [];
+  if (name !== undefined) return `Unknown flag '${name}'.${guess === undefined ? "" : ` ${guess}`}`;
+  if (!/^error: (missing required argument|too many arguments)/.test(text)) {
+    return text.replace(/^error: /, "");
+  }
+  const wanted = command.registeredArguments.map((one) => {
+    const dots = one.variadic ? "..." : "";
+    return one.required ? `<${one.name()}${dots}>` : `[${one.name()}${dots}]`;
+  });
+  if (wanted.length === 0) return "This command takes no arguments";
+  const path = commandPath(command);
+  if (text.includes("missing") && path in MISSING) return MISSING[path] ?? "";
+  const [first] = command.registeredArguments;
+  if (first?.variadic === true) return `This command takes one or more arguments: ${wanted[0]}`;
+  return `This command takes one argument: ${wanted.join(" ")}`;
 }
 
 /** Errors as values, one dash in what people read, and help for groups. */
@@ -225,7 +277,7 @@ function finish(command: Command): void {
       writeOut: (text) => print(oneDash(text).trimEnd()),
       writeErr: (text) => {
         const help = `For additional help try '${commandPath(command)} -help'`;
-        printError(`${oneDash(text).trimEnd()}\n${help}`);
+        printError(`${mistake(command, oneDash(text).trimEnd())}\n${help}`);
       },
     });
   if (command.commands.length === 0 || command.parent === null) return;
@@ -235,9 +287,4 @@ function finish(command: Command): void {
     else printError(unknownText(command, word));
     throw new CommanderError(1, "commander.help", "");
   });
-}
-
-function commandPath(command: Command): string {
-  const above = command.parent;
-  return above === null ? command.name() : `${commandPath(above)} ${command.name()}`;
 }

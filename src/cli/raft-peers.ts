@@ -1,6 +1,7 @@
 /** `nomad operator raft`: the group, Nomad's columns and texts. */
 import { errorText } from "../host/error-text.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
@@ -58,7 +59,7 @@ export async function transferLeadership(flags: PeerFlags): Promise<void> {
 }
 
 async function change(flags: ApiFlags, method: string, path: string, what: string): Promise<void> {
-  const { status, body } = await new ApiClient(flags, process.env).send(method, path);
-  if (status === 200) return;
-  throw new CommandError(`${what}: Unexpected response code: ${status} (${body.trim()})`);
+  await new ApiClient(flags, process.env).ok(method, path).catch((error: unknown) => {
+    throw new CommandError(`${what}: ${errorText(error)}`);
+  });
 }

@@ -1,7 +1,8 @@
 /** `nomad server members`: who is in the gossip pool, as this agent sees it. */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print, printError } from "./output.ts";
@@ -17,7 +18,8 @@ export async function serverMembers(flags: MembersFlags): Promise<void> {
   const answer = await client.get("/v1/agent/members").catch((error: unknown) => {
     throw new CommandError(`Error querying servers: ${errorText(error)}`);
   });
-  const members = [...listField(answer, "Members")].sort(compareMembers);
+  const all = listField(answer, "Members");
+  const members = inRegion(all, client.region).sort(compareMembers);
   const leaders = await findLeaders(client, members);
   const withLeader = members.map((member) => ({ member, leader: isLeader(member, leaders.found) }));
   if (flags.json === true) {
@@ -44,6 +46,17 @@ export async function serverMembers(flags: MembersFlags): Promise<void> {
     );
   }
   throw new CommandError("");
+}
+
+/** Gossip knows all regions; whoever names one wants to see that. @throws CommandError */
+function inRegion(members: readonly unknown[], region: string | undefined): unknown[] {
+  const regionOf = (member: unknown): string => textField(field(member, "Tags"), "region");
+  const found = members.filter((one) => region === undefined || regionOf(one) === region);
+  if (found.length > 0 || region === undefined) return found;
+  const known = [...new Set(members.map(regionOf))].sort().join(", ");
+  throw new CommandError(
+    `Error querying servers: no server of region "${region}" is known; regions known: ${known}`,
+  );
 }
 
 function header(wide: boolean): readonly string[] {
@@ -82,7 +95,9 @@ async function findLeaders(
   const regions = new Set(living.map((member) => textField(field(member, "Tags"), "region")));
   for (const region of [...regions].sort()) {
     const path = `/v1/status/leader?region=${encodeURIComponent(region)}`;
-    const { status, body } = await client.send("GET", path);
+    const { status, body } = await client.send("GET", path).catch((error: unknown) => {
+      throw new CommandError(`Error determining leaders: ${errorText(error)}`);
+    });
     if (status === 200) found.set(region, body.replaceAll('"', ""));
     else if (status !== 404) {
       errors.push(`Region "${region}": Unexpected response code: ${status} (${body})`);

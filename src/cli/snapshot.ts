@@ -5,7 +5,8 @@ import { sha256 } from "../host/digest.ts";
 import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
 import { describeErrno } from "../host/network.ts";
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { formatPairs, formatTable } from "./columns.ts";
 import { CommandError, print } from "./output.ts";
 
@@ -41,7 +42,7 @@ export async function restoreSnapshot(file: string, flags: ApiFlags): Promise<vo
   // Before anybody is asked to replace the state of a cluster by it.
   await verified(file, inspectArchive(bytes));
   const client = new ApiClient(flags, process.env);
-  await client.ok("PUT", PATH, bytes).catch((error: unknown) => {
+  await client.ok("PUT", PATH, { body: bytes }).catch((error: unknown) => {
     throw new CommandError(`Error restoring snapshot: ${errorText(error)}`);
   });
   print("Snapshot Restored");

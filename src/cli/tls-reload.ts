@@ -1,9 +1,18 @@
 /** `nomad operator tls reload`: what SIGHUP does, with an answer. */
-import { ApiClient, type ApiFlags } from "./api-client.ts";
+import { errorText } from "../host/error-text.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
 import { CommandError, print } from "./output.ts";
 
 export async function reloadTls(flags: ApiFlags): Promise<void> {
-  const { status, body } = await new ApiClient(flags, process.env).send("PUT", "/v1/agent/reload");
-  if (status !== 200) throw new CommandError(`Error reloading the agent: ${body}`);
+  const client = new ApiClient(flags, process.env);
+  const fail = (why: string): never => {
+    throw new CommandError(`Error reloading the agent: ${why}`);
+  };
+  const { status, body } = await client
+    .send("PUT", "/v1/agent/reload")
+    .catch((error: unknown) => fail(errorText(error)));
+  // The mistakes in the configuration, as they are: nobody asks for the code of the answer.
+  if (status !== 200) fail(body);
   print("The agent has read its configuration again: new connections use its tls block.");
 }

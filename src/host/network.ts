@@ -217,6 +217,10 @@ export function describeErrno(error: unknown): string {
       return "permission denied";
     case "ENOENT":
       return "no such file or directory";
+    case "EISDIR":
+      return "is a directory";
+    case "ENOTDIR":
+      return "not a directory";
     default:
       return error.message;
   }

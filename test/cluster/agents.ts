@@ -26,7 +26,7 @@ export async function run(
   const child = Bun.spawn([await binary(), ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { PATH: process.env.PATH ?? "", ...options.env },
-    stdin: "ignore",
+    stdin: options.stdin === undefined ? "ignore" : Buffer.from(options.stdin),
     stdout: "pipe",
     stderr: "pipe",
     timeout: 30_000,

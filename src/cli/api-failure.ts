@@ -1,0 +1,189 @@
+/**
+ * Why an agent could not be asked: one sentence with the cause, and with the file or the address
+ * that is to blame where that can be found out.
+ *
+ * @module
+ */
+import { isIP } from "node:net";
+import { connect } from "node:tls";
+import { describeErrno } from "../host/network.ts";
+import { withoutPassword } from "./agent-address.ts";
+import type { ClientPair, ClientTls } from "./client-tls.ts";
+
+export interface Attempt {
+  readonly method: string;
+  readonly url: URL;
+  readonly socketPath: string | undefined;
+  /** Undefined where TLS was not tried. */
+  readonly tls: TlsAttempt | undefined;
+}
+
+interface TlsAttempt extends ClientTls {
+  /** The handshake was done as far as we can see: a client's certificate is judged after it. */
+  readonly secured: boolean;
+}
+
+interface Failure {
+  readonly code: string;
+  readonly reason: string;
+}
+
+const DIAGNOSIS_MS = 3000;
+const HUNG_UP = /ECONNRESET|EPIPE|ERR_SOCKET_CLOSED|socket hang up|Socket is closed/;
+const UNTRUSTED = /self[- _]signed|unable to (verify|get)|UNABLE_TO|SELF_SIGNED/i;
+
+/** @param error of node's HTTP client */
+export async function explainFailure(attempt: Attempt, error: unknown): Promise<string> {
+  const { method, url, socketPath, tls } = attempt;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const failure = { code, reason: describeErrno(error) };
+  const verb = method.charAt(0) + method.slice(1).toLowerCase();
+  const where = socketPath === undefined ? withoutPassword(url.href) : socketPath;
+  const why =
+    (tls === undefined ? undefined : await explainTls(attempt.url, tls, failure, error)) ??
+    explainAny(attempt, failure);
+  return `${verb} "${where}": ${why}`;
+}
+
+function explainAny({ url, socketPath }: Attempt, { code, reason }: Failure): string {
+  if (code === "ECONNREFUSED" || (socketPath !== undefined && code === "ENOENT")) {
+    const hint =
+      "Is the agent running there? Start one with `nomad agent -dev`, or set -address (NOMAD_ADDR)";
+    return `${reason}\n${hint}`;
+  }
+  if (/ENOTFOUND|EAI_AGAIN|EAI_NONAME/.test(code)) return `no such host: ${url.hostname}`;
+  if (HUNG_UP.test(`${code} ${reason}`)) return notHttp(url, "HTTP");
+  if (/^HPE_|Parse Error|Malformed/i.test(`${code} ${reason}`)) return notHttp(url, "HTTP");
+  return reason;
+}
+
+/** What listens there is something else. */
+function notHttp({ port }: URL, protocol: string): string {
+  const is = { "4647": "the RPC port of an agent", "4648": "its gossip port" }[port];
+  return is === undefined
+    ? `the other side hung up without an answer: does it speak ${protocol} on that port?`
+    : `the other side hung up: ${port} is ${is} as a rule, its HTTP API is on 4646`;
+}
+
+/** undefined: it has nothing to do with TLS. */
+async function explainTls(
+  url: URL,
+  tls: TlsAttempt,
+  { code, reason }: Failure,
+  error: unknown,
+): Promise<string | undefined> {
+  const text = `${code} ${reason}`;
+  if (/ALTNAME|altnames/.test(text)) return wrongName(url, tls, error);
+  if (/CERT_HAS_EXPIRED|certificate has expired/.test(text)) {
+    const until = (await peerCertificate(url, tls))?.valid_to;
+    return `the agent's certificate has expired${until === undefined ? "" : ` on ${until}`}`;
+  }
+  if (/CERT_NOT_YET_VALID|not yet valid/.test(text)) {
+    return "the agent's certificate is not valid yet: is this machine's clock right?";
+  }
+  if (UNTRUSTED.test(text)) return untrusted(url, tls);
+  const alert = /ALERT/.test(code);
+  if (alert || (tls.secured && HUNG_UP.test(text))) return refusedUs(tls, code);
+  if (HUNG_UP.test(text)) return notHttp(url, "HTTPS");
+  if (/WRONG_VERSION|wrong version|packet length|HTTP_REQUEST/i.test(text)) {
+    return `the agent does not speak TLS on that port: try http://${url.host}`;
+  }
+  return undefined;
+}
+
+/** The name to ask for is one of those that the certificate has. */
+function wrongName(url: URL, tls: TlsAttempt, error: unknown): string {
+  const cert: unknown = error instanceof Error && "cert" in error ? error.cert : undefined;
+  const alternatives: unknown = Object(cert).subjectaltname;
+  const names = String(alternatives ?? "")
+    .split(", ")
+    .map((one) => one.replace(/^(DNS|IP Address):/, ""));
+  const wanted = tls.serverName ?? url.hostname;
+  const best = names.find((name) => /^(server|client)\..+\.nomad$/.test(name)) ?? names[0] ?? "";
+  return (
+    `the agent's certificate is valid for ${names.join(", ")}, not for ${wanted}\n` +
+    `Name what it is for: -tls-server-name=${best} (NOMAD_TLS_SERVER_NAME)`
+  );
+}
+
+async function untrusted(url: URL, tls: TlsAttempt): Promise<string> {
+  const issuer = (await peerCertificate(url, tls))?.issuer?.CN;
+  const by = issuer === undefined ? "" : ` was issued by "${String(issuer)}", which`;
+  const { caSetting } = tls;
+  if (caSetting === undefined) {
+    return (
+      `the agent's certificate${by} is not of a CA that this machine trusts\n` +
+      "Pass its CA with -ca-cert=FILE (NOMAD_CACERT)"
+    );
+  }
+  return `the agent's certificate${by} is not of a CA in ${caSetting.value} (${caSetting.source})`;
+}
+
+/** It saw our certificate, or that we have none, and hung up. */
+function refusedUs(tls: TlsAttempt, code: string): string {
+  const { pair, secured } = tls;
+  if (pair === undefined) {
+    const sure = /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE/.test(code);
+    return (
+      `the agent ${sure ? "wants" : "hung up: it may want"} a certificate of its CA\n` +
+      "Pass one with -client-cert and -client-key (NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY)"
+    );
+  }
+  const fault = faultOf(pair, tls, Date.now());
+  if (fault !== undefined) return `the agent did not take our certificate: ${fault}`;
+  if (secured && !/ALERT/.test(code)) return "the agent hung up without an answer";
+  const alert = code.replace(/^ERR_SSL_|^SSLV3_ALERT_|^TLSV1_ALERT_/g, "");
+  return `the agent did not take the certificate in ${at(pair)} (${alert})`;
+}
+
+function faultOf(pair: ClientPair, tls: TlsAttempt, nowMs: number): string | undefined {
+  const { notAfterMs, notBeforeMs, issuerCommonName } = pair.info;
+  if (notAfterMs < nowMs) return `${at(pair)} has expired on ${dateText(notAfterMs)}`;
+  if (notBeforeMs > nowMs) {
+    return `${at(pair)} is not valid before ${dateText(notBeforeMs)}: is this machine's clock right?`;
+  }
+  const { authorities, caSetting } = tls;
+  const { certificate } = pair;
+  const isKnown = authorities.some((one) => {
+    return certificate.checkIssued(one) && certificate.verify(one.publicKey);
+  });
+  if (isKnown || caSetting === undefined) return undefined;
+  return `${at(pair)} was issued by "${issuerCommonName}", not by a CA in ${caSetting.value}`;
+}
+
+function at({ setting }: ClientPair): string {
+  return `${setting.value} (${setting.source})`;
+}
+
+function dateText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+interface PeerFacts {
+  readonly valid_to?: string;
+  readonly issuer?: { readonly CN?: unknown };
+}
+
+/** The agent's certificate, unverified: only for saying what is wrong with it. */
+function peerCertificate(url: URL, tls: TlsAttempt): Promise<PeerFacts | undefined> {
+  return new Promise((resolve) => {
+    const port = Number(url.port || 443);
+    const host = url.hostname.replace(/^\[|\]$/g, "");
+    const name = tls.serverName ?? host;
+    const options = {
+      ...{ host, port, rejectUnauthorized: false },
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      ...(tls.pair === undefined ? {} : { cert: tls.pair.cert, key: tls.pair.key }),
+    };
+    const socket = connect(options, () => {
+      done(socket.getPeerCertificate());
+    });
+    const done = (facts: PeerFacts | undefined): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(facts);
+    };
+    const timer = setTimeout(() => done(undefined), DIAGNOSIS_MS);
+    socket.on("error", () => done(undefined));
+  });
+}

@@ -1,0 +1,98 @@
+/** `nomad operator api`: any request, with the address, TLS files and token of the other commands. */
+import { fstatSync, readFileSync } from "node:fs";
+import { errorText } from "../host/error-text.ts";
+import { ApiClient, type Asking } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
+import { curlCommand } from "./curl-command.ts";
+import { CommandError, print, printError, printRaw } from "./output.ts";
+
+export interface ApiCommandFlags extends ApiFlags {
+  readonly X?: string;
+  readonly H?: readonly string[];
+  readonly filter?: string;
+  readonly dryrun?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** The body of whatever the answer is goes to stdout; its status is no failure, as in Nomad. */
+export async function operatorApi(target: string, flags: ApiCommandFlags): Promise<void> {
+  const { path, address } = split(target, flags);
+  const client = new ApiClient({ ...flags, ...address }, process.env);
+  const url = new URL(path, client.address);
+  if (flags.filter !== undefined) url.searchParams.set("filter", flags.filter);
+  const { region } = client;
+  if (region !== undefined && !url.searchParams.has("region")) {
+    url.searchParams.set("region", region);
+  }
+  const namespace = flags.namespace || process.env["NOMAD_NAMESPACE"];
+  if (namespace && !url.searchParams.has("namespace")) {
+    url.searchParams.set("namespace", namespace);
+  }
+  const headers = parseHeaders(flags.H ?? []);
+  const body = readBody(flags);
+  const method = flags.X ?? (body === undefined ? "GET" : "POST");
+  const verbose = (line: string): void => {
+    if (flags.verbose === true) printError(line);
+  };
+  if (flags.dryrun === true) {
+    const hasBody = body !== undefined;
+    return print(curlCommand({ flags, method, url, headers, hasBody }, process.env));
+  }
+  verbose(`> ${method} ${url.href}`);
+  for (const [name, value] of Object.entries(headers)) verbose(`> ${name}: ${value}`);
+  const begun: Asking["begun"] = (status, received) => {
+    verbose(`< HTTP/1.1 ${status}`);
+    for (const [name, value] of Object.entries(received)) verbose(`< ${name}: ${String(value)}`);
+  };
+  const answer = await client
+    .send(method, `${url.pathname}${url.search}`, { body, headers, begun, piece: printRaw })
+    .catch((error: unknown) => {
+      if (error instanceof CommandError && error.code === 0) throw error;
+      throw new CommandError(`Error performing request: ${errorText(error)}`);
+    });
+  printRaw(answer.bytes);
+}
+
+/** A path is the agent's own; a URL, with or without its scheme, says where, too. */
+function split(
+  target: string,
+  flags: ApiFlags,
+): { readonly path: string; readonly address: { readonly address?: string } } {
+  if (target.startsWith("/")) return { path: target, address: {} };
+  const hasTls = [flags.caCert, flags.caPath, flags.clientCert, flags.tlsServerName].some(Boolean);
+  const whole = /^https?:\/\//i.test(target) ? target : `${hasTls ? "https" : "http"}://${target}`;
+  if (!URL.canParse(whole)) {
+    throw new CommandError(`Error turning path into URL: '${target}' is neither /v1/... nor a URL`);
+  }
+  const { origin, pathname, search } = new URL(whole);
+  return { path: `${pathname}${search}`, address: { address: origin } };
+}
+
+/** @throws CommandError */
+function parseHeaders(lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(":");
+      if (colon < 1) {
+        throw new CommandError(
+          `Headers must be in the form 'Key: Value' but found: ${JSON.stringify(line)}`,
+        );
+      }
+      return [line.slice(0, colon), line.slice(colon + 1).trim()];
+    }),
+  );
+}
+
+/** Of stdin, where something is piped into it. */
+function readBody({ verbose }: ApiCommandFlags): Uint8Array | undefined {
+  try {
+    if (!fstatSync(0).isFIFO() && !fstatSync(0).isFile() && !fstatSync(0).isSocket()) {
+      return undefined;
+    }
+    if (verbose === true) printError("* Reading request body from stdin.");
+    const body = readFileSync(0);
+    return body.length === 0 ? undefined : body;
+  } catch {
+    return undefined; // There is no stdin.
+  }
+}

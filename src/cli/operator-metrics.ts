@@ -1,0 +1,32 @@
+/** `nomad operator metrics`: what /v1/metrics says. */
+import { errorText } from "../host/error-text.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
+import { parseAnswer } from "./json-read.ts";
+import { CommandError, print } from "./output.ts";
+
+export interface MetricsFlags extends ApiFlags {
+  readonly format?: string;
+  readonly json?: boolean;
+  readonly pretty?: boolean;
+}
+
+export async function operatorMetrics(flags: MetricsFlags): Promise<void> {
+  const { format, json = false, pretty = false } = flags;
+  if (format !== undefined && format !== "json" && format !== "prometheus") {
+    throw new CommandError(`-format must be json or prometheus, found '${format}'`);
+  }
+  if (format === "prometheus" && json) {
+    throw new CommandError("Either -json or -format=prometheus, not both");
+  }
+  const client = new ApiClient(flags, process.env);
+  const query = new URLSearchParams();
+  if (pretty) query.set("pretty", "1");
+  if (format === "prometheus") query.set("format", format);
+  const path = query.size === 0 ? "/v1/metrics" : `/v1/metrics?${query}`;
+  const { body } = await client.ok("GET", path).catch((error: unknown) => {
+    throw new CommandError(`Error getting metrics: ${errorText(error)}`);
+  });
+  if (!json) return print(body.trimEnd());
+  print(JSON.stringify(parseAnswer(body, `${client.addressText}${path}`), null, 4));
+}

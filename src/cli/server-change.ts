@@ -1,0 +1,37 @@
+/** `nomad server join` and `nomad server force-leave`: who is in the gossip pool. */
+import { errorText } from "../host/error-text.ts";
+import { ApiClient } from "./api-client.ts";
+import type { ApiFlags } from "./api-command.ts";
+import { parseAnswer, textField } from "./json-read.ts";
+import { CommandError, print } from "./output.ts";
+
+export async function join(addresses: readonly string[], flags: ApiFlags): Promise<void> {
+  const client = new ApiClient(flags, process.env);
+  const query = addresses.map((one) => `address=${encodeURIComponent(one)}`).join("&");
+  const fail = (why: string): never => {
+    throw new CommandError(`Error joining: ${why}`);
+  };
+  const waiting = `${addresses.join(" and ")} to answer`;
+  const { body } = await client
+    .ok("PUT", `/v1/agent/join?${query}`, { waiting })
+    .catch((error: unknown) => fail(errorText(error)));
+  const answer = parseAnswer(body, `${client.addressText}/v1/agent/join`);
+  const [error, warning] = [textField(answer, "error"), textField(answer, "warning")];
+  if (error !== "") fail(`failed joining: ${error.trimEnd()}`);
+  const done = `Joined ${textField(answer, "num_joined")} servers successfully`;
+  print(warning === "" ? done : `${done} but got warning: ${warning}`);
+}
+
+export interface ForceLeaveFlags extends ApiFlags {
+  readonly prune?: boolean;
+}
+
+/** Silent when it is done, and as in Nomad also when nobody has that name. */
+export async function forceLeave(node: string, flags: ForceLeaveFlags): Promise<void> {
+  const client = new ApiClient(flags, process.env);
+  const prune = flags.prune === true ? "&prune=true" : "";
+  const path = `/v1/agent/force-leave?node=${encodeURIComponent(node)}${prune}`;
+  await client.ok("PUT", path).catch((error: unknown) => {
+    throw new CommandError(`Error force-leaving server ${node}: ${errorText(error)}`);
+  });
+}

@@ -1,0 +1,24 @@
+/** Whom a request waits for: what a command says when it takes longer than one expects. */
+import type { ApiClient } from "./api-client.ts";
+import { listField, textField } from "./json-read.ts";
+
+/** These ask every living member, and wait for all of them. */
+const ASK_MEMBERS = /^\/v1\/(agent\/keyring\/|operator\/encryption)/;
+
+export async function waitingFor(client: ApiClient, path: string): Promise<string> {
+  const agent = `the answer of ${client.addressText}`;
+  if (!ASK_MEMBERS.test(path)) return agent;
+  const answer = await client.get("/v1/agent/members", { quiet: true });
+  const names = listField(answer, "Members")
+    .filter((member) => textField(member, "Status") === "alive")
+    .map((member) => textField(member, "Name"));
+  return names.length === 0 ? agent : `${inWords(names)} to answer`;
+}
+
+function inWords(names: readonly string[]): string {
+  const shown = names.slice(0, 20);
+  const rest = names.length - shown.length;
+  if (rest > 0) return `${shown.join(", ")} and ${rest} more`;
+  const last = shown.at(-1) ?? "";
+  return shown.length === 1 ? last : `${shown.slice(0, -1).join(", ")} and ${last}`;
+}

@@ -1,0 +1,313 @@
+/** What the commands of the compiled binary make of an agent's answers: of any agent's, Nomad's too. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "./agents.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "nomad-test-"));
+const open: Server[] = [];
+afterEach(() => {
+  for (const server of open.splice(0)) server.close();
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Fake {
+  readonly address: string;
+  /** Method and path of what was asked, and the bodies. */
+  readonly asked: string[];
+  readonly bodies: string[];
+}
+
+type Answer = readonly [status: number, body: unknown, delayMs?: number];
+
+/** An agent that says what the test wants. */
+async function fake(
+  answers: (path: string, incoming: IncomingMessage) => Answer | undefined,
+  socketPath?: string,
+): Promise<Fake> {
+  const asked: string[] = [];
+  const bodies: string[] = [];
+  const server = createServer(async (incoming, response) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of incoming) if (chunk instanceof Uint8Array) chunks.push(chunk);
+    const { method = "", url = "" } = incoming;
+    asked.push(`${method} ${url}`);
+    bodies.push(Buffer.concat(chunks).toString());
+    const [status, body, delayMs = 0] = answers(url, incoming) ?? [404, ""];
+    await Bun.sleep(delayMs);
+    response.writeHead(status).end(typeof body === "string" ? body : JSON.stringify(body));
+  });
+  open.push(server);
+  await new Promise<void>((resolve) => {
+    if (socketPath === undefined) server.listen(0, "127.0.0.1", resolve);
+    else server.listen(socketPath, resolve);
+  });
+  const at = server.address();
+  const port = typeof at === "object" && at !== null ? at.port : 0;
+  return { address: `http://127.0.0.1:${port}`, asked, bodies };
+}
+
+function member(name: string, region: string, last: number): object {
+  const Tags = { region, dc: "dc1", port: "4647", build: "2.0.5", raft_vsn: "3" };
+  return { Name: name, Addr: `10.0.0.${last}`, Port: 4648, Status: "alive", Tags };
+}
+
+test("an unhealthy group: the table, and exit code 1", async () => {
+  const Servers = [{ Name: "s1.global", Healthy: false, StableSince: "2026-01-01T00:00:00Z" }];
+  const health = { Healthy: false, FailureTolerance: 0, Leader: "x", Voters: [], Servers };
+  const { address } = await fake(() => [429, health]);
+  for (const flags of [[], ["-json=true"]]) {
+    const args = ["operator", "autopilot", "health", `-address=${address}`, ...flags];
+    const { code, out, err } = await run(args);
+    expect([code, err]).toEqual([1, ""]);
+    expect(out).toContain("s1.global");
+  }
+});
+
+test("a page that is no JSON is said, whoever sent it", async () => {
+  const { address } = await fake(() => [200, "<html>welcome</html>"]);
+  for (const words of [
+    ["operator", "autopilot", "health"],
+    ["server", "members"],
+    ["server", "join", "a"],
+  ]) {
+    const { code, err } = await run([...words, `-address=${address}`]);
+    expect(code).toBe(1);
+    expect(err).toContain("is not JSON: is that an agent's HTTP API?");
+  }
+});
+
+describe("addresses", () => {
+  const members: Answer = [200, { Members: [] }];
+  test("a unix socket", async () => {
+    const socket = join(directory, "n.sock");
+    const { asked } = await fake(() => members, socket);
+    const env = { NOMAD_ADDR: `unix://${socket}` };
+    const { code, out } = await run(["server", "members"], { env });
+    expect([code, out]).toEqual([0, expect.stringContaining("Name  Address")]);
+    expect(asked).toEqual(["GET /v1/agent/members"]);
+  });
+  test("a unix socket that is not there", async () => {
+    const { code, err } = await run(["server", "members", "-address=UNIX:///nowhere/n.sock"]);
+    expect(code).toBe(1);
+    expect(err).toContain('"/nowhere/n.sock": no such file or directory\nIs the agent running');
+  });
+  test("capital schemes", async () => {
+    const { address } = await fake(() => members);
+    const env = { NOMAD_ADDR: address.toUpperCase() };
+    expect((await run(["server", "members"], { env })).code).toBe(0);
+  });
+  test("a password in it is never shown", async () => {
+    const env = { NOMAD_ADDR: "http://me:geheim@127.0.0.1:9" };
+    const { err } = await run(["server", "members"], { env });
+    expect(err).toContain("connection refused");
+    expect(err).not.toContain("geheim");
+  });
+  test("others are refused, with where they come from", async () => {
+    for (const address of ["127.0.0.1:4646", "ftp://x", "https://", "unix://"]) {
+      const { code, err } = await run(["server", "members"], { env: { NOMAD_ADDR: address } });
+      expect(code).toBe(1);
+      expect(err).toStartWith(`invalid address '${address}' (NOMAD_ADDR): `);
+    }
+  });
+});
+
+describe("server members -region", () => {
+  const leaders: Readonly<Record<string, string>> = { eu: "10.0.0.2:4647", us: "10.0.0.3:4647" };
+  const answers = (path: string): Answer => {
+    const { pathname, searchParams } = new URL(path, "http://x");
+    const list = [member("a.eu", "eu", 1), member("b.eu", "eu", 2), member("c.us", "us", 3)];
+    if (pathname === "/v1/agent/members") return [200, { Members: list }];
+    return [200, JSON.stringify(leaders[searchParams.get("region") ?? ""] ?? "")];
+  };
+  const rows = (out: string): readonly string[] => {
+    const lines = out.trim().split("\n").slice(1);
+    return lines.map((line) =>
+      line
+        .split(/ +/)
+        .filter((_, i) => i === 0 || i === 4)
+        .join(" "),
+    );
+  };
+  test("all regions, each with its leader", async () => {
+    const { address } = await fake(answers);
+    const { out } = await run(["server", "members", `-address=${address}`]);
+    expect(rows(out)).toEqual(["a.eu false", "b.eu true", "c.us true"]);
+  });
+  test("one region and its leader, by flag or variable", async () => {
+    const { address } = await fake(answers);
+    const flag = await run(["server", "members", `-address=${address}`, "-region=us"]);
+    expect(rows(flag.out)).toEqual(["c.us true"]);
+    const env = { NOMAD_ADDR: address, NOMAD_REGION: "eu" };
+    const variable = await run(["server", "members"], { env });
+    expect(rows(variable.out)).toEqual(["a.eu false", "b.eu true"]);
+  });
+  test("a region that nobody knows", async () => {
+    const { address } = await fake(answers);
+    const { code, out, err } = await run(["server", "members", `-address=${address}`, "-region=x"]);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toContain('no server of region "x" is known; regions known: eu, us');
+  });
+});
+
+describe("server join and force-leave", () => {
+  test("join: how many, a warning, and what went wrong", async () => {
+    let answer = { num_joined: 2, error: "", warning: "" };
+    const { address, asked } = await fake(() => [200, answer]);
+    const join = () => run(["server", "join", `-address=${address}`, "a", "b:1"]);
+    expect(await join()).toMatchObject({ code: 0, out: "Joined 2 servers successfully\n" });
+    expect(asked).toEqual(["PUT /v1/agent/join?address=a&address=b%3A1"]);
+    answer = { ...answer, warning: "careful" };
+    const warned = "Joined 2 servers successfully but got warning: careful\n";
+    expect(await join()).toMatchObject({ code: 0, out: warned });
+    answer = { num_joined: 0, error: "1 error occurred:\n\t* no\n\n", warning: "" };
+    expect(await join()).toMatchObject({
+      code: 1,
+      err: "Error joining: failed joining: 1 error occurred:\n\t* no\n",
+    });
+  });
+  test("force-leave: silent, -prune is passed on, a refusal is said", async () => {
+    let answer: Answer = [200, ""];
+    const { address, asked } = await fake(() => answer);
+    const leave = (...flags: string[]) => {
+      return run(["server", "force-leave", `-address=${address}`, ...flags, "a b.global"]);
+    };
+    expect(await leave()).toEqual({ code: 0, out: "", err: "" });
+    expect(await leave("-prune")).toEqual({ code: 0, out: "", err: "" });
+    expect(asked).toEqual([
+      "PUT /v1/agent/force-leave?node=a%20b.global",
+      "PUT /v1/agent/force-leave?node=a%20b.global&prune=true",
+    ]);
+    answer = [403, "Permission denied"];
+    expect(await leave()).toMatchObject({
+      code: 1,
+      err: "Error force-leaving server a b.global: Unexpected response code: 403 (Permission denied)\n",
+    });
+  });
+});
+
+describe("operator api", () => {
+  test("the body as it came, whatever the status", async () => {
+    const { address, asked } = await fake((path) => [path === "/v1/no" ? 404 : 200, '{"a":1}']);
+    const flag = `-address=${address}`;
+    expect(await run(["operator", "api", flag, "/v1/x?pretty"])).toMatchObject({
+      code: 0,
+      out: '{"a":1}',
+    });
+    expect((await run(["operator", "api", flag, "/v1/no"])).code).toBe(0);
+    expect(asked).toEqual(["GET /v1/x?pretty", "GET /v1/no"]);
+  });
+  test("a body from stdin is posted; -X, -H, -filter and -region are passed on", async () => {
+    const seen: unknown[] = [];
+    const { address, asked, bodies } = await fake((_path, { headers }) => {
+      seen.push([headers["x-nomad-token"], headers["x-more"]]);
+      return [200, ""];
+    });
+    const env = { NOMAD_ADDR: address, NOMAD_TOKEN: "t1" };
+    await run(["operator", "api", "/v1/x"], { env, stdin: "text" });
+    const more = ["-X=DELETE", "-H", "X-More: yes", "-filter", 'a == "b"', "-region=eu"];
+    await run(["operator", "api", ...more, "/v1/y"], { env });
+    expect(asked).toEqual(["POST /v1/x", "DELETE /v1/y?filter=a+%3D%3D+%22b%22&region=eu"]);
+    expect([bodies[0], seen]).toEqual([
+      "text",
+      [
+        ["t1", undefined],
+        ["t1", "yes"],
+      ],
+    ]);
+  });
+  test("-dryrun is a curl command, in which secrets of the environment are not", async () => {
+    const env = { NOMAD_TOKEN: "geheim", NOMAD_HTTP_AUTH: "me:geheim", NOMAD_REGION: "eu" };
+    const { code, out } = await run(["operator", "api", "-dryrun", "-H", "A: it's", "/v1/x"], {
+      env,
+    });
+    expect([code, out.split(" \\\n  ")]).toEqual([
+      0,
+      [
+        "curl",
+        "-X GET",
+        "-H 'A: it'\\''s'",
+        '-H "X-Nomad-Token: ${NOMAD_TOKEN}"',
+        '-u "$NOMAD_HTTP_AUTH"',
+        "'http://127.0.0.1:4646/v1/x?region=eu'\n",
+      ],
+    ]);
+  });
+  test("a header of another form is refused", async () => {
+    const { code, err } = await run(["operator", "api", "-H", "nonsense", "/v1/x"]);
+    expect([code, err]).toEqual([
+      1,
+      "Headers must be in the form 'Key: Value' but found: \"nonsense\"\n",
+    ]);
+  });
+});
+
+test("operator metrics: as it comes, indented, or for Prometheus", async () => {
+  const { address, asked } = await fake(() => [200, '{"Gauges":[]}']);
+  const flag = `-address=${address}`;
+  const plain = await run(["operator", "metrics", flag]);
+  expect(plain).toEqual({ code: 0, out: '{"Gauges":[]}\n', err: "" });
+  const json = await run(["operator", "metrics", flag, "-json"]);
+  expect(json.out).toBe('{\n    "Gauges": []\n}\n');
+  await run(["operator", "metrics", flag, "-pretty", "-format=prometheus"]);
+  expect(asked.at(-1)).toBe("GET /v1/metrics?pretty=1&format=prometheus");
+  expect((await run(["operator", "metrics", "-format=xml"])).code).toBe(1);
+});
+
+test("monitor -node-id takes the beginning of an id, as Nomad's", async () => {
+  const ID = "3f1c2a52-0000-4000-8000-000000000001";
+  let nodes = [{ ID, Name: "c1" }];
+  const { address, asked } = await fake((path) => {
+    return path.startsWith("/v1/nodes") ? [200, nodes] : [200, "a line\n"];
+  });
+  const watch = () => run(["monitor", `-address=${address}`, "-node-id=3f1c"]);
+  expect(await watch()).toMatchObject({ code: 0, out: "a line\n" });
+  expect(asked).toEqual([
+    "GET /v1/nodes?prefix=3f1c",
+    `GET /v1/agent/monitor?plain=true&log_level=INFO&node_id=${ID}`,
+  ]);
+  nodes = [];
+  expect(await watch()).toMatchObject({ code: 1, err: 'No node(s) with prefix "3f1c" found\n' });
+});
+
+test("whom a command waits for is said after a second", async () => {
+  const Members = [member("a.eu", "eu", 1), member("b.eu", "eu", 2)];
+  const { address } = await fake((path) => {
+    if (path === "/v1/agent/members") return [200, { Members }];
+    return [200, { Keys: {}, Messages: {}, NumNodes: 2 }, 1800];
+  });
+  const key = Buffer.alloc(16, 1).toString("base64");
+  const slow = await run(["operator", "gossip", "keyring", "install", `-address=${address}`, key]);
+  expect([slow.code, slow.err]).toEqual([0, "==> Waiting for a.eu and b.eu to answer ...\n"]);
+  const other = await run(["operator", "snapshot", "save", `-address=${address}`]);
+  expect(other.err).toContain(`==> Waiting for the answer of ${address} ...\n`);
+});
+
+describe("NOMAD_CAPATH", () => {
+  const path = join(directory, "cas");
+  beforeAll(async () => {
+    mkdirSync(join(path, "below", "more"), { recursive: true });
+    await run(["tls", "ca", "create"], { cwd: join(path, "below", "more") });
+  });
+  const members = (): Promise<{ code: number; err: string }> => {
+    return run(["server", "members", "-address=https://127.0.0.1:9", `-ca-path=${path}`]);
+  };
+  test("a file that cannot be parsed is named", async () => {
+    rmSync(join(path, "below", "more", "nomad-agent-ca-key.pem"));
+    expect((await members()).err).toContain("connection refused");
+    for (const [name, text] of [
+      ["1a2b3c4d.0", "nonsense"],
+      ["below/x.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"],
+    ] as const) {
+      const file = join(path, name);
+      writeFileSync(file, text);
+      const { code, err } = await members();
+      expect(code).toBe(1);
+      expect(err).toStartWith(`Error initializing client: ${file} (-ca-path): `);
+      expect(err.trim().split("\n").length).toBe(1);
+      rmSync(file);
+    }
+  });
+});
