@@ -1,11 +1,15 @@
 /** Whom a request waits for: what a command says when it takes longer than one expects. */
-import type { ApiClient } from "./api-client.ts";
 import { listField, textField } from "./json-read.ts";
 
 /** These ask every living member, and wait for all of them. */
 const ASK_MEMBERS = /^\/v1\/(agent\/keyring\/|operator\/encryption)/;
 
-export async function waitingFor(client: ApiClient, path: string): Promise<string> {
+interface Asker {
+  readonly addressText: string;
+  get(path: string, asking: { readonly quiet: boolean }): Promise<unknown>;
+}
+
+export async function waitingFor(client: Asker, path: string): Promise<string> {
   const agent = `the answer of ${client.addressText}`;
   if (!ASK_MEMBERS.test(path)) return agent;
   const answer = await client.get("/v1/agent/members", { quiet: true });
