@@ -50,6 +50,12 @@ export class Inbox {
   closed(error: Error | undefined): void {
     this.#closed = true;
     this.#error ??= error;
+    // Cut off, not ended: nobody waits for an answer to what is unread, and whoever has paused us
+    // while it works for the peer has to hear of it.
+    if (!this.#ended && this.#handler !== undefined) {
+      this.takeAll();
+      this.#paused = false;
+    }
     this.#deliver();
   }
 

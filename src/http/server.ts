@@ -10,6 +10,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { errorText } from "../host/error-text.ts";
+import { FAREWELL_MS, finish } from "../host/finish.ts";
 import type { Clock, Log, StreamServer } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
@@ -107,8 +108,7 @@ export class HttpServer {
     if (!this.#limit.take(ip)) {
       countRefusal(this.#init.counters.refused, "too-many-connections");
       stream.write(new TextEncoder().encode(TOO_MANY));
-      stream.end();
-      return;
+      return void finish(stream, FAREWELL_MS, this.#init.clock);
     }
     this.#open.add(stream);
     stream.socket.once("close", () => {
@@ -133,7 +133,7 @@ export class HttpServer {
       if (typeof first !== "number") return stream.destroy();
       countRefusal(counters.refused, "not-tls");
       stream.write(new TextEncoder().encode(PLAIN_TO_TLS));
-      return stream.end();
+      return void finish(stream, FAREWELL_MS, this.#init.clock);
     }
     stream.putBack(first);
     try {

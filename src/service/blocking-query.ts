@@ -26,26 +26,41 @@ export function queryWaitMs(options: Pick<QueryOptions, "MaxQueryTime">): number
   return asked <= 0 || asked > WAIT_MAX_MS ? WAIT_MAX_MS : asked;
 }
 
-/** Resolves when it is time to answer; at once if nothing has to be waited for. */
+/**
+ * Resolves when it is time to answer; at once if nothing has to be waited for.
+ *
+ * @param signal nobody waits any more: rejects with its reason
+ */
 export function whenNewer(
   options: Pick<QueryOptions, "MinQueryIndex" | "MaxQueryTime">,
   watched: Watched,
   clock: Clock,
   prng: Prng,
+  signal?: AbortSignal,
 ): Promise<void> | undefined {
   const isNewer = (): boolean => BigInt(watched.index()) > options.MinQueryIndex;
   if (options.MinQueryIndex === 0n || isNewer()) return undefined;
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason);
     const waitMs = queryWaitMs(options);
     const until = clock.now() + waitMs + (prng.next() * waitMs) / JITTER_PART;
-    const done = (): void => {
+    const over = (): void => {
       forget();
       cancel();
+      signal?.removeEventListener("abort", gone);
+    };
+    const done = (): void => {
+      over();
       resolve();
+    };
+    const gone = (): void => {
+      over();
+      reject(signal?.reason);
     };
     const cancel = clock.schedule(until, done);
     const forget = watched.watch(() => {
       if (isNewer()) done();
     });
+    signal?.addEventListener("abort", gone);
   });
 }

@@ -56,6 +56,24 @@ test("a newer index ends the wait, an older change does not", async () => {
   expect(watchers.size).toBe(0);
 });
 
+test("whoever has gone is not waited for: nothing is left of it", async () => {
+  const { watched, watchers } = watchedAt(7);
+  const clock = new ManualClock();
+  const gone = new AbortController();
+  const wait = whenNewer(query(8n, 60_000), watched, clock, createPrng(1), gone.signal);
+  const outcome = wait?.then(
+    () => "answered",
+    (error: unknown) => error,
+  );
+  expect([watchers.size, clock.timers]).toEqual([1, 1]);
+  gone.abort("gone");
+  expect(await outcome).toBe("gone");
+  expect([watchers.size, clock.timers]).toEqual([0, 0]);
+  const late = whenNewer(query(8n, 60_000), watched, clock, createPrng(1), gone.signal);
+  await expect(late).rejects.toBe("gone");
+  expect([watchers.size, clock.timers]).toEqual([0, 0]);
+});
+
 test("its time, and at most a sixteenth more; 0 and too much are five minutes", async () => {
   for (const [asked, least] of [
     [10_000, 10_000],

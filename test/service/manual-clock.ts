@@ -9,6 +9,11 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
+  /** How many are armed. */
+  get timers(): number {
+    return this.#due.length;
+  }
+
   wallMs(): number {
     return 1_800_000_000_000 + this.#now;
   }

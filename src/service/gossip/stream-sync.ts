@@ -5,6 +5,7 @@
  * @module
  */
 import { errorText } from "../../host/error-text.ts";
+import { FAREWELL_MS, finish } from "../../host/finish.ts";
 import type { ByteStream, Clock, Network } from "../../host/host.ts";
 import type { Address } from "../../protocol/ports.ts";
 import {
@@ -87,31 +88,31 @@ export class StreamSync {
     this.#accepted += 1;
     try {
       const result = await this.#read(stream, this.#init.timeoutMs, true);
-      this.#reply(stream, result);
+      await finish(stream, this.#reply(stream, result), this.#init.clock);
     } finally {
       this.#accepted -= 1;
       this.#perAddress.release(ip);
     }
   }
 
-  #reply(stream: ByteStream, result: ExchangeResult): void {
-    const { counters, serve, refused } = this.#init;
+  /** @returns how long the answer may take to be read, milliseconds */
+  #reply(stream: ByteStream, result: ExchangeResult): number {
+    const { counters, serve, refused, timeoutMs } = this.#init;
     if (result.kind === "failed") {
       stream.destroy();
-      return;
+      return 0;
     }
     if (result.kind === "refused") {
       countRefusal(counters.refused, result.reason);
       refused(result.reason, stream.remote);
       const error = ERROR_TEXTS[result.reason];
       if (error !== undefined) this.#send(stream, { kind: "err", error }, false);
-      stream.end();
-      return;
+      return FAREWELL_MS;
     }
     const served = serve(result.message, stream.remote);
     if (served?.answer !== undefined) this.#send(stream, served.answer, false);
-    stream.end();
     served?.after?.();
+    return timeoutMs;
   }
 
   #send(stream: ByteStream, message: StreamMessage, dialling: boolean): void {

@@ -14,7 +14,7 @@ import {
   encodeText,
   encodeTexts,
 } from "../../wire/rpc-status.ts";
-import type { RpcForwarder } from "../rpc/client/forward.ts";
+import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
 import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
 import { isServer } from "../rpc/roles.ts";
 
@@ -40,7 +40,12 @@ export interface Method {
   readonly fillsRegion?: boolean;
   /** Reads the replicated state: a leader first makes sure that it still is one. */
   readonly consistent?: boolean;
-  readonly run: (options: QueryOptions, body: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  /** @param signal aborted when nobody waits for the answer any more */
+  readonly run: (
+    options: QueryOptions,
+    body: Uint8Array,
+    signal?: AbortSignal,
+  ) => Uint8Array | Promise<Uint8Array>;
 }
 
 /** For servers only: Nomad's, none of which is served here; a client's certificate hears "no". */
@@ -92,17 +97,13 @@ export class RpcMethods {
     if (options === undefined) {
       throw new RpcMethodError("msgpack decode error: the request body is not a struct", true);
     }
-    if (method?.where === "here") return method.run(options, body);
-    return this.#route(name, body, options, method);
+    if (method?.where === "here") return method.run(options, body, caller.signal);
+    return this.#route({ name, body, options, signal: caller.signal }, method);
   }
 
-  #route(
-    name: string,
-    body: Uint8Array,
-    options: QueryOptions,
-    method: Method | undefined,
-  ): Uint8Array | Promise<Uint8Array> {
+  #route(request: ForwardedRequest, method: Method | undefined): Uint8Array | Promise<Uint8Array> {
     const { forwarder, region } = this.#init;
+    const { name, body, options, signal } = request;
     const { fillsRegion = false } = method ?? {};
     const wanted = options.Region === "" && fillsRegion ? region : options.Region;
     if (wanted === "" && method !== undefined) {
@@ -112,15 +113,15 @@ export class RpcMethods {
     if (wanted !== "" && wanted !== region) {
       // Twice sent on: two servers disagree about their regions, and would play ball with it.
       if (options.Forwarded) throw new RpcMethodError("No path to region", false);
-      return forwarder.toRegion(wanted, name, body, options);
+      return forwarder.toRegion(wanted, request);
     }
     if (method === undefined) throw new RpcMethodError(this.#unknown(name), true);
-    const run = (): Uint8Array | Promise<Uint8Array> => method.run(options, body);
+    const run = (): Uint8Array | Promise<Uint8Array> => method.run(options, body, signal);
     if (options.AllowStale) return run();
     if (method.consistent === true) {
-      return forwarder.toLeader(name, body, options, run, this.#init.verify);
+      return forwarder.toLeader(request, run, this.#init.verify);
     }
-    return forwarder.weLead() ? run() : forwarder.toLeader(name, body, options, run);
+    return forwarder.weLead() ? run() : forwarder.toLeader(request, run);
   }
 
   #unknown(name: string): string {

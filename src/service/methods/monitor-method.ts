@@ -1,5 +1,6 @@
 /** Agent.Monitor: the log of this agent, or of the server that the request names. */
 import { errorText } from "../../host/error-text.ts";
+import { FAREWELL_MS, finish } from "../../host/finish.ts";
 import type { ByteStream } from "../../host/host.ts";
 import { encodeValue } from "../../wire/codec.ts";
 import { encodeFrameError, type MonitorRequest, monitorRequest } from "../../wire/rpc-stream.ts";
@@ -33,7 +34,7 @@ export class MonitorMethod implements StreamMethod {
     const { region, monitor, server } = this.#init;
     const fail = (code: number, message: string): void => {
       stream.write(encodeFrameError(code, message));
-      stream.end();
+      void finish(stream, FAREWELL_MS);
     };
     const pass = async (to: PoolTarget | string, request: MonitorRequest): Promise<void> => {
       const { forwarder } = this.#init;

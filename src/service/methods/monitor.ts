@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { FAREWELL_MS, finish } from "../../host/finish.ts";
 import type { ByteStream, Clock } from "../../host/host.ts";
 import { LOG_LEVELS, type LogListener, type LogSink } from "../../host/log.ts";
 import { encodeFrame, encodeFrameError, type MonitorRequest } from "../../wire/rpc-stream.ts";
@@ -35,7 +36,7 @@ export class Monitor {
     const level = LOG_LEVELS.find((one) => one === wanted && one !== "OFF");
     const fail = (code: number, message: string): Promise<void> => {
       stream.write(encodeFrameError(code, message));
-      stream.end();
+      void finish(stream, FAREWELL_MS, this.#init.clock);
       return Promise.resolve();
     };
     if (level === undefined) return fail(400, `Unknown log level: ${request.LogLevel}`);
@@ -85,7 +86,7 @@ class Feed {
       if (this.#ended) return;
       this.#ended = true;
       this.#cancel?.();
-      this.#stream.end();
+      void finish(this.#stream, FAREWELL_MS, this.#clock);
       this.#over();
     };
     this.#stream.listen({

@@ -62,6 +62,9 @@ export interface NodeMethodsInit extends Pick<HeartbeatsInit, "config"> {
   readonly servers: () => readonly NodeServer[];
 }
 
+type Answer = Uint8Array | Promise<Uint8Array>;
+type Signal = AbortSignal | undefined;
+
 export class NodeMethods {
   readonly #init: NodeMethodsInit;
   readonly #heartbeats: Heartbeats;
@@ -81,10 +84,13 @@ export class NodeMethods {
       ["Node.UpdateStatus", leader((_options, body) => this.#updateStatus(body))],
       ["Node.Deregister", leader((_options, body) => this.#deregister(body))],
       ["Node.BatchDeregister", leader((_options, body) => this.#batchDeregister(body))],
-      ["Node.List", reading((options, body) => this.#list(options, body))],
-      ["Node.GetNode", reading((options, body) => this.#get(options, body))],
-      ["Node.GetClientAllocs", reading((options, body) => this.#clientAllocs(options, body))],
-      ["Node.GetAllocs", reading((options) => this.#allocs(options))],
+      ["Node.List", reading((options, body, signal) => this.#list(options, body, signal))],
+      ["Node.GetNode", reading((options, body, signal) => this.#get(options, body, signal))],
+      [
+        "Node.GetClientAllocs",
+        reading((options, body, signal) => this.#clientAllocs(options, body, signal)),
+      ],
+      ["Node.GetAllocs", reading((options, _body, signal) => this.#allocs(options, signal))],
     ]);
   }
 
@@ -230,7 +236,7 @@ export class NodeMethods {
     }
   }
 
-  #list(options: QueryOptions, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  #list(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
     const { machine } = this.#init;
     const { Fields, Filter, Prefix, PerPage, NextToken, Reverse } = readRequest(
       nodeListRequest,
@@ -241,7 +247,7 @@ export class NodeMethods {
     }
     const how = { os: Fields?.OS === true, resources: Fields?.Resources === true };
     const index = (): number => machine.nodes.index;
-    return this.#whenNewer(options, index, () => {
+    return this.#whenNewer(options, signal, index, () => {
       const all = machine.nodes.all().filter((one) => one.ID.startsWith(Prefix));
       if (Reverse) all.reverse();
       const from = NextToken === "" ? 0 : all.findIndex(({ ID }) => isFrom(ID, NextToken, Reverse));
@@ -252,23 +258,24 @@ export class NodeMethods {
     });
   }
 
-  #get(options: QueryOptions, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  #get(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
     const { nodes } = this.#init.machine;
     const { NodeID } = readRequest(nodeRequest, body);
     const index = (): number => Number(nodes.get(NodeID)?.ModifyIndex ?? BigInt(nodes.index));
-    return this.#whenNewer(options, index, () => {
+    return this.#whenNewer(options, signal, index, () => {
       const known = nodes.get(NodeID);
       const Node = known === undefined ? null : { ...known, SecretID: "" };
       return encodeValue(singleNodeReply, { ...this.#meta(index()), Node });
     });
   }
 
-  #clientAllocs(options: QueryOptions, body: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  #clientAllocs(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
     const { NodeID, AuthToken, SecretID } = readRequest(nodeRequest, body);
     this.#authenticated(NodeID, AuthToken || SecretID);
     const none = new Map<string, never>();
     return this.#whenNewer(
       options,
+      signal,
       () => ALLOCS_INDEX,
       () => {
         const reply = { ...this.#meta(ALLOCS_INDEX), Allocs: none, MigrateTokens: none };
@@ -277,9 +284,10 @@ export class NodeMethods {
     );
   }
 
-  #allocs(options: QueryOptions): Uint8Array | Promise<Uint8Array> {
+  #allocs(options: QueryOptions, signal: Signal): Answer {
     return this.#whenNewer(
       options,
+      signal,
       () => ALLOCS_INDEX,
       () => encodeValue(nodeAllocsReply, { ...this.#meta(ALLOCS_INDEX), Allocs: null }),
     );
@@ -287,12 +295,13 @@ export class NodeMethods {
 
   #whenNewer(
     options: QueryOptions,
+    signal: Signal,
     index: () => number,
     answer: () => Uint8Array,
-  ): Uint8Array | Promise<Uint8Array> {
+  ): Answer {
     const { machine, clock, prng } = this.#init;
     const watched = { index, watch: (changed: () => void) => machine.watch(changed) };
-    const newer = whenNewer(options, watched, clock, prng);
+    const newer = whenNewer(options, watched, clock, prng, signal);
     return newer === undefined ? answer() : newer.then(answer);
   }
 

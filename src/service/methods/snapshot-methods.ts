@@ -10,6 +10,7 @@
  */
 import { sha256 } from "../../host/digest.ts";
 import { errorText } from "../../host/error-text.ts";
+import { finish } from "../../host/finish.ts";
 import type { ByteStream, Log } from "../../host/host.ts";
 import { restoreCommand } from "../../state/command.ts";
 import { countRecords, readSnapshot, writeSnapshot } from "../../state/snapshot.ts";
@@ -92,7 +93,7 @@ async function save(init: SnapshotMethodsInit, call: StreamCall, caller: RpcCall
       SnapshotChecksum: `sha-256=${sha256(archive).toBase64()}`,
     });
     stream.write(encodeValue(snapshotSaveReply, reply));
-    if (await reader.send(archive, PIECE_MS)) stream.end();
+    if (await reader.send(archive, PIECE_MS)) void finish(stream, PIECE_MS);
     else stream.destroy();
   });
 }
@@ -136,7 +137,7 @@ async function restore(
     if (left.length > 0) log.warn("records that are not kept here were left out", { left });
     const reply = structOf(snapshotRestoreReply, { Index: BigInt(index), KnownLeader: true });
     stream.write(encodeValue(snapshotRestoreReply, reply));
-    stream.end();
+    void finish(stream);
   });
 }
 
@@ -152,7 +153,7 @@ async function answered<T extends { readonly ErrorCode: bigint; readonly ErrorMs
     const code = error instanceof SnapshotError ? error.code : 500;
     const failure = { ...reply.zero, ErrorCode: BigInt(code), ErrorMsg: errorText(error) };
     stream.write(encodeValue(reply, failure));
-    stream.end();
+    void finish(stream);
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { FAREWELL_MS, finish } from "../../host/finish.ts";
 import type { ByteStream } from "../../host/host.ts";
 import { streamPair } from "../../host/stream-pair.ts";
 import { encodeValue } from "../../wire/codec.ts";
@@ -66,7 +67,7 @@ export class StreamMethods {
     const method = this.#init.methods.get(header.Method);
     if (method === undefined) {
       stream.write(encodeValue(streamAck, { Error: `Unknown rpc method: "${header.Method}"` }));
-      return stream.end();
+      return void finish(stream, FAREWELL_MS);
     }
     stream.write(encodeValue(streamAck, { Error: "" }));
     await method.serve(stream, reader, caller);
@@ -104,28 +105,29 @@ async function begin(stream: ByteStream, name: string, request: Uint8Array): Pro
   return { stream, reader };
 }
 
-/** Everything that comes on one goes out on the other, until both have ended. */
-function splice(one: ByteStream, other: ByteStream): Promise<void> {
+/** Everything that comes on one goes out on the other, until the server has answered. */
+function splice(caller: ByteStream, server: ByteStream): Promise<void> {
   return new Promise((resolve) => {
     const over = (): void => {
-      one.destroy();
-      other.destroy();
+      caller.destroy();
+      server.destroy();
       resolve();
     };
-    const join = (from: ByteStream, to: ByteStream): void => {
+    const join = (from: ByteStream, to: ByteStream, ended: () => void): void => {
       from.listen({
         data: (chunk) => {
           if (!to.write(chunk)) from.pause();
         },
-        ended: () => to.end(),
+        ended,
         closed: over,
         drained: () => to.resume(),
       });
     };
-    join(one, other);
-    join(other, one);
+    // Without more to say a caller may still listen; behind an answer's end nothing follows.
+    join(caller, server, () => server.end());
+    join(server, caller, () => void Promise.all([finish(caller), finish(server)]).then(over));
     // Whoever read before us may have had enough.
-    one.resume();
-    other.resume();
+    caller.resume();
+    server.resume();
   });
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { errorText } from "../../host/error-text.ts";
+import { finish } from "../../host/finish.ts";
 import type { ByteStream, Log } from "../../host/host.ts";
 import { parseIp, splitHostPort } from "../../host/ip.ts";
 import type { Address } from "../../protocol/ports.ts";
@@ -35,7 +36,10 @@ type Settle = (answer: RaftAnswer | undefined) => void;
 
 export class RaftTransport {
   readonly #init: RaftTransportInit;
+  /** By address and lane: where the next call goes. */
   readonly #lines = new Map<string, Line>();
+  /** All that are open: also those that only wait for their last answers. */
+  readonly #open = new Set<Line>();
   #closed = false;
 
   constructor(init: RaftTransportInit) {
@@ -49,22 +53,27 @@ export class RaftTransport {
     const key = `${to.address} ${lane}`;
     let line = this.#lines.get(key);
     if (line === undefined || line.broken) {
-      line = new Line(this.#init, address, () => this.#lines.delete(key));
-      this.#lines.set(key, line);
+      const fresh = new Line(this.#init, address, () => {
+        this.#open.delete(fresh);
+        // One that is retired has been replaced.
+        if (this.#lines.get(key) === fresh) this.#lines.delete(key);
+      });
+      this.#open.add(fresh);
+      this.#lines.set(key, fresh);
+      line = fresh;
     }
     line.send(call, data, settle);
   }
 
   /** New connections from now on: the TLS settings have changed. */
   reset(): void {
-    for (const line of this.#lines.values()) line.retire();
+    for (const line of [...this.#lines.values()]) line.retire();
     this.#lines.clear();
   }
 
   close(): void {
     this.#closed = true;
-    for (const line of [...this.#lines.values()]) line.destroy();
-    this.#lines.clear();
+    for (const line of [...this.#open]) line.destroy();
   }
 }
 
@@ -191,7 +200,10 @@ export function serveRaft(
       if (pending.length > SNAPSHOT_BYTES_MAX) return stream.destroy();
       void next();
     },
-    ended: () => stream.end(),
+    ended: () => {
+      over = true;
+      void finish(stream);
+    },
     closed: () => {
       over = true;
     },

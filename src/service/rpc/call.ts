@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { finish } from "../../host/finish.ts";
 import type { ByteStream } from "../../host/host.ts";
 import { decodeResponse, encodeRequest } from "../../wire/rpc-frame.ts";
 import { ByteQueue } from "../byte-queue.ts";
 
 const REPLY_BYTES_MAX = 16 * 1024 * 1024;
+const ABORTED = "rpc error: the caller has gone";
 
 /** The server answered, and its answer is an error. */
 export class RpcRemoteError extends Error {
@@ -22,7 +24,8 @@ export class RpcLostError extends Error {
 interface Waiting {
   readonly resolve: (body: Uint8Array) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
+  /** Neither timer nor caller have a say any more. */
+  readonly settled: () => void;
 }
 
 /** Go's callers count over all streams of a process; so do we. */
@@ -54,43 +57,55 @@ export class CallStream {
     return this.#lost === undefined && this.#waiting === undefined;
   }
 
-  /** @throws RpcRemoteError, RpcLostError */
-  call(method: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+  /**
+   * @param signal nobody waits any more: the stream is reset, so that the server hears of it
+   * @throws RpcRemoteError, RpcLostError
+   */
+  call(
+    method: string,
+    body: Uint8Array,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
     if (this.#lost !== undefined) return Promise.reject(new RpcLostError(this.#lost));
+    if (signal?.aborted === true) return Promise.reject(new RpcLostError(ABORTED));
     seq += 1n;
     const request = encodeRequest({ seq, method, body });
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#fail("rpc error: i/o timeout");
-        this.#stream.destroy();
-      }, timeoutMs);
-      this.#waiting = { resolve, reject, timer };
+      const timer = setTimeout(() => this.#broken("rpc error: i/o timeout"), timeoutMs);
+      const gone = (): void => this.#broken(ABORTED);
+      signal?.addEventListener("abort", gone);
+      const settled = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", gone);
+      };
+      this.#waiting = { resolve, reject, settled };
       this.#stream.write(request);
     });
   }
 
   close(): void {
-    this.#stream.end();
+    void finish(this.#stream);
   }
 
   #data(chunk: Uint8Array): void {
     this.#pending.push(chunk);
-    if (this.#pending.length > REPLY_BYTES_MAX) return this.#broken("reply too large");
+    if (this.#pending.length > REPLY_BYTES_MAX) return this.#broken("rpc error: reply too large");
     const waiting = this.#waiting;
-    if (waiting === undefined) return this.#broken("an answer to nothing");
+    if (waiting === undefined) return this.#broken("rpc error: an answer to nothing");
     const progress = decodeResponse(this.#pending.peek());
-    if (progress.kind === "malformed") return this.#broken("malformed reply");
+    if (progress.kind === "malformed") return this.#broken("rpc error: malformed reply");
     if (progress.kind === "more") return;
     this.#pending.drop(progress.bytes);
     this.#waiting = undefined;
-    clearTimeout(waiting.timer);
+    waiting.settled();
     const { error, body } = progress.frame;
     if (error === "") waiting.resolve(body);
     else waiting.reject(new RpcRemoteError(error));
   }
 
   #broken(why: string): void {
-    this.#fail(`rpc error: ${why}`);
+    this.#fail(why);
     this.#stream.destroy();
   }
 
@@ -99,7 +114,7 @@ export class CallStream {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
-    clearTimeout(waiting.timer);
+    waiting.settled();
     waiting.reject(new RpcLostError(message));
   }
 }

@@ -15,4 +15,11 @@ export class RpcMethodError extends Error {
 export interface RpcCaller {
   /** Names of its certificate; undefined: no TLS, or names are not looked at. */
   readonly names: readonly string[] | undefined;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Nobody will hear it: the stream that asked is over. */
+export function callerGone(): RpcMethodError {
+  return new RpcMethodError("the caller has gone", false);
 }

@@ -22,6 +22,8 @@ class Bench {
   /** Calls that wait for `finish`. */
   readonly slow: (() => void)[] = [];
   dials = 0;
+  /** Of those calls, how many were given up by their callers. */
+  aborted = 0;
   failWith: Error | undefined;
   readonly pool = new RpcPool({
     dialer: { connect: () => this.#connect() },
@@ -42,10 +44,13 @@ class Bench {
         await stream.takeFirst(0);
         serveCalls(stream, {
           methods: {
-            call: (name) =>
-              name === "Slow"
-                ? new Promise((resolve) => this.slow.push(() => resolve(encodeEmpty())))
-                : encodeEmpty(),
+            call: (name, _body, { signal }) => {
+              if (name !== "Slow") return encodeEmpty();
+              signal?.addEventListener("abort", () => {
+                this.aborted += 1;
+              });
+              return new Promise((resolve) => this.slow.push(() => resolve(encodeEmpty())));
+            },
           },
           counters: createRpcCounters(),
           clock: this.clock,
@@ -63,8 +68,8 @@ class Bench {
     return { stream: near, tls: undefined };
   }
 
-  call(method = "Status.Ping", repeat = true): Promise<Uint8Array> {
-    return this.pool.call(target, method, encodeEmpty(), 1_000_000, repeat);
+  call(method = "Status.Ping", repeat = true, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.pool.call(target, method, encodeEmpty(), 1_000_000, repeat, signal);
   }
 }
 
@@ -129,6 +134,22 @@ describe("a session", () => {
     await expect(slow).rejects.toThrow(/EOF|session shutdown/);
     expect(bench.dials).toBe(2);
   });
+});
+
+test("a call that is given up is given up by the server too, and its session lives", async () => {
+  const bench = new Bench();
+  const gone = new AbortController();
+  const slow = bench.call("Slow", true, gone.signal);
+  await settle();
+  gone.abort();
+  await expect(slow).rejects.toThrow("the caller has gone");
+  await settle();
+  expect(bench.aborted).toBe(1);
+  expect(bench.servers[0]?.streams).toBe(0);
+  await bench.call();
+  expect(bench.dials).toBe(1);
+  await expect(bench.call("Slow", true, gone.signal)).rejects.toThrow("the caller has gone");
+  expect(bench.slow.length).toBe(1);
 });
 
 describe("back-off", () => {

@@ -17,6 +17,8 @@ interface Served {
   readonly counters: RpcCounters;
   readonly answers: () => { seq: number; error: string }[];
   readonly release: (name: string) => void;
+  /** Calls whose callers have gone. */
+  readonly aborted: string[];
   ended: boolean;
 }
 
@@ -26,8 +28,10 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
   const refused: string[] = [];
   const counters = createRpcCounters();
   const waiting = new Map<string, () => void>();
+  const aborted: string[] = [];
   const methods: Pick<RpcMethods, "call"> = {
-    call(name) {
+    call(name, _body, { signal }) {
+      signal?.addEventListener("abort", () => aborted.push(name));
       if (name === "Now") return encodeEmpty();
       if (name === "Fail") throw new RpcMethodError("it failed", false);
       if (name === "Unknown") throw new RpcMethodError("rpc: can't find it", true);
@@ -52,6 +56,7 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
     near,
     refused,
     counters,
+    aborted,
     ended: false,
     release: (name) => waiting.get(name)?.(),
     answers() {
@@ -117,6 +122,47 @@ describe("serveCalls()", () => {
     await settle();
     expect(served.answers()).toEqual([{ seq: 1, error: "" }]);
     expect(served.ended).toBe(true);
+  });
+
+  test("a call ends with its stream, however that ends", async () => {
+    const cut = serve();
+    cut.near.write(request("Slow", 1));
+    await settle();
+    expect(cut.aborted).toEqual([]);
+    cut.near.destroy();
+    await settle();
+    expect(cut.aborted).toEqual(["Slow"]);
+
+    const behind = serve();
+    behind.near.write(Buffer.concat([request("Slow", 1), request("Now", 2)]));
+    await settle();
+    behind.near.destroy();
+    await settle();
+    expect(behind.aborted).toEqual(["Slow"]);
+
+    const half = serve();
+    half.near.write(request("Slow", 1));
+    half.near.end();
+    await half.clock.advance(9999);
+    expect(half.aborted).toEqual([]);
+    await half.clock.advance(1);
+    expect(half.aborted).toEqual(["Slow"]);
+    expect(half.ended).toBe(true);
+  });
+
+  test("requests that come while one is answered wait with their sender in the end", async () => {
+    const served = serve();
+    served.near.write(request("Slow", 1));
+    const many = Buffer.concat(Array.from({ length: 20_000 }, (_, i) => request("Now", i + 2)));
+    let taken = 0;
+    for (; taken < many.length; taken += 20_000) {
+      if (!served.near.write(many.subarray(taken, taken + 20_000))) break;
+      await settle();
+    }
+    expect(taken).toBeLessThan(400_000);
+    served.near.destroy();
+    await settle();
+    expect(served.aborted).toEqual(["Slow"]);
   });
 
   test("no first request, no next one, half a request: each has its time", async () => {
@@ -199,5 +245,18 @@ describe("serveCalls()", () => {
     served.near.resume();
     for (let i = 0; i < 100; i++) await settle();
     expect(served.answers().length).toBe(20_000);
+  });
+
+  test("... and not waited for without end", async () => {
+    const served = serve();
+    served.near.pause();
+    for (let i = 0; i < 20; i++) {
+      served.near.write(Buffer.concat(Array.from({ length: 1000 }, () => request("Now", 1))));
+      await settle();
+    }
+    await served.clock.advance(59_999);
+    expect(served.refused).toEqual([]);
+    await served.clock.advance(1);
+    expect(served.refused).toEqual(["unread"]);
   });
 });

@@ -12,7 +12,7 @@ import { markForwarded, type QueryOptions } from "../../../wire/rpc-status.ts";
 import { queryWaitMs } from "../../blocking-query.ts";
 import { RpcRemoteError } from "../call.ts";
 import type { RpcCounters } from "../counters.ts";
-import { RpcMethodError } from "../method-error.ts";
+import { callerGone, RpcMethodError } from "../method-error.ts";
 import type { PoolTarget, RpcPool } from "./pool.ts";
 
 /** For a leader to be there (Nomad's RPCHoldTimeout), asked again at least so often. */
@@ -34,6 +34,16 @@ export interface RpcForwarderInit {
   readonly leader: () => PoolTarget | "self" | undefined;
 }
 
+/** A call as it came. */
+export interface ForwardedRequest {
+  readonly name: string;
+  readonly body: Uint8Array;
+  /** Of its body. */
+  readonly options: QueryOptions;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal | undefined;
+}
+
 export class RpcForwarder {
   readonly #init: RpcForwarderInit;
 
@@ -46,12 +56,7 @@ export class RpcForwarder {
   }
 
   /** @throws RpcMethodError */
-  async toRegion(
-    region: string,
-    method: string,
-    body: Uint8Array,
-    options: QueryOptions,
-  ): Promise<Uint8Array> {
+  async toRegion(region: string, request: ForwardedRequest): Promise<Uint8Array> {
     const { prng, servers } = this.#init;
     const known = [...servers(region)];
     if (known.length === 0) throw new RpcMethodError("No path to region", false);
@@ -59,11 +64,11 @@ export class RpcForwarder {
       const [target] = known.splice(randomInt(prng, known.length), 1);
       if (target === undefined) throw new RpcMethodError("No path to region", false);
       try {
-        return await this.#pass(target, method, body, options);
+        return await this.#pass(target, request);
       } catch (error) {
         // A server that cannot be reached has not heard the request: another one may.
         const answered = error instanceof RpcRemoteError;
-        if (answered || !isRead(options) || tries === TRIES_MAX || known.length === 0) {
+        if (answered || !isRead(request.options) || tries === TRIES_MAX || known.length === 0) {
           throw asMethodError(error);
         }
       }
@@ -76,9 +81,7 @@ export class RpcForwarder {
    * @throws RpcMethodError
    */
   async toLeader(
-    method: string,
-    body: Uint8Array,
-    options: QueryOptions,
+    request: ForwardedRequest,
     lead: () => Uint8Array | Promise<Uint8Array>,
     verify?: () => Promise<unknown>,
   ): Promise<Uint8Array> {
@@ -90,12 +93,13 @@ export class RpcForwarder {
         if (verify === undefined || (await succeeds(verify()))) return lead();
       } else if (leader !== undefined) {
         try {
-          return await this.#pass(leader, method, body, options);
+          return await this.#pass(leader, request);
         } catch (error) {
           if (!errorText(error).includes("No cluster leader")) throw asMethodError(error);
         }
       }
       const left = until - clock.now();
+      if (request.signal?.aborted === true) throw callerGone();
       if (left <= 0) throw new RpcMethodError("No cluster leader", false);
       const wait = Math.min(left, prng.next() * HOLD_JITTER_MS);
       await new Promise<void>((resolve) => void clock.schedule(clock.now() + wait, resolve));
@@ -114,16 +118,13 @@ export class RpcForwarder {
     });
   }
 
-  async #pass(
-    target: PoolTarget,
-    method: string,
-    body: Uint8Array,
-    options: QueryOptions,
-  ): Promise<Uint8Array> {
+  async #pass(target: PoolTarget, request: ForwardedRequest): Promise<Uint8Array> {
     const { pool, counters } = this.#init;
+    const { name, body, options, signal } = request;
     counters.forwarded += 1;
     const repeat = isRead(options);
-    return pool.call(target, method, markForwarded(body), answerWithinMs(options), repeat);
+    const withinMs = answerWithinMs(options);
+    return pool.call(target, name, markForwarded(body), withinMs, repeat, signal);
   }
 }
 

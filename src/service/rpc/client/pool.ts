@@ -82,6 +82,7 @@ export class RpcPool {
    * One call on a stream of its own.
    *
    * @param repeat may it be sent again when its connection broke before the answer: reads may
+   * @param signal aborted when nobody waits for the answer: the server is told, too
    * @throws RpcRemoteError with the server's text, RpcLostError, or what dialling met
    */
   async call(
@@ -90,6 +91,7 @@ export class RpcPool {
     body: Uint8Array,
     timeoutMs: number,
     repeat: boolean,
+    signal?: AbortSignal,
   ): Promise<Uint8Array> {
     for (let attempt = 0; ; attempt++) {
       const session = await this.#session(target);
@@ -97,10 +99,11 @@ export class RpcPool {
       const stream = this.#take(session);
       try {
         if (stream === undefined) throw new RpcLostError("rpc error: session shutdown");
-        return await stream.call(method, body, timeoutMs);
+        return await stream.call(method, body, timeoutMs, signal);
       } catch (error) {
         // An idle connection may have died unnoticed, and one that retires refuses streams.
-        const again = error instanceof RpcLostError && !/timeout/.test(error.message);
+        const isOver = signal?.aborted === true || /timeout/.test(errorText(error));
+        const again = error instanceof RpcLostError && !isOver;
         const refused = error instanceof Error && error.message.includes("reset by the peer");
         const unsent = stream === undefined || (fresh && refused);
         if (attempt > 0 || !again || !(repeat || unsent)) throw error;

@@ -5,19 +5,23 @@
  * @module
  */
 import { errorText } from "../../../host/error-text.ts";
+import { FINISH_MS, finish } from "../../../host/finish.ts";
 import type { ByteStream, Clock } from "../../../host/host.ts";
 import { decodeRequest, encodeResponse, type RpcRequest } from "../../../wire/rpc-frame.ts";
 import { encodeEmpty } from "../../../wire/rpc-status.ts";
 import { ByteQueue } from "../../byte-queue.ts";
 import type { RpcMethods } from "../../methods/methods.ts";
 import type { RpcCounters } from "../counters.ts";
-import type { RpcCaller } from "../method-error.ts";
-import { RpcMethodError } from "../method-error.ts";
+import { callerGone, type RpcCaller, RpcMethodError } from "../method-error.ts";
 
 /** One request; real ones of the methods served stay below 1 KiB, a whole node's below 64. */
 const REQUEST_BYTES_MAX = 1024 * 1024;
 /** For the rest of a request that has begun. */
 const REQUEST_MS = 30_000;
+/** For an answer to be read. */
+const TAKEN_MS = 60_000;
+/** Requests that may wait behind one that is being answered before the stream is not read. */
+const WAITING_BYTES_MAX = 64 * 1024;
 
 export interface ServeCalls {
   readonly methods: Pick<RpcMethods, "call">;
@@ -56,6 +60,9 @@ class Calls {
   readonly #stream: ByteStream;
   readonly #how: ServeCalls;
   readonly #pending = new ByteQueue();
+  /** Nobody waits for answers any more. */
+  readonly #gone = new AbortController();
+  readonly #caller: RpcCaller;
   #busy = false;
   #over = false;
   #peerEnded = false;
@@ -68,6 +75,7 @@ class Calls {
   constructor(stream: ByteStream, how: ServeCalls) {
     this.#stream = stream;
     this.#how = how;
+    this.#caller = { ...how.caller, signal: this.#gone.signal };
   }
 
   start(): void {
@@ -80,14 +88,20 @@ class Calls {
           this.#refuse("too-much", "rpc: a request of more than 1 MiB");
         } else this.#next();
         this.#account();
+        // The end of the stream comes behind what waits, and ends a call that takes long: it is
+        // looked for while there is room.
+        if (this.#busy && this.#pending.length > WAITING_BYTES_MAX) this.#stream.pause();
       },
       ended: () => {
         this.#peerEnded = true;
-        if (!this.#busy) this.#end();
+        // It may have asked all that it wanted, or be gone: an answer that is near still goes out.
+        if (this.#busy) this.#after(FINISH_MS, () => this.#end());
+        else this.#end();
       },
       closed: () => this.#stop(),
       drained: () => {
         this.#blocked = false;
+        this.#wait(this.#how.idleMs);
         this.#goOn();
       },
     });
@@ -107,15 +121,14 @@ class Calls {
   }
 
   #answer(request: RpcRequest): void {
-    const { methods, counters, caller } = this.#how;
+    const { methods, counters } = this.#how;
     counters.requests += 1;
     this.#cancel?.();
     try {
-      const answer = methods.call(request.method, request.body, caller);
+      const answer = methods.call(request.method, request.body, this.#caller);
       if (answer instanceof Uint8Array) return this.#reply(request, "", answer);
       // Others wait in line, and in the end the peer does.
       this.#busy = true;
-      this.#stream.pause();
       void answer.then(
         (body) => this.#later(request, "", body),
         (error: unknown) => this.#laterFailed(request, error),
@@ -157,13 +170,14 @@ class Calls {
   #reply({ seq, method }: RpcRequest, error: string, body: Uint8Array): void {
     // Whoever does not read answers is not read either.
     this.#blocked = !this.#stream.write(encodeResponse({ seq, method, error, body }));
-    if (this.#blocked) this.#stream.pause();
-    this.#wait(this.#how.idleMs);
+    if (!this.#blocked) return this.#wait(this.#how.idleMs);
+    this.#stream.pause();
+    this.#after(TAKEN_MS, () => this.#refuse("unread", "rpc: an answer is not read"));
   }
 
   #end(): void {
     this.#stop();
-    this.#stream.end();
+    void finish(this.#stream, FINISH_MS, this.#how.clock);
   }
 
   #refuse(reason: string, message: string): void {
@@ -173,6 +187,7 @@ class Calls {
 
   #stop(): void {
     this.#over = true;
+    if (this.#busy) this.#gone.abort(callerGone());
     this.#pending.drop(this.#pending.length);
     this.#account();
     this.#cancel?.();
@@ -187,12 +202,15 @@ class Calls {
   }
 
   #wait(timeoutMs: number): void {
+    this.#after(timeoutMs, () => this.#refuse("idle", "rpc: no request for too long"));
+  }
+
+  /** @param ms 0: never */
+  #after(ms: number, run: () => void): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    if (timeoutMs === 0 || this.#over) return;
+    if (ms === 0 || this.#over) return;
     const { clock } = this.#how;
-    this.#cancel = clock.schedule(clock.now() + timeoutMs, () => {
-      this.#refuse("idle", "rpc: no request for too long");
-    });
+    this.#cancel = clock.schedule(clock.now() + ms, run);
   }
 }

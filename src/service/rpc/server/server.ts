@@ -5,6 +5,7 @@
  * @module
  */
 import { errorText } from "../../../host/error-text.ts";
+import { FAREWELL_MS, finish } from "../../../host/finish.ts";
 import type { ByteStream, Clock, Log, StreamServer } from "../../../host/host.ts";
 import { formatAddress } from "../../../host/ip.ts";
 import type { SocketStream } from "../../../host/network.ts";
@@ -256,7 +257,7 @@ export class RpcServer {
     const byte = await one.takeFirst(this.#init.handshakeTimeoutMs);
     if (byte === RpcMode.nomad) return this.#streamCalls(one, chosen, budget);
     if (byte === RpcMode.streaming) return this.#init.streams.serve(one, chosen.caller);
-    if (byte === "ended") return one.end();
+    if (byte === "ended") return void finish(one, FAREWELL_MS, this.#init.clock);
     if (byte === "timeout") return one.destroy();
     mux.close();
     this.#refuse(chosen.stream, "bad-stream-byte", "unrecognized RPC byte of a stream", { byte });
