@@ -8,7 +8,6 @@ import { join } from "node:path";
 import type { RaftView } from "../api/context.ts";
 import type { AutopilotSettings, Config } from "../config/config.ts";
 import { systemClock } from "../host/clock.ts";
-import { errorText } from "../host/error-text.ts";
 import type { ByteStream, Log } from "../host/host.ts";
 import { formatAddress } from "../host/ip.ts";
 import type { LogSink } from "../host/log.ts";
@@ -17,6 +16,7 @@ import type { Prng } from "../protocol/ports.ts";
 import type { Role } from "../protocol/raft/action.ts";
 import { RAFT, scaled } from "../protocol/raft/config.ts";
 import type { Sender } from "../protocol/raft/message.ts";
+import { groupMethods } from "../service/methods/group-methods.ts";
 import type { Method } from "../service/methods/methods.ts";
 import { NodeMethods } from "../service/methods/node-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
@@ -31,7 +31,8 @@ import { nanosOf } from "../wire/duration.ts";
 import type { NodeServer } from "../wire/rpc-node.ts";
 import type { RaftStats } from "../wire/rpc-status.ts";
 import { Bootstrap } from "./bootstrap.ts";
-import type { Directory } from "./directory.ts";
+import type { Directory, KnownServer } from "./directory.ts";
+import { type LeaderCall, leaveGroup, sayWhatIsLeft } from "./farewell.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { recoverGroup } from "./peers-file.ts";
 
@@ -57,6 +58,8 @@ export class ConsensusRole {
   readonly #nodes: NodeMethods;
   readonly consensus: Consensus;
   readonly #bootstrap: Bootstrap;
+  /** We ask to be let go: nobody may take us in again. */
+  #leaving = false;
 
   /** @throws Error with one sentence for the operator when the disk cannot be trusted */
   constructor(init: ConsensusRoleInit) {
@@ -130,15 +133,21 @@ export class ConsensusRole {
     this.consensus.stop();
   }
 
-  /** Somebody else may lead before we go. */
-  async leave(): Promise<void> {
-    if (this.consensus.role !== "leader") return;
-    try {
-      const to = this.consensus.transfer(undefined);
-      this.#log.info("handing leadership over before leaving", { to: to?.address ?? "" });
-    } catch (error) {
-      this.#log.debug("nobody to hand leadership to", { error: errorText(error) });
-    }
+  /**
+   * Out of the group: somebody else leads first, and then lets us go.
+   *
+   * @param call asks whoever leads
+   */
+  async leave(call: LeaderCall): Promise<void> {
+    this.#leaving = true;
+    const { consensus } = this;
+    await leaveGroup({
+      consensus,
+      selfId: this.#self.id,
+      region: this.#init.config.region,
+      call,
+      log: this.#log,
+    });
   }
 
   /** A connection of another server's Raft. */
@@ -155,6 +164,15 @@ export class ConsensusRole {
   membersChanged(): void {
     void this.#bootstrap.look();
     this.#duties.wake();
+  }
+
+  /** Gossip has lost a server: those who stay say what that means. */
+  memberGone(server: KnownServer): void {
+    const { consensus } = this;
+    sayWhatIsLeft(
+      { servers: consensus.servers, directory: this.#init.directory, log: this.#log },
+      server,
+    );
   }
 
   /** Another state than before: its clients have to be heard, too. */
@@ -184,7 +202,11 @@ export class ConsensusRole {
       nameOf: (id) => this.#init.directory.byId(id)?.name,
       health: () => this.#duties.health(),
     });
-    return new Map([...operator, ...this.#nodes.methods()]);
+    const group = groupMethods({
+      self: () => ({ Address: this.#self.address, ID: this.#self.id, Leaving: this.#leaving }),
+      leave: (id) => this.#duties.leave(id),
+    });
+    return new Map([...operator, ...group, ...this.#nodes.methods()]);
   }
 
   /** What a leader asks to know whether we keep up. */

@@ -7,6 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { errorText } from "../host/error-text.ts";
 import type { Clock, Log } from "../host/host.ts";
+import { parseAddress } from "../host/ip.ts";
 import type { Instant } from "../protocol/ports.ts";
 import type { RaftServer } from "../protocol/raft/message.ts";
 import type { ServerState } from "../service/raft/autopilot-health.ts";
@@ -20,11 +21,11 @@ import {
 } from "../state/command.ts";
 import type { StateMachine } from "../state/state-machine.ts";
 import { decodeRaftStats, encodeQueryOptions, type RaftStats } from "../wire/rpc-status.ts";
-import { byId, type Directory, type KnownServer } from "./directory.ts";
+import type { Directory } from "./directory.ts";
+import { Membership } from "./membership.ts";
+import { whoIsAt, withinMs } from "./presence.ts";
 
 const LOOK_MS = 2000;
-/** Gossip may come back later than Raft: a server it has not heard of for so long is no more. */
-const UNKNOWN_MS = 60_000;
 /** Nomad's leader gives a server a second to answer. */
 const STATS_TIMEOUT_MS = 1000;
 
@@ -38,7 +39,7 @@ export interface LeaderDutiesInit {
   readonly selfId: string;
   /** What we would tell another leader. */
   readonly ownStats: () => RaftStats;
-  readonly pool: Pick<RpcPool, "call">;
+  readonly pool: Pick<RpcPool, "call" | "forgive">;
   readonly clock: Clock;
   readonly log: Log;
   readonly directory: Pick<Directory, "ownRegion" | "byId">;
@@ -49,15 +50,19 @@ export interface LeaderDutiesInit {
 }
 
 interface Observed {
-  /** undefined: it does not answer. */
+  /** Its last answer; undefined: it has never answered. */
   readonly stats: RaftStats | undefined;
+  readonly answers: boolean;
+  /** When it answered last, or when it was first asked. */
+  readonly heardAt: Instant;
   readonly healthy: boolean;
-  /** Since when it has been so without a break. */
+  /** Since when it has been healthy, or not, without a break. */
   readonly since: Instant;
 }
 
 export class LeaderDuties {
   readonly #init: LeaderDutiesInit;
+  readonly #membership: Membership;
   /** By id, from the last round. */
   #observed: ReadonlyMap<string, Observed> = new Map();
   #leading = 0;
@@ -67,6 +72,16 @@ export class LeaderDuties {
 
   constructor(init: LeaderDutiesInit) {
     this.#init = init;
+    const { consensus, machine, selfId, directory, clock, log, pool, region } = init;
+    this.#membership = new Membership({
+      ...{ consensus, machine, selfId, directory, clock, log },
+      whoIsAt: (raftAddress) => whoIsAt({ pool, clock, region }, raftAddress),
+      answers: (id) => this.#observed.get(id)?.answers === true,
+      unheardMs: (id) => {
+        const observed = this.#observed.get(id);
+        return observed === undefined || observed.answers ? 0 : clock.now() - observed.heardAt;
+      },
+    });
   }
 
   start(): void {
@@ -89,38 +104,64 @@ export class LeaderDuties {
 
   /** Of the last round, for whoever asks how the group is. */
   health(): readonly ServerState[] {
-    const { consensus, clock } = this.#init;
-    return consensus.servers.flatMap(({ id, address, suffrage }) => {
+    const { consensus, clock, directory } = this.#init;
+    const now = clock.now();
+    return consensus.servers.map(({ id, address, suffrage }) => {
       const observed = this.#observed.get(id);
-      if (observed === undefined) return [];
-      const { stats, healthy, since } = observed;
-      const member = this.#init.directory.byId(id);
+      const { stats, heardAt = now, since = now } = observed ?? {};
+      const known = directory.byId(id);
+      // Who does not answer any more has not heard of us for longer and longer.
+      const silentMs = observed?.answers === true ? 0 : now - heardAt;
+      const contact = stats?.lastContactMs;
       return {
         id,
-        name: member?.name ?? "(unknown)",
+        name: known?.name ?? "(unknown)",
         address,
-        status: member?.status ?? "none",
-        version: member?.build ?? "",
+        status: known?.status ?? "none",
+        version: known?.build ?? "",
         leader: id === consensus.leader?.id,
         voter: suffrage === "voter",
-        healthy,
-        lastContactMs: stats?.lastContactMs,
+        healthy: observed?.healthy === true,
+        lastContactMs: contact === undefined ? undefined : contact + silentMs,
         lastTerm: stats?.lastTerm ?? 0n,
         lastIndex: stats?.lastIndex ?? 0n,
-        stableSinceMs: clock.wallMs() - (clock.now() - since),
+        stableSinceMs: clock.wallMs() - (now - since),
       };
     });
+  }
+
+  /**
+   * A server asks to be let go.
+   *
+   * @returns why it stays in the group although it goes; "" when it is out of it
+   * @throws Error when it may not go by this way
+   */
+  async leave(id: string): Promise<string> {
+    const leading = this.#leading;
+    const observed = await this.#observe();
+    if (leading === this.#leading) this.#observed = observed;
+    return this.#membership.leave(id);
   }
 
   /** Asks every server of the group how far it is. */
   async #observe(): Promise<ReadonlyMap<string, Observed>> {
     const { consensus, clock, directory } = this.#init;
-    const seen = consensus.servers.map(async ({ id }): Promise<[string, Observed]> => {
-      const stats = await this.#statsOf(id, directory.byId(id));
-      const healthy = this.#isHealthy(stats);
+    const seen = consensus.servers.map(async (server): Promise<[string, Observed]> => {
+      const { id } = server;
+      const answer = await this.#statsOf(server);
+      const now = clock.now();
+      const healthy = directory.byId(id)?.status === "alive" && this.#isHealthy(answer);
       const before = this.#observed.get(id);
-      const since = before?.healthy === healthy ? before.since : clock.now();
-      return [id, { stats, healthy, since }];
+      return [
+        id,
+        {
+          stats: answer ?? before?.stats,
+          answers: answer !== undefined,
+          heardAt: answer === undefined ? (before?.heardAt ?? now) : now,
+          healthy,
+          since: before?.healthy === healthy ? before.since : now,
+        },
+      ];
     });
     return new Map(await Promise.all(seen));
   }
@@ -157,7 +198,7 @@ export class LeaderDuties {
       const observed = await this.#observe();
       if (leading === this.#leading) {
         this.#observed = observed;
-        await this.#reconcile();
+        await this.#membership.reconcile();
         await this.#promote();
       }
     } catch (error) {
@@ -176,65 +217,6 @@ export class LeaderDuties {
     this.#cancel = clock.schedule(clock.now() + wait, () => void this.#round(leading));
   }
 
-  /** @throws ConsensusError when a change is under way: the next round goes on */
-  async #reconcile(): Promise<void> {
-    const { consensus, directory, selfId } = this.#init;
-    const known = [...byId(directory.ownRegion()).values()];
-    for (const server of known) {
-      if (server.id === selfId) continue;
-      if (server.status === "alive") await this.#ensureMember(server);
-      else if (server.status === "left") await this.#remove(server.id, "it has left");
-    }
-    for (const server of this.#dead(known)) {
-      const heardOf = known.some((one) => one.id === server.id);
-      await this.#remove(server.id, heardOf ? "it has failed" : "gossip does not know it");
-    }
-    if (consensus.role !== "leader") this.stop();
-  }
-
-  async #ensureMember({ id, raftAddress: address }: KnownServer): Promise<void> {
-    const { consensus, log } = this.#init;
-    const same = consensus.servers.find((one) => one.id === id && one.address === address);
-    if (same !== undefined) return;
-    // Another server at that address, or this one at another: the old entry goes first.
-    const old = consensus.servers.find((one) => one.id === id || one.address === address);
-    if (old !== undefined) await this.#remove(old.id, "its address or id has changed");
-    await consensus.change({ kind: "add-nonvoter", id, address });
-    log.info("server added, without a vote for now", { id, address });
-  }
-
-  async #remove(id: string, why: string): Promise<void> {
-    const { consensus, log } = this.#init;
-    if (!consensus.servers.some((one) => one.id === id)) return;
-    await consensus.change({ kind: "remove", id });
-    log.info("server removed", { id, why });
-  }
-
-  /** Failed members and unknown ones, as long as those that are left can spare them. */
-  #dead(known: readonly KnownServer[]): readonly RaftServer[] {
-    const { consensus, machine, selfId } = this.#init;
-    if (machine.autopilot?.CleanupDeadServers !== true) return [];
-    const statuses = new Map(known.map((one) => [one.id, one.status]));
-    const { servers } = consensus;
-    const dead = servers.filter(({ id }) => {
-      const status = statuses.get(id);
-      if (id === selfId) return false;
-      return status === undefined ? this.#unheardMs(id) >= UNKNOWN_MS : status === "failed";
-    });
-    const isVoter = (one: RaftServer): boolean => one.suffrage === "voter";
-    const [lost, all] = [dead.filter(isVoter).length, servers.filter(isVoter).length];
-    const spare = Math.floor((all - 1) / 2);
-    const mayGo = lost <= spare && all - lost >= machine.autopilot.MinQuorum;
-    return mayGo ? dead : dead.filter((one) => !isVoter(one));
-  }
-
-  /** How long it has not answered, as far as we have looked. */
-  #unheardMs(id: string): number {
-    const observed = this.#observed.get(id);
-    if (observed === undefined || observed.stats !== undefined) return 0;
-    return this.#init.clock.now() - observed.since;
-  }
-
   async #promote(): Promise<void> {
     const { consensus, machine, clock, log } = this.#init;
     const stableMs = Number((machine.autopilot?.ServerStabilizationTime ?? 0n) / 1_000_000n);
@@ -247,15 +229,18 @@ export class LeaderDuties {
     }
   }
 
-  async #statsOf(id: string, member: KnownServer | undefined): Promise<RaftStats | undefined> {
-    const { pool, region, selfId, ownStats } = this.#init;
+  /** At the address that Raft has: what gossip says may be wrong. */
+  async #statsOf({ id, address: text }: RaftServer): Promise<RaftStats | undefined> {
+    const { pool, region, selfId, ownStats, clock } = this.#init;
     if (id === selfId) return ownStats();
-    if (member?.status !== "alive") return undefined;
-    const target = { address: member.address, region };
+    const address = parseAddress(text);
+    if (address === undefined) return undefined;
+    const body = encodeQueryOptions({ AllowStale: true });
+    const target = { address, region };
+    const asked = pool.call(target, "Status.RaftStats", body, STATS_TIMEOUT_MS, true);
     try {
-      const body = encodeQueryOptions({ AllowStale: true });
-      const answer = await pool.call(target, "Status.RaftStats", body, STATS_TIMEOUT_MS, true);
-      return decodeRaftStats(answer);
+      const answer = await withinMs(clock, asked, STATS_TIMEOUT_MS);
+      return answer === undefined ? undefined : decodeRaftStats(answer);
     } catch {
       return undefined;
     }

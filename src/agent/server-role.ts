@@ -163,7 +163,7 @@ export class ServerRole {
   async leave(): Promise<void> {
     this.#joiner.stop();
     this.#log.info("server starting leave");
-    await this.raft.leave();
+    await this.raft.leave((method, body) => this.call(method, body));
     await this.#gossip.leave();
   }
 
@@ -319,7 +319,8 @@ export class ServerRole {
 
   #event(event: SerfEvent): void {
     if (event.kind === "user" || event.kind === "query") return; // Nomad ignores both.
-    const { address, raftAddress, datacenter, ...server } = knownServer(event.member);
+    const server = knownServer(event.member);
+    const { address, raftAddress, datacenter } = server;
     const name = printable(server.name);
     this.#log.info(`serf: ${EVENT_NAMES[event.kind]}: ${name} ${formatIp(address.ip)}`);
     this.#log.debug("server event", {
@@ -333,6 +334,8 @@ export class ServerRole {
     queueMicrotask(() => {
       this.#health.wake();
       this.raft.membersChanged();
+      const gone = event.kind === "member-leave" || event.kind === "member-failed";
+      if (gone) this.raft.memberGone(server);
     });
   }
 }

@@ -1,6 +1,6 @@
 /** Autopilot's settings and its view of the servers, with Nomad's fields, order and texts. */
 import { isObject } from "../config/tree.ts";
-import { healthReply, SERF_STATUSES, unixMs } from "../service/raft/autopilot-health.ts";
+import { healthReply, NEVER, SERF_STATUSES, unixMs } from "../service/raft/autopilot-health.ts";
 import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/command.ts";
 import { bool, encodeValue, structOf } from "../wire/codec.ts";
 import { formatDurationMs, nanosOf, parseDurationMs } from "../wire/duration.ts";
@@ -103,7 +103,7 @@ export async function autopilotHealth(context: ApiContext, asked: Asked): Promis
     Healthy: health.Healthy,
     Leader: health.Leader,
     Servers: (health.Servers ?? []).map((one) => ({
-      LastContact: durationText(one.LastContact),
+      LastContact: one.LastContact === NEVER ? "-1ns" : durationText(one.LastContact),
       ID: one.ID,
       Name: one.Name,
       Address: one.Address,

@@ -39,8 +39,8 @@ export interface AgentFlags {
   readonly meta?: readonly string[];
 }
 
-/** Nomad waits 5 s; a farewell to members that no longer answer takes longer than that. */
-const LEAVE_TIMEOUT_MS = 12_000;
+/** Nomad waits 5 s; a farewell to a leader and members that no longer answer takes longer. */
+const LEAVE_TIMEOUT_MS = 18_000;
 
 /** Until the agent has ended. @throws CommandError with its exit code */
 export async function runAgent(flags: AgentFlags): Promise<void> {

@@ -4,7 +4,7 @@ import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
-import { field, listField, parseAnswer, textField } from "./json-read.ts";
+import { listField, parseAnswer, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/autopilot/configuration";
@@ -139,8 +139,11 @@ function printHealth(health: unknown): void {
   ];
   const rows = listField(health, "Servers").map((server) => {
     return columns.map((name) => {
-      if (name !== "StableSince") return textField(server, name);
-      return String(field(server, name)).replace("T", " ").replace("Z", " +0000 UTC");
+      const text = textField(server, name);
+      // Nomad's API has a duration there, and no word for a server that has never answered.
+      if (name === "LastContact") return text.startsWith("-") ? "never" : text;
+      if (name !== "StableSince") return text;
+      return text.replace("T", " ").replace("Z", " +0000 UTC");
     });
   });
   print(formatTable([columns, ...rows]));

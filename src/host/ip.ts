@@ -36,6 +36,13 @@ export function splitHostPort(text: string): { host: string; port: number | unde
   return { host: plain?.[1] ?? text, port: portOf(plain?.[2]) };
 }
 
+/** An address as `formatAddress` writes it; undefined: it has no port, or a name. */
+export function parseAddress(text: string): Address | undefined {
+  const { host, port } = splitHostPort(text);
+  const ip = parseIp(host);
+  return ip === undefined || port === undefined ? undefined : { ip, port };
+}
+
 export function isLoopback(ip: Uint8Array): boolean {
   const bytes = narrow(ip);
   if (bytes.length === 4) return bytes[0] === 127;

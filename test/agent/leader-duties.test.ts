@@ -5,12 +5,15 @@ import { LeaderDuties } from "../../src/agent/leader-duties.ts";
 import type { ConfigurationChange } from "../../src/protocol/raft/configurations.ts";
 import type { RaftServer } from "../../src/protocol/raft/message.ts";
 import type { SerfMember } from "../../src/protocol/serf/message.ts";
+import { RpcRemoteError } from "../../src/service/rpc/call.ts";
 import { AUTOPILOT_DEFAULTS, type AutopilotConfig } from "../../src/state/command.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
+import { encodeSelf, GROUP_SELF } from "../../src/wire/rpc-group.ts";
 import { encodeRaftStats } from "../../src/wire/rpc-status.ts";
 import { ManualClock, settle } from "../service/manual-clock.ts";
 import { silent } from "../silent.ts";
 
+const STRANGER = "a server that does not know our methods";
 const ipOf = (id: string): Uint8Array => Uint8Array.of(127, 0, 0, id.charCodeAt(0) - 96);
 const addressOf = (id: string): string => `${ipOf(id).join(".")}:4647`;
 
@@ -18,9 +21,17 @@ class Group {
   readonly clock = new ManualClock();
   readonly machine = new StateMachine();
   readonly members = new Map<string, SerfMember["status"]>();
+  /** They do not answer. */
   readonly deaf = new Set<string>();
   /** While this is a list, who is asked for its figures has not answered yet. */
   held: (() => void)[] | undefined;
+  /** Node ids of servers that stand where another one was. */
+  readonly standIns = new Map<string, string>();
+  /** They ask to be let go. */
+  readonly leaving = new Set<string>();
+  readonly changes: string[] = [];
+  /** Members that gossip tells of besides: anybody with its key can. */
+  readonly more: SerfMember[] = [];
   servers: RaftServer[] = [];
   established = 0;
   #index = 10;
@@ -57,18 +68,27 @@ class Group {
       selfId: "a",
       ownStats: () => ({ lastContactMs: 0, lastIndex: 10n, lastTerm: 3n }),
       pool: {
-        call: async ({ address }) => {
+        call: async ({ address }, method) => {
           const { held } = self;
           if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
-          const id = String.fromCharCode(96 + (address.ip[3] ?? 0));
-          if (self.deaf.has(id)) throw new Error("no answer");
-          return encodeRaftStats({ lastContactMs: 5, lastIndex: 10n, lastTerm: 3n });
+          const at = String.fromCharCode(96 + (address.ip[3] ?? 0));
+          if (self.deaf.has(at)) throw new Error("no answer");
+          if (method !== GROUP_SELF) {
+            return encodeRaftStats({ lastContactMs: 5, lastIndex: 10n, lastTerm: 3n });
+          }
+          const ID = self.standIns.get(at) ?? at;
+          if (ID === STRANGER) throw new RpcRemoteError("rpc: can't find service Group.Self");
+          return encodeSelf({ ID, Address: addressOf(at), Leaving: self.leaving.has(ID) });
         },
+        forgive: () => undefined,
       },
       clock: this.clock,
       log: silent,
       directory: new Directory({
-        members: () => [...self.members].map(([id, status]) => memberOf(id, status)),
+        members: () => [
+          ...[...self.members].map(([id, status]) => memberOf(id, status)),
+          ...self.more,
+        ],
         self: { name: "a.global", id: "a", region: "global" },
       }),
       initial: { ...AUTOPILOT_DEFAULTS, ...initial },
@@ -88,6 +108,7 @@ class Group {
   }
 
   #change(change: ConfigurationChange): number {
+    this.changes.push(`${change.kind} ${change.id}`);
     this.servers = this.servers.filter((one) => one.id !== change.id);
     if (change.kind === "add-voter" || change.kind === "add-nonvoter") {
       const suffrage = change.kind === "add-voter" ? "voter" : "nonvoter";
@@ -98,7 +119,7 @@ class Group {
   }
 }
 
-function memberOf(id: string, status: SerfMember["status"]): SerfMember {
+function memberOf(id: string, status: SerfMember["status"], name = id, at = id): SerfMember {
   const tags = new Map([
     ["id", id],
     ["port", "4647"],
@@ -106,7 +127,7 @@ function memberOf(id: string, status: SerfMember["status"]): SerfMember {
     ["region", "global"],
   ]);
   const versions = new Uint8Array(6);
-  const where = { name: `${id}.global`, ip: ipOf(id), port: 4648 };
+  const where = { name: `${name}.global`, ip: ipOf(at), port: 4648 };
   return { ...where, tags, status, statusLTime: 1n, versions, goneAt: undefined };
 }
 
@@ -139,27 +160,139 @@ test("who joins is let in without a vote, and votes after ten healthy seconds", 
   expect(group.ids("voter")).toBe("abcd");
 });
 
-test("who left goes at once, who failed goes while a quorum is kept", async () => {
+/** Its process is gone, and gossip says how. */
+function gone(group: Group, id: string, status: "left" | "failed"): void {
+  group.deaf.add(id);
+  group.members.set(id, status);
+}
+
+test("who left or failed goes, one at a time, while a quorum is kept", async () => {
   const group = new Group("abcde");
   await group.lead();
-  group.members.set("e", "left");
-  await group.clock.advance(2100);
+  gone(group, "e", "left");
+  await group.clock.advance(4100);
   expect(group.ids("voter")).toBe("abcd");
-  group.members.set("d", "failed");
-  await group.clock.advance(2100);
+  // Ten seconds of quiet between one voter and the next.
+  gone(group, "d", "failed");
+  await group.clock.advance(6000);
+  expect(group.ids("voter")).toBe("abcd");
+  await group.clock.advance(6000);
   expect(group.ids("voter")).toBe("abc");
   // Two of three: the one that is left could decide nothing.
-  group.members.set("b", "failed");
-  group.members.set("c", "failed");
-  await group.clock.advance(10_000);
+  gone(group, "b", "failed");
+  gone(group, "c", "left");
+  await group.clock.advance(100_000);
   expect(group.ids("voter")).toBe("abc");
+});
+
+test("a server that answers stays, whatever gossip says about it", async () => {
+  for (const status of ["left", "failed"] as const) {
+    const group = new Group("abc");
+    await group.lead();
+    group.members.set("b", status);
+    group.members.set("c", status);
+    await group.clock.advance(200_000);
+    expect(group.ids("voter")).toBe("abc");
+    expect(group.changes).toEqual([]);
+  }
+});
+
+test("gossip without a word of a server that answers does not take it out, either", async () => {
+  const group = new Group("abc");
+  group.members.delete("c");
+  await group.lead();
+  await group.clock.advance(200_000);
+  expect(group.changes).toEqual([]);
+});
+
+test("a renamed server on the same data_dir: nothing changes in the group", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  group.members.set("c", "left");
+  group.more.push(memberOf("c", "alive", "new-name"));
+  await group.clock.advance(60_000);
+  expect(group.changes).toEqual([]);
+  expect(group.duties.health().map((one) => one.name)).toContain("new-name.global");
+});
+
+test("a made-up member at the leader's address, or with its id, changes nothing", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  group.more.push(memberOf("z", "alive", "fake", "a"), memberOf("a", "alive", "fake2", "x"));
+  group.more.push(memberOf("y", "alive", "fake3", "b"), memberOf("w", "alive", "fake4", "w"));
+  group.deaf.add("w");
+  group.standIns.set("v", STRANGER);
+  group.more.push(memberOf("v", "alive", "no-kin"));
+  await group.clock.advance(60_000);
+  expect(group.changes).toEqual([]);
+});
+
+test("a copy of a data_dir elsewhere is not let in while the server is there", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  group.standIns.set("k", "c");
+  group.more.push(memberOf("c", "alive", "copy", "k"));
+  await group.clock.advance(60_000);
+  expect(group.changes).toEqual([]);
+  // The first one is gone for good: then the other one has moved.
+  gone(group, "c", "failed");
+  await group.clock.advance(4000);
+  expect(group.changes).toEqual(["remove c", "add-nonvoter c"]);
+  expect(group.servers.find((one) => one.id === "c")?.address).toBe(addressOf("k"));
+});
+
+test("another server where a voter was: the voter goes, the other one comes in", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  group.standIns.set("c", "n");
+  group.members.set("c", "failed");
+  group.more.push(memberOf("n", "alive", "c", "c"));
+  await group.clock.advance(3000);
+  expect(group.ids("voter")).toBe("ab");
+  expect(group.ids("nonvoter")).toBe("n");
+});
+
+test("who asks to leave goes at once, also of two; who would take the quorum along stays", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  await expect(group.duties.leave("b")).rejects.toThrow("cannot let b go");
+  group.leaving.add("b");
+  expect(await group.duties.leave("b")).toBe("");
+  // It is still there when gossip has not heard of it yet.
+  await group.clock.advance(6000);
+  expect(group.changes).toEqual(["remove b"]);
+  group.leaving.add("c");
+  expect(await group.duties.leave("c")).toBe("");
+  expect(group.ids("voter")).toBe("a");
+
+  const weak = new Group("abc");
+  await weak.lead();
+  weak.deaf.add("c");
+  weak.leaving.add("b");
+  expect(await weak.duties.leave("b")).toBe("1 of 2 voters answer without it");
+  expect(weak.ids("voter")).toBe("abc");
+  await expect(weak.duties.leave("a")).rejects.toThrow("leadership");
+});
+
+test("health tells who never answered from who does not answer any more", async () => {
+  const group = new Group("abc");
+  group.deaf.add("c");
+  await group.lead();
+  await group.clock.advance(2000);
+  group.deaf.add("b");
+  await group.clock.advance(10_000);
+  const [a, b, c] = group.duties.health();
+  expect(a).toMatchObject({ healthy: true, lastContactMs: 0 });
+  expect(b).toMatchObject({ healthy: false, lastIndex: 10n });
+  expect(b?.lastContactMs).toBeGreaterThan(9000);
+  expect(c).toMatchObject({ healthy: false, lastContactMs: undefined });
 });
 
 test("min_quorum and cleanup_dead_servers keep failed servers", async () => {
   for (const settings of [{ MinQuorum: 3 }, { CleanupDeadServers: false }]) {
     const group = new Group("abc", settings);
     await group.lead();
-    group.members.set("c", "failed");
+    gone(group, "c", "failed");
     await group.clock.advance(120_000);
     expect(group.ids("voter")).toBe("abc");
   }
@@ -168,6 +301,7 @@ test("min_quorum and cleanup_dead_servers keep failed servers", async () => {
 test("whom gossip does not know is waited for, then goes", async () => {
   const group = new Group("abc");
   group.members.delete("c");
+  group.deaf.add("c");
   await group.lead();
   await group.clock.advance(58_000);
   expect(group.ids("voter")).toBe("abc");
@@ -178,6 +312,7 @@ test("whom gossip does not know is waited for, then goes", async () => {
 test("whom gossip hears of in time stays", async () => {
   const group = new Group("abc");
   group.members.delete("c");
+  group.deaf.add("c");
   await group.lead();
   await group.clock.advance(50_000);
   group.members.set("c", "alive");

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { GROUP_LEAVE, GROUP_SELF } from "../../wire/rpc-group.ts";
 import type { QueryOptions, RaftStats, ServerMembers } from "../../wire/rpc-status.ts";
 import {
   decodeQueryOptions,
@@ -48,8 +49,12 @@ export interface Method {
   ) => Uint8Array | Promise<Uint8Array>;
 }
 
-/** For servers only: Nomad's, none of which is served here; a client's certificate hears "no". */
+/**
+ * For servers only: Nomad's, none of which is served here, and those of the group. A client's
+ * certificate hears "no".
+ */
 const SERVER_ONLY: ReadonlySet<string> = new Set([
+  ...[GROUP_LEAVE, GROUP_SELF],
   ...["Ack", "Create", "Dequeue", "Nack", "Reap", "Reblock", "Update"].map((one) => `Eval.${one}`),
   "Deployment.Reap",
   "Keyring.Get",

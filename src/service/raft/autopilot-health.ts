@@ -50,6 +50,9 @@ export const healthReply = struct({
 });
 export type HealthReply = ValueOf<typeof healthReply>;
 
+/** As a LastContact: it has never answered. Nomad's field has no other word for it. */
+export const NEVER = -1n;
+
 /** Serf's numbers for these. */
 export const SERF_STATUSES = ["none", "alive", "leaving", "left", "failed"] as const;
 
@@ -62,7 +65,7 @@ export interface ServerState {
   readonly leader: boolean;
   readonly voter: boolean;
   readonly healthy: boolean;
-  /** undefined: it does not answer, or has never heard of a leader. */
+  /** Since it heard of a leader, as far as is known; undefined: it has never answered. */
   readonly lastContactMs: number | undefined;
   readonly lastTerm: bigint;
   readonly lastIndex: bigint;
@@ -83,7 +86,7 @@ export function healthOf(servers: readonly ServerState[]): HealthReply {
       Address: one.address,
       Healthy: one.healthy,
       ID: one.id,
-      LastContact: nanosOf(one.lastContactMs ?? 0),
+      LastContact: one.lastContactMs === undefined ? NEVER : nanosOf(one.lastContactMs),
       LastIndex: one.lastIndex,
       LastTerm: one.lastTerm,
       Leader: one.leader,

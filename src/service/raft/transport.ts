@@ -7,7 +7,7 @@
 import { errorText } from "../../host/error-text.ts";
 import { finish } from "../../host/finish.ts";
 import type { ByteStream, Log } from "../../host/host.ts";
-import { parseIp, splitHostPort } from "../../host/ip.ts";
+import { parseAddress } from "../../host/ip.ts";
 import type { Address } from "../../protocol/ports.ts";
 import type { Lane } from "../../protocol/raft/action.ts";
 import type { RaftAnswer, RaftCall, RaftServer, Sender } from "../../protocol/raft/message.ts";
@@ -48,7 +48,7 @@ export class RaftTransport {
 
   /** @param data a snapshot's bytes, behind an install-snapshot */
   send(to: RaftServer, lane: Lane, call: RaftCall, data: Uint8Array, settle: Settle): void {
-    const address = addressOf(to.address);
+    const address = parseAddress(to.address);
     if (address === undefined || this.#closed) return settle(undefined);
     const key = `${to.address} ${lane}`;
     let line = this.#lines.get(key);
@@ -75,12 +75,6 @@ export class RaftTransport {
     this.#closed = true;
     for (const line of [...this.#open]) line.destroy();
   }
-}
-
-function addressOf(text: string): Address | undefined {
-  const { host, port } = splitHostPort(text);
-  const ip = parseIp(host);
-  return ip === undefined || port === undefined ? undefined : { ip, port };
 }
 
 interface Waiting {

@@ -1,0 +1,40 @@
+/**
+ * What servers of ours ask each other about their Raft group. Nomad's servers have none of these
+ * methods, and say so.
+ *
+ * @module
+ */
+import { bool, decodeValue, encodeValue, struct, structOf, text, type ValueOf } from "./codec.ts";
+import { queryFields, writeFields } from "./rpc-status.ts";
+
+/** Who is there: answered by whoever is asked, and by nobody else. */
+export const GROUP_SELF = "Group.Self";
+/** A server leaves for good: the leader takes it out of the group. */
+export const GROUP_LEAVE = "Group.Leave";
+
+const selfRequest = struct(queryFields);
+
+/** Address is what Raft calls it. Leaving: it asks, or has asked, to be let go. */
+const selfReply = struct({ Address: text, ID: text, Leaving: bool });
+export type GroupSelf = ValueOf<typeof selfReply>;
+
+export const leaveRequest = struct({ ...writeFields, ID: text });
+/** Kept: why it stays in the group although it goes; "" when it was let go. */
+export const leaveReply = struct({ Kept: text });
+
+export function encodeSelfRequest(region: string): Uint8Array {
+  return encodeValue(selfRequest, structOf(selfRequest, { AllowStale: true, Region: region }));
+}
+
+export function encodeSelf(self: GroupSelf): Uint8Array {
+  return encodeValue(selfReply, self);
+}
+
+/** undefined: not what it must be. */
+export function decodeSelf(body: Uint8Array): GroupSelf | undefined {
+  return decodeValue(selfReply, body);
+}
+
+export function encodeLeave(region: string, id: string): Uint8Array {
+  return encodeValue(leaveRequest, structOf(leaveRequest, { Region: region, ID: id }));
+}
