@@ -10,8 +10,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   if (argv.length === 1 && argv[0] === PARSE_HCL) {
-    const { parseInProcess } = await import("./config/hcl-parser.ts");
-    console.log(JSON.stringify(parseInProcess(await Bun.stdin.text())));
+    const { parseForParent } = await import("./cli/hcl-child.ts");
+    console.log(parseForParent(await Bun.stdin.text()));
     return 0;
   }
   const { runProgram } = await import("./cli/program.ts");

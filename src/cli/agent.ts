@@ -239,7 +239,7 @@ function hasMode(flags: AgentFlags): boolean {
 function readConfig(flags: AgentFlags, dev: DevTls | undefined): Promise<LoadedConfig> {
   const devMode = flags.dev === true || flags.devTls === true;
   const given = mergeTrees(flagTree(dev?.settings ?? {}), flagTree(flagValues(flags)));
-  return loadConfig({ paths: flags.config ?? [], flags: given, devMode, parser: parseInChild });
+  return loadConfig({ paths: flags.config ?? [], flags: given, devMode, parse: parseInChild });
 }
 
 function flagValues(flags: AgentFlags): FlagValues {

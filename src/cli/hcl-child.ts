@@ -1,29 +1,51 @@
-/** HCL parsing in a process of its own: the parser's 35 MB go away with it. */
-import { type HclParser, parseInProcess } from "../config/hcl-parser.ts";
+/**
+ * HCL parsing in a process of its own: the parser's 35 MB go away with it, and an agent that reads
+ * its files again goes on meanwhile.
+ *
+ * @module
+ */
+import { type ParserAnswer, parseInProcess } from "../config/hcl-parser.ts";
 import { isObject } from "../config/tree.ts";
 import { PARSE_HCL } from "./hcl-child-name.ts";
 
 const TIMEOUT_MS = 30_000;
 
-/** Falls back to this process where no other can be started. */
-export const parseInChild: HclParser = (text) => {
+/** One process for all of them; in this one where no other can be started. */
+export async function parseInChild(texts: readonly string[]): Promise<readonly ParserAnswer[]> {
   // From sources, the executable is the runtime and not us.
-  if (!Bun.main.startsWith("/$bunfs/")) return parseInProcess(text);
+  const compiled = Bun.main.startsWith("/$bunfs/");
+  const answers = compiled && texts.length > 0 ? await askChild(texts) : undefined;
+  return answers ?? texts.map(parseInProcess);
+}
+
+/** What the child does: a list of texts comes in, a list of answers goes out. */
+export function parseForParent(input: string): string {
+  const texts: unknown = JSON.parse(input);
+  if (!Array.isArray(texts)) throw new Error("the parent sent no list");
+  return JSON.stringify(texts.map((text) => parseInProcess(String(text))));
+}
+
+/** undefined: it cannot be started, or does not answer as it should. */
+async function askChild(texts: readonly string[]): Promise<readonly ParserAnswer[] | undefined> {
   try {
-    const child = Bun.spawnSync([process.execPath, PARSE_HCL], {
-      stdin: new TextEncoder().encode(text),
+    const child = Bun.spawn([process.execPath, PARSE_HCL], {
+      stdin: new TextEncoder().encode(JSON.stringify(texts)),
       stdout: "pipe",
       stderr: "ignore",
       timeout: TIMEOUT_MS,
     });
-    const answer: unknown = JSON.parse(child.stdout.toString());
-    if (!child.success || !isObject(answer)) return parseInProcess(text);
-    const { json, error } = answer;
-    return {
-      json: typeof json === "string" ? json : undefined,
-      error: typeof error === "string" ? error : "",
-    };
+    const answers: unknown = JSON.parse(await new Response(child.stdout).text());
+    if ((await child.exited) !== 0 || !Array.isArray(answers)) return undefined;
+    return answers.length === texts.length ? answers.map(answerOf) : undefined;
   } catch {
-    return parseInProcess(text);
+    return undefined;
   }
-};
+}
+
+function answerOf(value: unknown): ParserAnswer {
+  const { json, error } = isObject(value) ? value : {};
+  return {
+    json: typeof json === "string" ? json : undefined,
+    error: typeof error === "string" ? error : "",
+  };
+}

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { Parsed } from "../config/hcl.ts";
-import type { HclParser } from "../config/hcl-parser.ts";
+import type { ParserAnswer } from "../config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../config/json.ts";
 import { parseConfig } from "../config/parse.ts";
 import { ConfigError, type Problem, renderProblem } from "../config/problem.ts";
@@ -23,14 +23,16 @@ export interface LoadedConfig {
   readonly render: (problem: Problem) => string;
 }
 
+type ParseAll = (texts: readonly string[]) => Promise<readonly ParserAnswer[]>;
+
 export interface LoadRequest {
   /** Files and directories, in order. */
   readonly paths: readonly string[];
   /** What the flags say; wins over files. */
   readonly flags: Tree;
   readonly devMode: boolean;
-  /** Default: in this process. */
-  readonly parser?: HclParser;
+  /** Parses the HCL of all files at once; by default in this process. */
+  readonly parse?: ParseAll;
 }
 
 /** Everything that goes wrong while loading; `render` has the lines for the carets. */
@@ -55,18 +57,13 @@ function byPlace(a: Problem, b: Problem): number {
 /** @throws LoadError */
 export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   const problems: Problem[] = [];
-  const sources = new Map<string, SourceText>();
-  const render = (problem: Problem): string =>
-    renderProblem(problem, (file) => sources.get(file)?.lines());
   const files = request.paths.flatMap((path) => listFiles(path, problems));
+  const sources = files.flatMap((file) => readSource(file, problems) ?? []);
+  const render = (problem: Problem): string =>
+    renderProblem(problem, (file) => sources.find((one) => one.file === file)?.lines());
   let tree: Tree = new Map();
   let unreadable = problems.some((problem) => problem.severity === "error");
-  for (const file of files) {
-    const source = readSource(file, problems);
-    unreadable ||= source === undefined;
-    if (source === undefined) continue;
-    sources.set(file, source);
-    const parsed = await parseSource(source, request.parser);
+  for (const parsed of await parseSources(sources, request.parse)) {
     problems.push(...parsed.problems);
     unreadable ||= !parsed.ok;
     tree = mergeTrees(tree, parsed.tree);
@@ -88,12 +85,35 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   }
 }
 
-async function parseSource(source: SourceText, parser: HclParser | undefined): Promise<Parsed> {
-  if (looksLikeJson(source.text)) return parseJson(source);
+/** In order. What the HCL parser will be asked is asked beforehand, for all files at once. */
+async function parseSources(
+  sources: readonly SourceText[],
+  parse: ParseAll = parseHere,
+): Promise<readonly Parsed[]> {
+  const isJson = ({ text }: SourceText): boolean => looksLikeJson(text);
+  if (sources.every(isJson)) return sources.map(parseJson);
   const { parseHcl } = await import("../config/hcl.ts");
-  const parse = parser ?? (await import("../config/hcl-parser.ts")).parseInProcess;
-  return parseHcl(source, parse);
+  const texts = new Set<string>();
+  for (const source of sources.filter((one) => !isJson(one))) {
+    parseHcl(source, (text) => {
+      texts.add(text);
+      return { json: undefined, error: "" };
+    });
+  }
+  const answers = await parse([...texts]);
+  const known = new Map([...texts].map((text, i) => [text, answers[i]]));
+  const answerTo = (text: string): ParserAnswer => {
+    const answer = known.get(text);
+    if (answer === undefined) throw new Error("the parser was asked what nobody foresaw");
+    return answer;
+  };
+  return sources.map((one) => (isJson(one) ? parseJson(one) : parseHcl(one, answerTo)));
 }
+
+const parseHere: ParseAll = async (texts) => {
+  const { parseInProcess } = await import("../config/hcl-parser.ts");
+  return texts.map(parseInProcess);
+};
 
 function readSource(file: string, problems: Problem[]): SourceText | undefined {
   try {

@@ -2,7 +2,7 @@
  * hcl2-parser: HashiCorp's own HCL 2 library, compiled to JavaScript.
  *
  * The package is loaded only when a file is read: it takes tens of milliseconds, and tens of
- * megabytes that an agent would keep (host/hcl-child.ts parses in a process of its own). It hands
+ * megabytes that an agent would keep (cli/hcl-child.ts parses in a process of its own). It hands
  * its errors out as empty objects, so the text is caught as it is made: every Go string of this
  * build comes out of String.fromCharCode. The version is pinned, and a test checks that line and
  * column arrive.
