@@ -13,7 +13,9 @@ import { makeDirectory } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import type { LogSink } from "../host/log.ts";
+import { machineName } from "../host/machine.ts";
 import { dialSocket, listenSockets } from "../host/network.ts";
+import type { OwnIdentity } from "../http/access.ts";
 import { HttpServer } from "../http/server.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { portableAead } from "../secret/portable-aead.ts";
@@ -181,9 +183,11 @@ class Parts {
     return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
   }
 
-  #ownNames(): readonly string[] {
+  #ownIdentity(): OwnIdentity {
+    const { config } = this.#init;
     const { material } = this.#security;
-    return [this.#config.name, ...(material?.certificate.dnsNames ?? [])];
+    const names = [config.name, machineName(), ...(material?.certificate.dnsNames ?? [])];
+    return { region: config.region, names, secured: this.#security.http().identity !== undefined };
   }
 
   async start(): Promise<void> {
@@ -193,7 +197,7 @@ class Parts {
       context: this.context,
       log: this.#init.sink.logger("http"),
       callerOf: (request) => this.#http.callerOf(request),
-      ownNames: () => this.#ownNames(),
+      own: () => this.#ownIdentity(),
     });
     await this.#http.start(app).catch((error: unknown) => {
       const text = errorText(error);

@@ -6,25 +6,38 @@
  */
 import { isLoopback, parseIp, splitHostPort } from "../host/ip.ts";
 import { ARCHIVE_BYTES_MAX } from "../service/methods/snapshot-archive.ts";
+import { mayOperate, operatorName, serverName } from "../service/rpc/roles.ts";
 
 /** The one endpoint that takes much. */
 export const SNAPSHOT_PATH = "/v1/operator/snapshot";
 
 export interface Caller {
   readonly ip: Uint8Array;
-  /** It presented a certificate of our CA (verify_https_client). */
-  readonly verified: boolean;
+  /** It presented a certificate of our CA (verify_https_client) with these names. */
+  readonly names: readonly string[] | undefined;
   /** It only passes on what somebody else has asked. */
   readonly proxy?: boolean;
 }
 
 /** Whom nobody vouches for. */
-export const STRANGER: Caller = { ip: new Uint8Array(4), verified: false };
+export const STRANGER: Caller = { ip: new Uint8Array(4), names: undefined };
 
+/** What a request says of where it comes from. */
 export interface AccessRequest {
-  readonly method: string;
+  readonly path: string;
   readonly host: string | undefined;
   readonly origin: string | undefined;
+  /** Browsers say of each request whether a page of another site has caused it. */
+  readonly fetchSite: string | undefined;
+}
+
+/** Whom this agent takes for itself. */
+export interface OwnIdentity {
+  readonly region: string;
+  /** Host names that it answers to. */
+  readonly names: readonly string[];
+  /** HTTP is encrypted: then a name that is not ours is the TLS library's affair. */
+  readonly secured: boolean;
 }
 
 /** What a proxy says about whom it asks for; nobody on this machine has a reason to. */
@@ -42,40 +55,74 @@ function isLocal({ ip, proxy = false }: Caller): boolean {
   return isLoopback(ip) && !proxy;
 }
 
-/** @returns why this request may not change anything, or undefined */
+/** How the group is, whom it trusts: not for every client's certificate. */
+const OPERATORS = "/v1/operator/";
+
+/** @returns why this request may not even read, or undefined */
+export function refuseRead(
+  { path, host }: AccessRequest,
+  { ip, names }: Caller,
+  own: OwnIdentity,
+): string | undefined {
+  if (names !== undefined) {
+    return path.startsWith(OPERATORS) ? refuseRole(names, own.region) : undefined;
+  }
+  // A page whose name was pointed at loopback (DNS rebinding) would read what the browser may.
+  const isExposed = !own.secured && isLoopback(ip);
+  return isExposed ? foreignName(host, own) : undefined;
+}
+
+/** @returns why this request may not change anything, or see a secret, or undefined */
 export function refuseChange(
   request: AccessRequest,
   caller: Caller,
-  ownNames: readonly string[],
+  own: OwnIdentity,
 ): string | undefined {
-  if (!caller.verified && caller.proxy === true) {
-    return (
-      "Permission denied: a proxy passed this request on, and changes are taken from this machine " +
-      "only, unless tls { http = true  verify_https_client = true } makes callers prove who they are"
-    );
-  }
-  if (!caller.verified && !isLocal(caller)) {
-    return (
-      "Permission denied: changes are taken from this machine's loopback only, unless " +
-      "tls { http = true  verify_https_client = true } makes callers prove who they are"
-    );
-  }
+  const { names } = caller;
+  const refusal = names === undefined ? refuseUnproven(caller) : refuseRole(names, own.region);
+  if (refusal !== undefined) return refusal;
   // A page in the operator's browser can send requests here too: same site or nothing.
-  const { host, origin } = request;
-  if (origin !== undefined && hostOf(origin) !== host) {
+  const { host, origin, fetchSite = "none" } = request;
+  const isForeign = origin !== undefined && hostOf(origin) !== host;
+  if (isForeign || (fetchSite !== "none" && fetchSite !== "same-origin")) {
     return "Permission denied: a web page of another origin may not change anything";
   }
-  if (!caller.verified && !isOwnName(host, ownNames)) {
-    return `Permission denied: the Host header names ${host ?? "nothing"}, which is not this agent`;
-  }
-  return undefined;
+  return names === undefined ? foreignName(host, own) : undefined;
+}
+
+function refuseUnproven(caller: Caller): string | undefined {
+  if (isLocal(caller)) return undefined;
+  const why =
+    caller.proxy === true
+      ? "a proxy passed this request on, and changes are taken from this machine only"
+      : "changes are taken from this machine's loopback only";
+  const remedy = "tls { http = true  verify_https_client = true } makes callers prove who they are";
+  return `Permission denied: ${why}, unless ${remedy}`;
+}
+
+function refuseRole(names: readonly string[], region: string): string | undefined {
+  if (mayOperate(names, region)) return undefined;
+  return (
+    `Permission denied: the certificate is for ${names.join(", ") || "nobody"}; what changes ` +
+    "something, or shows keys and snapshots, wants one for " +
+    `${operatorName(region)} or ${serverName(region)} (nomad tls cert create -cli -region ${region})`
+  );
+}
+
+/** A name that an attacker's DNS points at us is not ours. */
+function foreignName(host: string | undefined, own: OwnIdentity): string | undefined {
+  if (isOwnName(host, own.names)) return undefined;
+  return (
+    `Permission denied: the Host header names ${host ?? "nothing"}, which is not this agent: use its ` +
+    "address, localhost, or its own name"
+  );
 }
 
 const BODY_BYTES_MAX = 1024 * 1024;
 
 /** How much of a request is read: more only from whoever may change something by it. */
 export function bodyBytesMax(path: string, caller: Caller): number {
-  const trusted = caller.verified || isLocal(caller);
+  const trusted = caller.names !== undefined || isLocal(caller);
   return path === SNAPSHOT_PATH && trusted ? ARCHIVE_BYTES_MAX : BODY_BYTES_MAX;
 }
 
@@ -83,10 +130,9 @@ function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
-/** A name that an attacker's DNS points at us is not ours. */
 function isOwnName(host: string | undefined, ownNames: readonly string[]): boolean {
   if (host === undefined) return false;
-  const { host: name } = splitHostPort(host);
+  const name = splitHostPort(host).host.toLowerCase();
   if (parseIp(name) !== undefined || name === "localhost") return true;
-  return ownNames.includes(name);
+  return ownNames.some((one) => one.toLowerCase() === name);
 }

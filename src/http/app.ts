@@ -29,7 +29,14 @@ import {
 import { statusReport } from "../api/status.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
-import { type Caller, refuseChange, STRANGER } from "./access.ts";
+import {
+  type AccessRequest,
+  type Caller,
+  type OwnIdentity,
+  refuseChange,
+  refuseRead,
+  STRANGER,
+} from "./access.ts";
 import { answer, invalidMethod, plain } from "./answers.ts";
 import { addOwnAnswers } from "./own-answers.ts";
 
@@ -38,8 +45,7 @@ export interface HttpAppInit {
   readonly log: Log;
   /** Who sent it; a request that nobody vouches for is a stranger. */
   readonly callerOf: (request: Request) => Caller | undefined;
-  /** Host names that this agent answers to. */
-  readonly ownNames: () => readonly string[];
+  readonly own: () => OwnIdentity;
 }
 
 export interface HttpApp {
@@ -105,14 +111,15 @@ async function reload(context: ApiContext): Promise<void> {
 }
 
 export function createHttpApp(init: HttpAppInit): HttpApp {
-  const { context, log, callerOf, ownNames } = init;
+  const { context, log, callerOf, own } = init;
   const app = new Elysia();
   app.onError(({ error, request, code }) => {
     const { pathname } = new URL(request.url);
     const status = error instanceof ApiError ? error.status : code === "NOT_FOUND" ? 404 : 500;
     const text = error instanceof Error && code !== "NOT_FOUND" ? error.message : "";
     const line = { method: request.method, path: pathname, error: text, code: status };
-    if (status >= 500) log.error("request failed", line);
+    // What a caller can cause with bad parameters is an answer, not an event.
+    if (status >= 500 && !(error instanceof ApiError)) log.error("request failed", line);
     else log.debug("request failed", line);
     return plain(status, text);
   });
@@ -123,11 +130,7 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     }
   }
   const allow = (request: Request): void => {
-    const { method, headers } = request;
-    const host = headers.get("host") ?? undefined;
-    const origin = headers.get("origin") ?? undefined;
-    const caller = callerOf(request) ?? STRANGER;
-    const refusal = refuseChange({ method, host, origin }, caller, ownNames());
+    const refusal = refuseChange(originOf(request), callerOf(request) ?? STRANGER, own());
     if (refusal !== undefined) throw new ApiError(403, refusal);
   };
   addOwnAnswers(app, context, allow);
@@ -157,5 +160,27 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     if (path.startsWith(KEYRING)) app.delete(path, handler).get(path, handler);
     for (const method of others) app.route(method, path, invalidMethod);
   }
-  return { handle: async (request) => app.handle(request) };
+  return {
+    async handle(request) {
+      const origin = originOf(request);
+      if (!isText(origin.path)) return plain(400, "the path is not text in UTF-8");
+      const refusal = refuseRead(origin, callerOf(request) ?? STRANGER, own());
+      return refusal === undefined ? app.handle(request) : plain(403, refusal);
+    },
+  };
+}
+
+/** Percent signs and what they stand for; the router throws at what is none. */
+function isText(path: string): boolean {
+  try {
+    return decodeURIComponent(path) !== "";
+  } catch {
+    return false;
+  }
+}
+
+function originOf({ headers, url }: Request): AccessRequest {
+  const header = (name: string): string | undefined => headers.get(name) ?? undefined;
+  const [host, origin, fetchSite] = ["host", "origin", "sec-fetch-site"].map(header);
+  return { path: new URL(url).pathname, host, origin, fetchSite };
 }

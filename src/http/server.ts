@@ -18,6 +18,7 @@ import type { Address } from "../protocol/ports.ts";
 import { ConnectionLimit } from "../service/connection-limit.ts";
 import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
+import { certificateNames } from "../tls/certificate.ts";
 import { acceptTls, TlsError, type TlsIdentity } from "../tls/handshake.ts";
 import { bodyBytesMax, type Caller, callerOf } from "./access.ts";
 import type { HttpApp } from "./app.ts";
@@ -121,7 +122,7 @@ export class HttpServer {
   }
 
   #plain(stream: SocketStream): void {
-    const caller = { ip: stream.remote.ip, verified: false };
+    const caller = { ip: stream.remote.ip, names: undefined };
     const socket = stream.detach();
     this.#serve(socket, caller);
   }
@@ -140,8 +141,9 @@ export class HttpServer {
       const { remote } = stream;
       const secured = await acceptTls(stream, identity, { requireClient: verifyClient, timeoutMs });
       counters.accepted += 1;
-      const socket = secured.stream.detach();
-      this.#serve(socket, { ip: remote.ip, verified: verifyClient });
+      const { peer } = secured;
+      const names = verifyClient && peer !== undefined ? certificateNames(peer) : undefined;
+      this.#serve(secured.stream.detach(), { ip: remote.ip, names });
     } catch (error) {
       const reason = error instanceof TlsError ? error.reason : "other";
       const text = errorText(error);

@@ -22,7 +22,7 @@ export interface Watched {
 
 /** How long an answer is held back, without the jitter. */
 export function queryWaitMs(options: Pick<QueryOptions, "MaxQueryTime">): number {
-  const asked = Number(options.MaxQueryTime / 1_000_000n);
+  const asked = Number(options.MaxQueryTime) / 1e6;
   return asked <= 0 || asked > WAIT_MAX_MS ? WAIT_MAX_MS : asked;
 }
 

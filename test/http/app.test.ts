@@ -4,7 +4,7 @@ import type { ApiContext, GossipView } from "../../src/api/context.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { sha256 } from "../../src/host/digest.ts";
-import { type Caller, refuseChange } from "../../src/http/access.ts";
+import { type Caller, type OwnIdentity, refuseChange, refuseRead } from "../../src/http/access.ts";
 import { createHttpApp, type HttpApp } from "../../src/http/app.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
@@ -15,9 +15,10 @@ import { silent } from "../silent.ts";
 
 const KEY = makeKey(new Uint8Array(16).fill(5), sha256);
 const KEY_TEXT = isKeyFault(KEY) ? "" : KEY.base64;
-const LOCAL: Caller = { ip: Uint8Array.of(127, 0, 0, 1), verified: false };
-const REMOTE: Caller = { ip: Uint8Array.of(10, 0, 0, 9), verified: false };
-const PROVEN: Caller = { ip: Uint8Array.of(10, 0, 0, 9), verified: true };
+const LOCAL: Caller = { ip: Uint8Array.of(127, 0, 0, 1), names: undefined };
+const REMOTE: Caller = { ip: Uint8Array.of(10, 0, 0, 9), names: undefined };
+const proven = (...names: readonly string[]): Caller => ({ ip: Uint8Array.of(10, 0, 0, 9), names });
+const OWN: OwnIdentity = { region: "global", names: ["n1"], secured: false };
 
 interface Bench {
   readonly app: HttpApp;
@@ -54,7 +55,7 @@ function bench(caller: Caller | undefined, encrypted = true): Bench {
     context,
     log: silent,
     callerOf: () => caller,
-    ownNames: () => ["n1"],
+    own: () => OWN,
   });
   return { app, joins, leaves, asked };
 }
@@ -226,6 +227,18 @@ describe("changing", () => {
     ["from another machine", REMOTE, { host: "10.0.0.1:4646" }],
     ["from nobody we know", undefined, { host: "127.0.0.1:4646" }],
     ["from a web page", LOCAL, { host: "127.0.0.1:4646", origin: "http://evil.example" }],
+    ["for another site's page", LOCAL, { host: "127.0.0.1:4646", "sec-fetch-site": "cross-site" }],
+    ["for a page beside us", LOCAL, { host: "127.0.0.1:4646", "sec-fetch-site": "same-site" }],
+    ["with a client's certificate", proven("client.global.nomad"), { host: "10.0.0.1" }],
+    ["with another region's", proven("server.eu.nomad", "cli.eu.nomad"), { host: "10.0.0.1" }],
+    ["with a look-alike", proven("server.global.nomad.evil.example"), { host: "10.0.0.1" }],
+    ["with a name in front", proven("a.cli.global.nomad", "localhost"), { host: "10.0.0.1" }],
+    ["with no name at all", proven(), { host: "10.0.0.1" }],
+    [
+      "a client on this machine",
+      { ...LOCAL, names: ["client.global.nomad"] },
+      { host: "localhost" },
+    ],
     ["from a sandboxed page", LOCAL, { host: "127.0.0.1:4646", origin: "null" }],
     ["by a name that is not ours", LOCAL, { host: "evil.example:4646" }],
     ["a page of that name", LOCAL, { host: "evil.example", origin: "http://evil.example" }],
@@ -276,15 +289,59 @@ describe("changing", () => {
     expect((await change('{"Key":"AAAA"}'))[1]).toContain("16, 24 or 32 bytes, found 3 bytes");
   });
 
-  test("a proven caller may, from anywhere", async () => {
-    const { app, joins } = bench(PROVEN);
-    await ask(app, "PUT", "/v1/agent/join?address=1.2.3.4", { host: "server.example:4646" });
-    expect(joins).toEqual([["1.2.3.4"]]);
+  for (const name of ["cli.global.nomad", "server.global.nomad"]) {
+    test(`a caller that has proven ${name} may, from anywhere`, async () => {
+      const { app, joins } = bench(proven(name));
+      await ask(app, "PUT", "/v1/agent/join?address=1.2.3.4", { host: "server.example:4646" });
+      expect(joins).toEqual([["1.2.3.4"]]);
+      const list = await ask(app, "GET", "/v1/agent/keyring/list", { host: "10.0.0.1" });
+      expect(list.status).toBe(200);
+    });
+  }
+
+  test("what is for operators is not shown to every certificate, the rest is", async () => {
+    const { app } = bench(proven("client.global.nomad"));
+    for (const path of ["/v1/operator/raft/configuration", "/v1/operator/snapshot"]) {
+      const refused = await ask(app, "GET", path);
+      expect(refused.status).toBe(403);
+      expect(refused.body).toContain("the certificate is for client.global.nomad");
+      expect(refused.body).toContain("cli.global.nomad or server.global.nomad");
+    }
+    expect((await ask(app, "GET", "/v1/agent/members")).status).toBe(200);
+    expect((await ask(app, "GET", "/v1/status")).status).toBe(200);
   });
 
   test("the host's own names count as ours", () => {
-    const request = { method: "PUT", host: "n1:4646", origin: undefined };
-    expect(refuseChange(request, LOCAL, ["n1"])).toBeUndefined();
-    expect(refuseChange(request, LOCAL, [])).toContain("Host header");
+    const request = { path: "/", host: "n1:4646", origin: undefined, fetchSite: undefined };
+    expect(refuseChange(request, LOCAL, OWN)).toBeUndefined();
+    expect(refuseChange(request, LOCAL, { ...OWN, names: [] })).toContain("Host header");
+  });
+});
+
+describe("a name that is pointed at this machine", () => {
+  const read = async (caller: Caller, host: string): Promise<number> => {
+    return (await ask(bench(caller).app, "GET", "/v1/agent/members", { host })).status;
+  };
+  test("shows a web page nothing", async () => {
+    expect(await read(LOCAL, "evil.example:4646")).toBe(403);
+    expect(await read({ ...LOCAL, proxy: true }, "evil.example:4646")).toBe(403);
+    for (const host of ["127.0.0.1:4646", "localhost:4646", "[::1]:4646", "n1", "LOCALHOST"]) {
+      expect([host, await read(LOCAL, host)]).toEqual([host, 200]);
+    }
+  });
+  test("does no harm from other machines, and none over TLS", async () => {
+    expect(await read(REMOTE, "nomad.service.example:4646")).toBe(200);
+    const request = { path: "/", host: "x.example", origin: undefined, fetchSite: undefined };
+    expect(refuseRead(request, LOCAL, { ...OWN, secured: true })).toBeUndefined();
+  });
+});
+
+describe("paths that are none", () => {
+  test("bytes that are no text are a mistake of the caller's", async () => {
+    const { app } = bench(LOCAL);
+    for (const path of ["/v1/node/%ff", "/v1/node/%ff/purge", "/v1/node/%zz", "/v1/%ff"]) {
+      const { status } = await ask(app, path.endsWith("purge") ? "PUT" : "GET", path);
+      expect([path, status >= 400 && status < 500]).toEqual([path, true]);
+    }
   });
 });

@@ -74,6 +74,18 @@ test("whoever has gone is not waited for: nothing is left of it", async () => {
   expect([watchers.size, clock.timers]).toEqual([0, 0]);
 });
 
+test("a time below a millisecond is a time, not none", async () => {
+  const { watched } = watchedAt(7);
+  const clock = new ManualClock();
+  let done = false;
+  const options = structOf(queryOptions, { MinQueryIndex: 8n, MaxQueryTime: 1000n });
+  void whenNewer(options, watched, clock, createPrng(1))?.then(() => {
+    done = true;
+  });
+  await clock.advance(1);
+  expect(done).toBe(true);
+});
+
 test("its time, and at most a sixteenth more; 0 and too much are five minutes", async () => {
   for (const [asked, least] of [
     [10_000, 10_000],

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { GROUP_LEAVE, GROUP_SELF } from "../../wire/rpc-group.ts";
 import type { QueryOptions, RaftStats, ServerMembers } from "../../wire/rpc-status.ts";
 import {
   decodeQueryOptions,
@@ -17,7 +16,7 @@ import {
 } from "../../wire/rpc-status.ts";
 import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
 import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
-import { isServer } from "../rpc/roles.ts";
+import { mayCall } from "../rpc/roles.ts";
 
 export interface RpcMethodsInit {
   readonly region: string;
@@ -48,18 +47,6 @@ export interface Method {
     signal?: AbortSignal,
   ) => Uint8Array | Promise<Uint8Array>;
 }
-
-/**
- * For servers only: Nomad's, none of which is served here, and those of the group. A client's
- * certificate hears "no".
- */
-const SERVER_ONLY: ReadonlySet<string> = new Set([
-  ...[GROUP_LEAVE, GROUP_SELF],
-  ...["Ack", "Create", "Dequeue", "Nack", "Reap", "Reblock", "Update"].map((one) => `Eval.${one}`),
-  "Deployment.Reap",
-  "Keyring.Get",
-  "Plan.Submit",
-]);
 
 export class RpcMethods {
   readonly #init: RpcMethodsInit;
@@ -92,10 +79,8 @@ export class RpcMethods {
     if (!name.includes(".")) {
       throw new RpcMethodError(`rpc: service/method request ill-formed: ${name}`, true);
     }
-    if (SERVER_ONLY.has(name) && caller.names !== undefined) {
-      if (!isServer(caller.names, this.#init.region)) {
-        throw new RpcMethodError("Permission denied", false);
-      }
+    if (caller.names !== undefined && !mayCall(name, caller.names, this.#init.region)) {
+      throw new RpcMethodError("Permission denied", false);
     }
     const method = this.#methods.get(name);
     const options = decodeQueryOptions(body);

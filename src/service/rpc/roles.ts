@@ -1,4 +1,5 @@
-/** Which certificate may do what on the RPC port (wire/rpc-and-raft.md §1.1). */
+/** Which certificate may do what, over RPC (wire/rpc-and-raft.md §1.1) and over HTTP. */
+import { GROUP_LEAVE, GROUP_SELF } from "../../wire/rpc-group.ts";
 
 /** The name that a server of `region` has to prove. */
 export function serverName(region: string): string {
@@ -16,6 +17,36 @@ export function clientName(region: string): string {
 export function mayDial(names: readonly string[], ownRegion: string): boolean {
   return names.includes(clientName(ownRegion)) || isAnyServer(names);
 }
+
+/** The name in an operator's certificate, as `nomad tls cert create -cli` makes it. */
+export function operatorName(region: string): string {
+  return `cli.${region}.nomad`;
+}
+
+/**
+ * May its holder see or change keys, snapshots and Raft over HTTP? There are no tokens: any
+ * certificate of the CA will not do, since every client node has one.
+ */
+export function mayOperate(names: readonly string[], region: string): boolean {
+  return names.includes(operatorName(region)) || isServer(names, region);
+}
+
+/** May the holder of a certificate with these names call `method` at a server of `region`? */
+export function mayCall(method: string, names: readonly string[], region: string): boolean {
+  if (FOR_THE_GROUP.has(method)) return isServer(names, region);
+  // An operator's question comes over HTTP, and from there on by servers.
+  const isGuarded = method.startsWith("Operator.") || DEREGISTER.includes(method);
+  return !isGuarded || isAnyServer(names);
+}
+
+const DEREGISTER = ["Node.Deregister", "Node.BatchDeregister"];
+
+/** What the servers of a region do among themselves: ours, and Nomad's, which are not served. */
+const FOR_THE_GROUP: ReadonlySet<string> = new Set([
+  ...[GROUP_LEAVE, GROUP_SELF],
+  ...["Ack", "Create", "Dequeue", "Nack", "Reap", "Reblock", "Update"].map((one) => `Eval.${one}`),
+  ...["Deployment.Reap", "Keyring.Get", "Plan.Submit"],
+]);
 
 /** Is it a server, of whatever region? */
 export function isAnyServer(names: readonly string[]): boolean {

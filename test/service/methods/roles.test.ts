@@ -1,0 +1,67 @@
+/** Which certificate may call what on the RPC port. */
+import { expect, test } from "bun:test";
+import { createPrng } from "../../../src/protocol/prng.ts";
+import { type Method, RpcMethods } from "../../../src/service/methods/methods.ts";
+import { RpcForwarder } from "../../../src/service/rpc/client/forward.ts";
+import { createRpcCounters } from "../../../src/service/rpc/counters.ts";
+import { mayOperate } from "../../../src/service/rpc/roles.ts";
+import { encodeQueryOptions } from "../../../src/wire/rpc-status.ts";
+import { ManualClock } from "../manual-clock.ts";
+
+const ANSWER = Uint8Array.of(0x80);
+const method: Method = { where: "here", run: () => ANSWER };
+const FOR_SERVERS = ["Operator.RaftGetConfiguration", "Operator.AnythingNew", "Node.Deregister"];
+
+const nobody = { call: () => Promise.reject(), stream: () => Promise.reject() };
+const methods = new RpcMethods({
+  region: "global",
+  members: () => ({ members: [], serverName: "", serverRegion: "", serverDc: "" }),
+  regions: () => [],
+  raftPeers: () => [],
+  leader: () => "",
+  raftStats: () => ({ lastContactMs: 0, lastTerm: 0n, lastIndex: 0n }),
+  verify: async () => undefined,
+  others: new Map([...FOR_SERVERS, "Node.List"].map((name) => [name, method])),
+  forwarder: new RpcForwarder({
+    pool: nobody,
+    counters: createRpcCounters(),
+    clock: new ManualClock(),
+    prng: createPrng(1),
+    servers: () => [],
+    leader: () => "self",
+  }),
+});
+
+const call = (name: string, names: readonly string[] | undefined) =>
+  methods.call(name, encodeQueryOptions({ Region: "global" }), { names });
+
+test("a client's certificate calls neither Operator nor Node.Deregister, and lists nodes", () => {
+  for (const name of [...FOR_SERVERS, "Plan.Submit"]) {
+    for (const names of [
+      ["client.global.nomad"],
+      ["cli.global.nomad"],
+      [],
+      ["server.global.nomad.evil"],
+    ]) {
+      expect(() => call(name, names)).toThrow("Permission denied");
+    }
+  }
+  expect(call("Node.List", ["client.global.nomad"])).toBe(ANSWER);
+});
+
+test("servers do, of other regions too, and whoever need not prove a name", () => {
+  for (const name of FOR_SERVERS) {
+    for (const names of [["server.global.nomad"], ["server.eu.nomad"], undefined]) {
+      expect(call(name, names)).toBe(ANSWER);
+    }
+  }
+});
+
+test("operators over HTTP are cli and server of this region, and nobody else", () => {
+  const may = (...names: readonly string[]): boolean => mayOperate(names, "global");
+  expect([may("cli.global.nomad"), may("x", "server.global.nomad")]).toEqual([true, true]);
+  for (const name of ["client.global.nomad", "cli.eu.nomad", "server.eu.nomad", "localhost"]) {
+    expect([name, may(name)]).toEqual([name, false]);
+  }
+  expect(may()).toBe(false);
+});
