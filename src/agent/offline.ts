@@ -6,7 +6,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type JsonValue, jsonOf } from "../api/msgpack-json.ts";
-import { RaftStore, type StoredRaft } from "../host/raft-store.ts";
+import { readRaft, type StoredRaft } from "../host/raft-store.ts";
 import { EntryType } from "../protocol/raft/message.ts";
 import { type ArchiveMeta, unpackArchive } from "../service/methods/snapshot-archive.ts";
 import { autopilotConfig, clusterMetadata, IGNORABLE, MessageType } from "../state/command.ts";
@@ -134,12 +134,7 @@ function openLog(given: string): { path: string; stored: StoredRaft } {
   if (path === undefined) {
     throw new Error(`failed to find raft.db in ${given}: name a server's data_dir, or the file`);
   }
-  const store = new RaftStore(dirname(path));
-  try {
-    return { path, stored: store.load() };
-  } finally {
-    store.close();
-  }
+  return { path, stored: readRaft(dirname(path)) };
 }
 
 function databaseOf(given: string): string | undefined {

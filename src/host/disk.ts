@@ -63,8 +63,13 @@ export function touch(path: string, mode: number): void {
   chmodSync(path, mode);
 }
 
+/** With all above it that are missing, durably: a file in it is not there without it. */
 export function makeDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    syncDirectory(dirname(made));
+  }
 }
 
 /** undefined: there is no such file. @throws for every other reason */
@@ -77,8 +82,8 @@ export function readFileIfThere(path: string): Uint8Array | undefined {
   }
 }
 
-/** A rename is only durable when its directory is. */
-function syncDirectory(path: string): void {
+/** A file's name is only durable when its directory is. */
+export function syncDirectory(path: string): void {
   const directory = openSync(path, "r");
   try {
     fsyncSync(directory);

@@ -1,56 +1,92 @@
 /**
  * Raft's log, term and vote on disk: SQLite in WAL mode, synced at every commit, so that what
- * `persist` wrote is there after a power cut (measured beside other stores: see the README).
+ * `persist` wrote is there after a power cut (measured beside other stores: see the README), and a
+ * mark beside it that tells when something of it is gone.
  *
  * @module
  */
-import { Database, SQLiteError } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { HardState } from "../protocol/raft/action.ts";
-import type { LogEntry, SnapshotMeta } from "../protocol/raft/message.ts";
-import { sha256 } from "./digest.ts";
-import { makeDirectory, readFileIfThere, SECRET_MODE, touch, writeFileAtomic } from "./disk.ts";
-import { errorText } from "./error-text.ts";
+import type { LogEntry } from "../protocol/raft/message.ts";
+import { makeDirectory, SECRET_MODE, syncDirectory, touch } from "./disk.ts";
+import {
+  type LogTables,
+  makeTables,
+  openForWriting,
+  openReadOnly,
+  readTables,
+  reasonOf,
+  stateSumOf,
+  WHAT_NEXT,
+  writeEntries,
+  writeState,
+} from "./raft-database.ts";
+import { type Mark, RaftMark, readMark } from "./raft-mark.ts";
+import {
+  type LoadedSnapshot,
+  loadSnapshot,
+  SNAPSHOT_FILES,
+  type StoredSnapshot,
+  writeSnapshot,
+} from "./raft-snapshot.ts";
 
-export interface StoredSnapshot {
-  readonly meta: SnapshotMeta;
-  /** The state machine's own bytes. */
-  readonly data: Uint8Array;
-}
-
-export interface StoredRaft {
+export interface StoredRaft extends LoadedSnapshot {
   readonly state: HardState;
   readonly entries: readonly LogEntry[];
-  readonly snapshot: StoredSnapshot | undefined;
-  /** Something was wrong and could be mended; one sentence for the operator. */
-  readonly warning: string | undefined;
+}
+
+/** What the last write to the log left. */
+interface Position extends Mark {
+  readonly state: HardState;
+  readonly forgotten: number;
+}
+
+const DATABASE = "raft.db";
+const MARK = "raft.db-mark";
+const IN_MEMORY = ":memory:";
+const NOTHING: LogTables = {
+  ...{ sequence: 0, forgotten: 0, entries: [], current: false },
+  state: { term: 0, votedTerm: 0, votedFor: "" },
+};
+
+/**
+ * What is on the disk of a server that does not run; nothing is created or changed.
+ *
+ * @throws Error with one sentence for the operator when it cannot be trusted
+ */
+export function readRaft(directory: string): StoredRaft {
+  const tables = checkLog(directory);
+  return storedOf(tables, loadSnapshot(directory, tables.forgotten));
 }
 
 export class RaftStore {
   readonly #db: Database;
   readonly #directory: string | undefined;
+  readonly #mark: RaftMark | undefined;
+  #at: Position;
   #snapshot: StoredSnapshot | undefined;
 
-  /** @param directory undefined: in memory only. @throws Error for the operator */
+  /**
+   * @param directory undefined: in memory only
+   * @throws Error for the operator, and what was there is as it was
+   */
   constructor(directory: string | undefined) {
     this.#directory = directory;
+    const path = directory === undefined ? IN_MEMORY : join(directory, DATABASE);
     if (directory !== undefined) makeDirectory(directory);
-    const path = directory === undefined ? ":memory:" : join(directory, "raft.db");
+    const tables = directory === undefined ? NOTHING : checkLog(directory);
     try {
-      // What is in it is for its owner only; SQLite's other files take its mode.
-      if (directory !== undefined) touch(path, SECRET_MODE);
-      this.#db = new Database(path, { create: true, strict: true });
-      // Ours alone: a second agent with this folder would write the same log.
-      this.#db.run("PRAGMA locking_mode = EXCLUSIVE");
-      this.#db.run("PRAGMA journal_mode = WAL");
-      this.#db.run("PRAGMA synchronous = FULL");
-      this.#db.run(
-        "CREATE TABLE IF NOT EXISTS log (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, " +
-          "type INTEGER NOT NULL, data BLOB NOT NULL, appended REAL)",
-      );
-      this.#db.run(
-        "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), body)",
-      );
+      if (directory !== undefined && !existsSync(path)) createLog(directory);
+      this.#db = openForWriting(path);
+      // What a killed process left unsynced counts from now on, so it has to be on the disk.
+      this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+      // The mark is there before the tables that want one.
+      if (directory !== undefined) this.#mark = new RaftMark(join(directory, MARK), markOf(tables));
+      const sequence = tables.current ? tables.sequence : makeTables(this.#db, tables);
+      this.#at = { ...markOf({ ...tables, sequence }), ...tables, sequence };
+      this.#mark?.write(this.#at);
     } catch (error) {
       throw new Error(`cannot open the Raft log ${path}: ${reasonOf(error)}`);
     }
@@ -58,42 +94,16 @@ export class RaftStore {
 
   /** @throws Error with one sentence for the operator when what is there cannot be trusted */
   load(): StoredRaft {
-    try {
-      return this.#load();
-    } catch (error) {
-      if (!(error instanceof SQLiteError)) throw error;
-      throw new Error(`cannot read the Raft log: ${reasonOf(error)}`);
-    }
-  }
-
-  #load(): StoredRaft {
-    const rows = this.#db
-      .query<
-        { idx: number; term: number; type: number; data: Uint8Array; appended: number | null },
-        []
-      >("SELECT idx, term, type, data, appended FROM log ORDER BY idx")
-      .all();
-    const entries = rows.map(({ idx, term, type, data, appended }) => ({
-      index: idx,
-      term,
-      type,
-      data: new Uint8Array(data),
-      appendedAtMs: appended ?? undefined,
-    }));
-    for (const [i, entry] of entries.entries()) {
-      const before = entries[i - 1];
-      if (before === undefined || before.index + 1 === entry.index) continue;
-      throw new Error(`the Raft log has a gap between ${before.index} and ${entry.index}`);
-    }
-    const state = this.#db.query<{ body: string }, []>("SELECT body FROM state").get();
-    const { snapshot, warning } = this.#loadSnapshot(entries[0]?.index);
-    this.#snapshot = snapshot;
-    return {
-      state: state === null ? { term: 0, votedTerm: 0, votedFor: "" } : JSON.parse(state.body),
-      entries,
-      snapshot,
-      warning,
-    };
+    const tables = readable(this.#db.filename, () => readTables(this.#db));
+    const loaded =
+      this.#directory === undefined
+        ? { snapshot: this.#snapshot, warning: undefined }
+        : loadSnapshot(this.#directory, tables.forgotten);
+    this.#snapshot = loaded.snapshot;
+    const stored = storedOf(tables, loaded);
+    const { index } = loaded.snapshot?.meta ?? { index: 0 };
+    if (stored.entries.length < tables.entries.length) this.forget(index, 0);
+    return stored;
   }
 
   get snapshot(): StoredSnapshot | undefined {
@@ -106,112 +116,154 @@ export class RaftStore {
     truncateFrom: number | undefined,
     entries: readonly LogEntry[],
   ): void {
-    this.#db.transaction(() => {
-      if (state !== undefined) {
-        const body = JSON.stringify(state);
-        this.#db.query("INSERT OR REPLACE INTO state (id, body) VALUES (1, ?)").run(body);
-      }
-      if (truncateFrom !== undefined) {
-        this.#db.query("DELETE FROM log WHERE idx >= ?").run(truncateFrom);
-      }
-      const insert = this.#db.query("INSERT INTO log VALUES (?, ?, ?, ?, ?)");
-      for (const { index, term, type, data, appendedAtMs } of entries) {
-        insert.run(index, term, type, data, appendedAtMs ?? null);
-      }
-    })();
+    this.#write({ state, truncateFrom, entries, upTo: 0 });
   }
 
-  /** The snapshot first, then the log that it stands for goes; a crash between is no harm. */
+  /**
+   * The snapshot first, then the log that it stands for goes; a crash between is no harm.
+   *
+   * @throws when the disk fails: the snapshot of before still counts
+   */
   saveSnapshot(snapshot: StoredSnapshot): void {
+    if (this.#directory !== undefined) writeSnapshot(this.#directory, snapshot);
     this.#snapshot = snapshot;
-    if (this.#directory === undefined) return;
-    const { meta, data } = snapshot;
-    const head = { meta, size: data.length, sha256: sha256(data).toHex() };
-    const line = new TextEncoder().encode(`${JSON.stringify(head)}\n`);
-    const file = new Uint8Array(line.length + data.length);
-    file.set(line);
-    file.set(data, line.length);
-    writeFileAtomic(this.#snapshotPath(), file, SECRET_MODE, this.#oldPath());
   }
 
   /** Entries up to here, and from `alsoFrom` on, go. */
   forget(upTo: number, alsoFrom: number | undefined): void {
-    this.#db.transaction(() => {
-      this.#db.query("DELETE FROM log WHERE idx <= ?").run(upTo);
-      if (alsoFrom !== undefined) this.#db.query("DELETE FROM log WHERE idx >= ?").run(alsoFrom);
-    })();
+    this.#write({ state: undefined, truncateFrom: alsoFrom, entries: [], upTo });
   }
 
   close(): void {
-    this.#db.close();
-  }
-
-  #snapshotPath(): string {
-    return join(this.#directory ?? "", "snapshot");
-  }
-
-  #oldPath(): string {
-    return join(this.#directory ?? "", "snapshot.old");
-  }
-
-  /**
-   * The last snapshot; the one before it where that one is damaged and the log goes on from there.
-   *
-   * @param logStart undefined: there is no log
-   */
-  #loadSnapshot(logStart: number | undefined): Pick<StoredRaft, "snapshot" | "warning"> {
-    if (this.#directory === undefined) return { snapshot: this.#snapshot, warning: undefined };
-    const path = this.#snapshotPath();
-    const last = readSnapshotFile(path);
-    if (last !== undefined && last !== "damaged") return { snapshot: last, warning: undefined };
-    const old = readSnapshotFile(this.#oldPath());
-    const goesOn =
-      old !== undefined &&
-      old !== "damaged" &&
-      (logStart ?? Number.POSITIVE_INFINITY) <= old.meta.index + 1;
-    const what = last === "damaged" ? "is damaged: its checksum does not match" : "is missing";
-    if (goesOn) {
-      const next = "the one before it and the log make up for it: nothing is lost";
-      return { snapshot: old, warning: `the Raft snapshot ${path} ${what}; ${next}` };
+    try {
+      this.#db.close();
+    } finally {
+      this.#mark?.close();
     }
-    if (last === undefined && (logStart ?? 1) === 1) {
-      return { snapshot: undefined, warning: undefined };
+  }
+
+  #write(change: Change): void {
+    const { truncateFrom, entries, upTo } = change;
+    const after = positionAfter(this.#at, change);
+    this.#db.transaction(() => {
+      if (upTo > 0) this.#db.query("DELETE FROM log WHERE idx <= ?").run(upTo);
+      if (truncateFrom !== undefined) {
+        this.#db.query("DELETE FROM log WHERE idx >= ?").run(truncateFrom);
+      }
+      writeEntries(this.#db, entries, after.sequence);
+      // The number of the write stands in its entries, which saves a page.
+      if (entries.length > 0 && change.state === undefined) return;
+      writeState(this.#db, after.state, after.forgotten, after.sequence);
+    })();
+    this.#at = after;
+    this.#mark?.write(after);
+  }
+}
+
+interface Change {
+  readonly state: HardState | undefined;
+  readonly truncateFrom: number | undefined;
+  readonly entries: readonly LogEntry[];
+  /** Entries up to here go; 0: none do. */
+  readonly upTo: number;
+}
+
+function positionAfter(at: Position, { state, truncateFrom, entries, upTo }: Change): Position {
+  const sequence = at.sequence + 1;
+  const forgotten = Math.max(at.forgotten, upTo);
+  const kept = at.first === 0 ? { first: 1, last: 0 } : at;
+  let first = Math.max(kept.first, upTo + 1);
+  let last = Math.min(kept.last, (truncateFrom ?? Number.POSITIVE_INFINITY) - 1);
+  if (last < first && entries.length > 0) first = entries[0]?.index ?? 0;
+  last = entries.at(-1)?.index ?? last;
+  const range = last < first ? { first: 0, last: 0 } : { first, last };
+  const stateSum = state === undefined ? at.stateSum : stateSumOf(state);
+  return { sequence, ...range, stateSum, state: state ?? at.state, forgotten };
+}
+
+function markOf({ sequence, entries, state }: LogTables): Mark {
+  const [first, last] = [entries[0]?.index ?? 0, entries.at(-1)?.index ?? 0];
+  return { sequence, first, last, stateSum: stateSumOf(state) };
+}
+
+/** Whole when there, or not there at all: a crash in the middle leaves nothing that counts. */
+function createLog(directory: string): void {
+  const path = join(directory, DATABASE);
+  const making = `${path}-new`;
+  for (const end of ["", "-wal", "-journal"]) rmSync(`${making}${end}`, { force: true });
+  // What is in it is for its owner only; SQLite's other files take its mode.
+  touch(making, SECRET_MODE);
+  const db = openForWriting(making);
+  const sequence = makeTables(db, NOTHING);
+  db.close();
+  new RaftMark(join(directory, MARK), markOf({ ...NOTHING, sequence })).close();
+  renameSync(making, path);
+  syncDirectory(directory);
+}
+
+/** All that was promised is there, or one sentence says what is not. */
+function checkLog(directory: string): LogTables {
+  const path = join(directory, DATABASE);
+  return readable(path, () => {
+    const mark = readMark(join(directory, MARK));
+    if (!existsSync(path)) {
+      const left = leftOf(directory, mark);
+      if (left === undefined) return NOTHING;
+      throw new Error(`it is gone, and ${left} is still there: ${WHAT_NEXT}`);
     }
-    throw new Error(
-      `the Raft snapshot ${path} ${what}. Move it and raft.db away, and let this server join ` +
-        "again, or restore a copy of both",
-    );
+    const db = openReadOnly(path);
+    try {
+      const tables = readTables(db);
+      const lost = lossOf(tables, mark);
+      if (lost === undefined) return tables;
+      throw new Error(`${lost}: ${WHAT_NEXT}`);
+    } finally {
+      db.close();
+    }
+  });
+}
+
+/** Of a log that is not there; undefined: there never was one. */
+function leftOf(directory: string, mark: Mark | "damaged" | undefined): string | undefined {
+  const left = [`${DATABASE}-wal`, ...SNAPSHOT_FILES].find((one) =>
+    existsSync(join(directory, one)),
+  );
+  if (left !== undefined) return left;
+  if (mark === undefined) return undefined;
+  // The first write is our own: there is no promise in it.
+  return mark === "damaged" || mark.sequence > 1 ? MARK : undefined;
+}
+
+/** What is missing or other than it was; undefined: nothing. */
+function lossOf(tables: LogTables, mark: Mark | "damaged" | undefined): string | undefined {
+  if (mark === undefined) {
+    return tables.current ? `${MARK}, which says how far it must reach, is missing` : undefined;
   }
-}
-
-/** undefined: there is none. */
-function readSnapshotFile(path: string): StoredSnapshot | "damaged" | undefined {
-  const file = readFileIfThere(path);
-  if (file === undefined) return undefined;
-  const end = file.indexOf(0x0a);
-  const data = new Uint8Array(file.subarray(end + 1));
-  const head = parseHead(new TextDecoder().decode(file.subarray(0, Math.max(end, 0))));
-  const whole = head?.size === data.length && head.sha256 === sha256(data).toHex();
-  return head !== undefined && whole ? { meta: head.meta, data } : "damaged";
-}
-
-/** SQLite's words are for programmers. */
-function reasonOf(error: unknown): string {
-  const code = error instanceof SQLiteError ? error.code : undefined;
-  if (code === "SQLITE_BUSY") return "it is in use: another agent runs with this data_dir";
-  if (code === "SQLITE_FULL") return "the disk is full: make room, then start again";
-  if (code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB") {
-    const foreign = code === "SQLITE_NOTADB" ? ", or Nomad's own, which has another form" : "";
-    const next = "move the raft folder away, and let this server join the others again";
-    return `the file is damaged${foreign}: ${next}, or restore a copy of the folder`;
+  if (mark === "damaged") return `${MARK}, which says how far it must reach, is damaged`;
+  const { sequence, first, last, stateSum } = markOf(tables);
+  if (sequence < mark.sequence) {
+    const ends = `it ends at write ${sequence} of ${mark.sequence} (index ${last} of ${mark.last})`;
+    return `${ends}: ${DATABASE}-wal is damaged, cut or missing, and what was promised with it`;
   }
-  return errorText(error);
+  const same = first === mark.first && last === mark.last && stateSum === mark.stateSum;
+  if (sequence > mark.sequence || same) return undefined;
+  return `the file is damaged: other entries or another vote are in it than ${MARK} says`;
 }
 
-function parseHead(text: string): { meta: SnapshotMeta; size: number; sha256: string } | undefined {
+/** @throws Error with one sentence for the operator */
+function readable<T>(path: string, read: () => T): T {
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    return read();
+  } catch (error) {
+    throw new Error(`cannot read the Raft log ${path}: ${reasonOf(error)}`);
   }
+}
+
+/** A crash between a leader's snapshot and the end of the old log: the snapshot counts. */
+function storedOf({ state, entries }: LogTables, loaded: LoadedSnapshot): StoredRaft {
+  const { index = 0, term = 0 } = loaded.snapshot?.meta ?? {};
+  const atEnd = entries.find((one) => one.index === index);
+  const stale = (entries.at(-1)?.index ?? index) < index;
+  const other = atEnd !== undefined && atEnd.term !== term;
+  return { state, entries: stale || other ? [] : entries, ...loaded };
 }

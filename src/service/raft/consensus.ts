@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { StoredSnapshot } from "../../host/raft-store.ts";
+import type { StoredSnapshot } from "../../host/raft-snapshot.ts";
 import type { RaftRefusal, Role } from "../../protocol/raft/action.ts";
 import type { ConfigurationChange } from "../../protocol/raft/configurations.ts";
 import {

@@ -1,5 +1,5 @@
 /** How a state machine is brought to where a log says, whether Raft runs or not. */
-import type { StoredSnapshot } from "../../host/raft-store.ts";
+import type { StoredSnapshot } from "../../host/raft-snapshot.ts";
 import { EntryType, type LogEntry } from "../../protocol/raft/message.ts";
 import type { Outcome, StateMachine } from "../../state/state-machine.ts";
 
