@@ -5,8 +5,8 @@
  * word. So every write to the log has a number, and once it is on the disk its number is noted
  * here, in place and without waiting for the disk. A log that ends before the mark has lost
  * something; a write that was torn, and so was never promised, is behind it. The file is synced
- * within a second, and when the log is closed: after a kill of the process nothing is missing in it,
- * after a power cut the last second may be.
+ * within a second, and when the log is closed: a kill of the process costs nothing of it, a power
+ * cut at most the marks of the last second.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Raft's snapshot on disk: one line of JSON that says what it is, with a checksum of all that counts,
- * and then the state machine's own bytes. The one before it is kept.
+ * Raft's snapshot on disk: one line of JSON that says what it is, with a checksum of all that
+ * counts, and then the state machine's own bytes. The one before it is kept.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /** A server whose disk is full, damaged, or somebody else's: what it says, and what is not lost. */
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, getJson, Lab, run, until } from "./agents.ts";
 
@@ -112,6 +112,51 @@ test("a damaged log ends the start with what to do next, and nothing is written"
   expect(again.log).toMatch(/raft\.db: the file is damaged.*let this server join the others again/);
   expect(again.log).not.toMatch(/at .*\.ts:|\$bunfs/);
   expect(readFileSync(path, "utf8")).toBe(damaged);
+});
+
+test("a write-ahead file that is cut, other or gone ends the start, and reading it says why", async () => {
+  const ip = "127.0.81.5";
+  const first = await lab.agent({ name: "cut", ip, server });
+  await ready(ip);
+  for (let value = 1; value <= 20; value++) expect(await write(ip, value)).toBe(true);
+  await gone(first);
+  const data = lab.path("data-cut");
+  const folder = join(data, "server", "raft");
+  const path = join(folder, "raft.db-wal");
+  const wal = readFileSync(path);
+  const refused = /raft\.db: it ends at write \d+ of \d+.*let this server join the others again/;
+  const flipped = new Uint8Array(wal);
+  flipped[wal.length - 3000] = (flipped[wal.length - 3000] ?? 0) ^ 4;
+  for (const damaged of [flipped, wal.subarray(0, 32 + 2 * 4120), undefined]) {
+    if (damaged === undefined) rmSync(path);
+    else writeFileSync(path, damaged);
+    const info = await run(["operator", "raft", "info", data]);
+    expect(info.code).toBe(1);
+    expect(info.err).toMatch(refused);
+    const again = await lab.agent({ name: "cut", ip, server });
+    expect(await again.exited).toBe(1);
+    expect(again.log).toMatch(refused);
+    expect(again.log).not.toMatch(/at .*\.ts:|\$bunfs/);
+    expect(existsSync(path) ? readFileSync(path).equals(damaged ?? wal) : undefined).toBe(
+      damaged === undefined ? undefined : true,
+    );
+  }
+  // Nothing was changed by all that: with the whole file it starts as if nothing had been.
+  writeFileSync(path, wal);
+  const names = readdirSync(folder);
+  const mtimes = () => names.map((name) => statSync(join(folder, name)).mtimeMs);
+  const before = mtimes();
+  for (const what of ["info", "logs", "state"]) {
+    expect((await run(["operator", "raft", what, data])).code).toBe(0);
+  }
+  expect(readdirSync(folder)).toEqual(names);
+  expect(mtimes()).toEqual(before);
+  expect(readFileSync(path).equals(wal)).toBe(true);
+  const whole = await lab.agent({ name: "cut", ip, server });
+  await ready(ip);
+  const { MaxTrailingLogs } = await getJson(ip, "/v1/operator/autopilot/configuration");
+  expect(MaxTrailingLogs).toBe(20);
+  await gone(whole);
 });
 
 test("a second agent with the same data_dir is refused; the log of a stopped one can be read", async () => {

@@ -215,7 +215,7 @@ describe("three servers that expect three", () => {
     const config = lab.path(`${nameOf(ip)}.json`);
     const { code, err } = await run(["agent", `-config=${config}`]);
     expect(code).toBe(1);
-    expect(err).toContain(`cannot open the Raft log ${file}`);
+    expect(err).toContain(`cannot read the Raft log ${file}`);
     expect(readFileSync(file, "utf8")).toStartWith("this is no database");
     writeFileSync(file, good);
   });

@@ -6,7 +6,8 @@
  */
 import { errorText, isBug } from "../../host/error-text.ts";
 import type { Clock, Log } from "../../host/host.ts";
-import type { RaftStore, StoredSnapshot } from "../../host/raft-store.ts";
+import type { StoredSnapshot } from "../../host/raft-snapshot.ts";
+import type { RaftStore } from "../../host/raft-store.ts";
 import type { RaftAction } from "../../protocol/raft/action.ts";
 import type { Raft } from "../../protocol/raft/raft.ts";
 import { ConsensusError } from "./consensus-error.ts";
