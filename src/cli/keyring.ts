@@ -4,6 +4,7 @@ import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
+import { byFingerprint, tellsPrimary } from "./key-list.ts";
 import { makeKeyText } from "./keygen.ts";
 import { CommandError, print } from "./output.ts";
 
@@ -26,26 +27,20 @@ export async function listKeys(flags: ListFlags): Promise<void> {
       print(formatTable([["Key", "Nodes"], ...keys.map(([key, nodes]) => [key, String(nodes)])]));
     return;
   }
-  const answer = await client.get(`${PATH}/list?fingerprints=true`).catch(asError);
-  if (flags.json === true) {
-    print(JSON.stringify(answer, null, 4));
-    return;
-  }
+  const answer = byFingerprint(await client.get(`${PATH}/list?fingerprints=true`).catch(asError));
+  if (flags.json === true) return print(JSON.stringify(answer, null, 4));
   const total = textField(answer, "NumNodes");
-  const rows = listField(answer, "Keys").map((key) => {
+  const keys = listField(answer, "Keys");
+  const rows = keys.map((key) => {
     const [nodes, primary] = [textField(key, "Nodes"), textField(key, "PrimaryOn")];
-    const removable = primary === "0" ? "yes" : "no, it is in use";
-    return [
-      textField(key, "Fingerprint"),
-      `AES-${textField(key, "Bits")}`,
-      `${nodes}/${total}`,
-      `${primary}/${total}`,
-      removable,
-    ];
+    const cells = [textField(key, "Fingerprint"), `AES-${textField(key, "Bits")}`];
+    cells.push(`${nodes}/${total}`);
+    if (!tellsPrimary(key)) return cells;
+    return [...cells, `${primary}/${total}`, primary === "0" ? "yes" : "no, it is in use"];
   });
-  print(
-    formatTable([["Fingerprint", "Cipher", "Installed", "Primary", "Safe to remove"], ...rows]),
-  );
+  const head = ["Fingerprint", "Cipher", "Installed"];
+  if (keys.every(tellsPrimary)) head.push("Primary", "Safe to remove");
+  print(formatTable([head, ...rows]));
 }
 
 const SAYS = {
@@ -105,14 +100,15 @@ export async function rotateKeys(flags: ApiFlags): Promise<void> {
   const after = await client.get(`${PATH}/list?fingerprints=true`).catch((error: unknown) => {
     return stopped(error, "The rotation was done, but not everybody answers now");
   });
-  rotated(after, failed);
+  rotated(byFingerprint(after), failed);
 }
 
 function rotated(after: unknown, failed: readonly string[]): void {
   const keys = listField(after, "Keys");
   const nodes = textField(after, "NumNodes");
   const [only] = keys;
-  if (keys.length !== 1 || textField(only, "PrimaryOn") !== nodes) {
+  const isPrimary = !tellsPrimary(only) || textField(only, "PrimaryOn") === nodes;
+  if (keys.length !== 1 || textField(only, "Nodes") !== nodes || !isPrimary) {
     const what = "more than one key is installed, or not all members use the same one";
     stopped(new Error(what), "Somebody else may have changed the keys meanwhile");
   }

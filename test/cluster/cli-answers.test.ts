@@ -22,6 +22,9 @@ interface Fake {
 
 type Answer = readonly [status: number, body: unknown, delayMs?: number];
 
+/** Bodies, for answers that look at them. */
+const sent = new WeakMap<IncomingMessage, string>();
+
 /** An agent that says what the test wants. */
 async function fake(
   answers: (path: string, incoming: IncomingMessage) => Answer | undefined,
@@ -34,7 +37,9 @@ async function fake(
     for await (const chunk of incoming) if (chunk instanceof Uint8Array) chunks.push(chunk);
     const { method = "", url = "" } = incoming;
     asked.push(`${method} ${url}`);
-    bodies.push(Buffer.concat(chunks).toString());
+    const text = Buffer.concat(chunks).toString();
+    bodies.push(text);
+    sent.set(incoming, text);
     const [status, body, delayMs = 0] = answers(url, incoming) ?? [404, ""];
     await Bun.sleep(delayMs);
     response.writeHead(status).end(typeof body === "string" ? body : JSON.stringify(body));
@@ -270,6 +275,48 @@ test("monitor -node-id takes the beginning of an id, as Nomad's", async () => {
   ]);
   nodes = [];
   expect(await watch()).toMatchObject({ code: 1, err: 'No node(s) with prefix "3f1c" found\n' });
+});
+
+describe("operator gossip keyring, asked of a server that gives keys only", () => {
+  const key = Buffer.alloc(32, 9).toString("base64");
+  test("list shows fingerprints, and no key", async () => {
+    const answer = { Keys: { [key]: 3 }, Messages: {}, NumNodes: 3 };
+    const { address } = await fake(() => [200, answer]);
+    const args = ["operator", "gossip", "keyring", "list", `-address=${address}`];
+    const { code, out } = await run(args);
+    const [says, head, row] = out
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/));
+    expect([code, says, head]).toEqual([
+      0,
+      ["Gathering installed encryption keys..."],
+      ["Fingerprint", "Cipher", "Installed"],
+    ]);
+    expect(row).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/), "AES-256", "3/3"]);
+    const json = await run([...args, "-json"]);
+    expect(JSON.parse(json.out).Keys).toEqual([{ Fingerprint: row?.[0], Bits: 256, Nodes: 3 }]);
+    expect(out + json.out).not.toContain(key);
+    expect((await run([...args, "-show-keys"])).out).toContain(key);
+  });
+  test("rotate ends well", async () => {
+    let keys = [key];
+    const { address } = await fake((path, incoming) => {
+      if (path.startsWith("/v1/agent/members")) return [200, { Members: [member("a", "eu", 1)] }];
+      if (path.startsWith("/v1/agent/keyring/list")) {
+        return [200, { Keys: Object.fromEntries(keys.map((one) => [one, 1])), NumNodes: 1 }];
+      }
+      const given: string = JSON.parse(sent.get(incoming) ?? "{}").Key;
+      if (path.endsWith("install")) keys = [...keys, given];
+      if (path.endsWith("remove")) keys = keys.filter((one) => one !== given);
+      return [200, { Keys: {}, Messages: {}, NumNodes: 1 }];
+    });
+    const args = ["operator", "gossip", "keyring", "rotate", `-address=${address}`];
+    const { code, out, err } = await run(args);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/==> Rotated: key [0-9a-f]{16} is primary on all 1 members/);
+    expect([keys.length, keys.includes(key)]).toEqual([1, false]);
+  });
 });
 
 test("whom a command waits for is said after a second", async () => {
