@@ -70,7 +70,7 @@ export async function purgeNode(
   return { EvalCreateIndex: 0, EvalIDs, NodeModifyIndex: Number(reply.NodeModifyIndex) };
 }
 
-function metaHeaders(meta: {
+export function metaHeaders(meta: {
   readonly Index: bigint;
   readonly KnownLeader: boolean;
   readonly LastContact: bigint;
@@ -86,7 +86,7 @@ function metaHeaders(meta: {
 }
 
 /** @throws ApiError with Nomad's texts */
-function readOptions(context: ApiContext, query: URLSearchParams): Partial<QueryOptions> {
+export function readOptions(context: ApiContext, query: URLSearchParams): Partial<QueryOptions> {
   const { region, stale } = askedOf(context, query);
   const [index, wait] = [query.get("index") ?? "0", query.get("wait") ?? "0"];
   if (!/^\d{1,19}$/.test(index)) throw new ApiError(400, "Invalid index");

@@ -3,6 +3,7 @@ import type { Elysia } from "elysia";
 import { askedOf } from "../api/ask.ts";
 import { autopilotHealth } from "../api/autopilot.ts";
 import type { ApiContext } from "../api/context.ts";
+import { askElsewhere } from "../api/elsewhere.ts";
 import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
 import { getNode, type IndexedAnswer, listNodes, purgeNode } from "../api/nodes.ts";
@@ -72,8 +73,18 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
   for (const method of ["GET", "DELETE", "PATCH"]) {
     app.route(method, "/v1/node/:id/purge", invalidMethod);
   }
-  // Lists that Nomad has beside the nodes, and we have not: no node's id, whatever they look like.
-  for (const path of ["/v1/node/pools", "/v1/node/pool"]) app.all(path, notFound);
+  // What we have not, another region may have. The first two are no ids of nodes.
+  for (const path of ["/v1/node/pools", "/v1/node/pool", "/v1/*"]) {
+    app.get(path, async ({ request }) => {
+      const { headers, url } = request;
+      const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+      const token = headers.get("x-nomad-token") ?? bearer ?? "";
+      return indexed(request, await askElsewhere(context, new URL(url), token));
+    });
+  }
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    for (const path of ["/v1/node/pools", "/v1/node/pool"]) app.route(method, path, notFound);
+  }
 }
 
 /** It holds secrets of the clients, and replaces the state of all servers. */

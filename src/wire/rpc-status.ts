@@ -60,17 +60,22 @@ export function decodeQueryOptions(body: Uint8Array): QueryOptions | undefined {
   return decodeValue(queryOptions, body);
 }
 
-/** The same request on its way to another server: every other field as it came, known or not. */
+/** The same request on its way to another server. */
 export function markForwarded(body: Uint8Array): Uint8Array {
+  return withField(body, "Forwarded", TRUE);
+}
+
+/** The same request with one field more: every other field as it came, known or not. */
+export function withField(body: Uint8Array, name: string, value: Uint8Array): Uint8Array {
   const reader = new MsgpackReader(body);
   const pairs = reader.map();
   if (!reader.ok || pairs < 0) return body; // Sent as an array: it cannot say where it has been.
   const fields = new Map<string, Uint8Array>();
   for (let i = 0; i < pairs && reader.ok; i++) fields.set(reader.text(), reader.skipped());
-  fields.set("Forwarded", TRUE);
-  const out = new MsgpackWriter(body.length + 16).map(fields.size);
-  for (const [name, value] of [...fields].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    out.text(name).append(value);
+  fields.set(name, value);
+  const out = new MsgpackWriter(body.length + value.length + 16).map(fields.size);
+  for (const [key, bytes] of [...fields].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    out.text(key).append(bytes);
   }
   return out.take();
 }

@@ -1,6 +1,7 @@
 /** The HTTP API without a socket: requests in, responses out. */
 import { describe, expect, test } from "bun:test";
 import type { ApiContext, GossipView } from "../../src/api/context.ts";
+import { jsonOf } from "../../src/api/msgpack-json.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { sha256 } from "../../src/host/digest.ts";
@@ -10,6 +11,7 @@ import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { createGossipCounters } from "../../src/service/gossip/counters.ts";
 import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc/counters.ts";
+import { MsgpackWriter } from "../../src/wire/msgpack-writer.ts";
 import { encodeText } from "../../src/wire/rpc-status.ts";
 import { silent } from "../silent.ts";
 
@@ -27,7 +29,7 @@ interface Bench {
   readonly asked: (readonly [string, string])[];
 }
 
-function bench(caller: Caller | undefined, encrypted = true): Bench {
+function bench(caller: Caller | undefined, encrypted = true, call?: ApiContext["call"]): Bench {
   const host = { hostname: "n1", sha256 };
   const { config } = parseConfig(new Map(), { devMode: true, files: [], host, problems: [] });
   const joins: (readonly string[])[] = [];
@@ -50,7 +52,7 @@ function bench(caller: Caller | undefined, encrypted = true): Bench {
       return { answers: new Map([["n1.global", answer]]), expected: 1, silent: new Set() };
     },
   };
-  const context = createContext(config, gossip);
+  const context = createContext(config, gossip, call);
   const app = createHttpApp({
     context,
     log: silent,
@@ -60,7 +62,7 @@ function bench(caller: Caller | undefined, encrypted = true): Bench {
   return { app, joins, leaves, asked };
 }
 
-function createContext(config: Config, gossip: GossipView): ApiContext {
+function createContext(config: Config, gossip: GossipView, call?: ApiContext["call"]): ApiContext {
   const address = { ip: Uint8Array.of(127, 0, 0, 1), port: 4648 };
   const member = {
     name: "n1.global",
@@ -92,7 +94,7 @@ function createContext(config: Config, gossip: GossipView): ApiContext {
     inspect: async () => ({ reachable: false, tls: undefined, acceptsClear: false, error: "no" }),
     reload: async () => undefined,
     raft: undefined,
-    call: async () => encodeText("127.0.0.1:4647"),
+    call: call ?? (async () => encodeText("127.0.0.1:4647")),
     streams: { open: async () => Promise.reject(new Error("no streams here")) },
     warnings: [],
     members: async () => ({
@@ -343,5 +345,92 @@ describe("paths that are none", () => {
       const { status } = await ask(app, path.endsWith("purge") ? "PUT" : "GET", path);
       expect([path, status >= 400 && status < 500]).toEqual([path, true]);
     }
+  });
+});
+
+/** JSON as msgpack. */
+function packed(value: unknown): Uint8Array {
+  const writer = new MsgpackWriter();
+  if (value === null || value === undefined) return writer.nil().take();
+  if (typeof value === "boolean") return writer.bool(value).take();
+  if (typeof value === "number") return writer.int(BigInt(value)).take();
+  if (typeof value === "string") return writer.text(value).take();
+  if (Array.isArray(value)) {
+    writer.array(value.length);
+    for (const one of value) writer.append(packed(one));
+    return writer.take();
+  }
+  const entries = Object.entries(Object(value));
+  writer.map(entries.length);
+  for (const [key, one] of entries) writer.text(key).append(packed(one));
+  return writer.take();
+}
+
+describe("endpoints that we have not, in another region", () => {
+  interface Passed {
+    readonly method: string;
+    readonly body: Readonly<Record<string, unknown>>;
+  }
+  /** @param reply what the other region's server answers, or its error */
+  function abroad(reply: object | Error): { app: HttpApp; passed: Passed[] } {
+    const passed: Passed[] = [];
+    const { app } = bench(REMOTE, true, async (method, body) => {
+      passed.push({ method, body: Object(jsonOf(body)) });
+      if (reply instanceof Error) throw reply;
+      return packed(reply);
+    });
+    return { app, passed };
+  }
+  const meta = { Index: 7, KnownLeader: true, LastContact: 3_000_000 };
+
+  test("a list, with its options, its token and its index", async () => {
+    const { app, passed } = abroad({ ...meta, Jobs: [{ ID: "a", Priority: 50 }] });
+    const url = "http://localhost/v1/jobs?region=eu&prefix=a&namespace=*&reverse=true";
+    const headers = { "x-nomad-token": "t1" };
+    const response = await app.handle(new Request(url, { headers }));
+    expect(await response.json()).toEqual([{ ID: "a", Priority: 50 }]);
+    expect(response.headers.get("x-nomad-index")).toBe("7");
+    expect(response.headers.get("x-nomad-lastcontact")).toBe("3");
+    const body = { Region: "eu", Prefix: "a", Namespace: "*", Reverse: true, AuthToken: "t1" };
+    expect(passed).toEqual([{ method: "Job.List", body: expect.objectContaining(body) }]);
+  });
+
+  const one: readonly (readonly [path: string, method: string, key: string, name: string])[] = [
+    ["/v1/job/a%2Fb", "Job.GetJob", "JobID", "a/b"],
+    ["/v1/job/a/allocations", "Job.Allocations", "JobID", "a"],
+    ["/v1/node/pool/gpu", "NodePool.GetNodePool", "Name", "gpu"],
+    ["/v1/deployment/allocations/d1", "Deployment.Allocations", "DeploymentID", "d1"],
+  ];
+  for (const [path, method, key, name] of one) {
+    test(`${path} is ${method}`, async () => {
+      const { app, passed } = abroad(meta);
+      await ask(app, "GET", `${path}?region=eu`);
+      expect(passed).toEqual([{ method, body: expect.objectContaining({ [key]: name }) }]);
+    });
+  }
+
+  test("nothing there: an empty list, or a 404 in Nomad's words", async () => {
+    const { app } = abroad({ ...meta, NodePools: null, Job: null });
+    expect((await ask(app, "GET", "/v1/node/pools?region=eu")).body).toBe("[]");
+    const job = await ask(app, "GET", "/v1/job/x?region=eu");
+    expect(job).toMatchObject({ status: 404, body: "job not found" });
+  });
+
+  test("errors of that region are said; what it has not either is a 404", async () => {
+    const lost = abroad(new Error("No path to region"));
+    const answer = await ask(lost.app, "GET", "/v1/jobs?region=eu");
+    expect(answer).toMatchObject({ status: 500, body: "No path to region" });
+    const ours = abroad(new Error("rpc error: rpc: can't find service Job.List"));
+    const none = await ask(ours.app, "GET", "/v1/jobs?region=eu");
+    expect(none).toMatchObject({ status: 404, body: "" });
+  });
+
+  test("our own region is not asked, and other paths and methods are not passed on", async () => {
+    const { app, passed } = abroad(meta);
+    for (const path of ["/v1/jobs", "/v1/jobs?region=global", "/v1/nope?region=eu"]) {
+      expect(await ask(app, "GET", path)).toMatchObject({ status: 404, body: "" });
+    }
+    expect((await ask(app, "PUT", "/v1/jobs?region=eu")).status).toBe(404);
+    expect(passed).toEqual([]);
   });
 });
