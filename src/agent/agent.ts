@@ -4,9 +4,10 @@
  * @module
  */
 import { join } from "node:path";
-import type { ApiContext, VersionInfo } from "../api/context.ts";
+import type { ApiContext, ReloadReport, VersionInfo } from "../api/context.ts";
 import { type InClear, stillInClear } from "../api/status.ts";
-import type { Config, TlsConfig } from "../config/config.ts";
+import { changedSettings } from "../config/changes.ts";
+import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
 import { makeDirectory } from "../host/disk.ts";
@@ -34,6 +35,9 @@ import { loadNodeId } from "./node-id.ts";
 import { Security } from "./security.ts";
 import { ServerRole } from "./server-role.ts";
 
+/** What a reload takes; and autopilot's block, which is for a new cluster only. */
+const RELOADED = ["tls", "log_level", "autopilot"];
+
 export interface AgentInit {
   readonly config: Config;
   readonly endpoints: Endpoints;
@@ -44,7 +48,7 @@ export interface AgentInit {
   /** The agent cannot go on (retry_join is exhausted). */
   readonly onFatal: () => void;
   /** Reads the configuration again and passes it to `reload`. @throws Error: nothing has changed */
-  readonly onReload: () => Promise<void>;
+  readonly onReload: () => Promise<ReloadReport>;
 }
 
 export interface Agent {
@@ -52,8 +56,8 @@ export interface Agent {
   readonly context: ApiContext;
   /** What of the traffic is not encrypted, or need not be. */
   stillInClear(): readonly InClear[];
-  /** A new tls block for new connections; those that live go on. */
-  reload(tls: TlsConfig, material: TlsMaterial | undefined): void;
+  /** The log level, and the tls block for new connections; those that live go on. */
+  reload(config: Config, material: TlsMaterial | undefined): ReloadReport;
   /** Says goodbye to the cluster first. */
   leave(): Promise<void>;
   /** Drains and closes. */
@@ -80,7 +84,7 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
     nodeId,
     context: parts.context,
     stillInClear: () => stillInClear(parts.context),
-    reload: (tls, material) => parts.reload(tls, material),
+    reload: (changed, material) => parts.reload(changed, material),
     leave: () => parts.leave(),
     stop: () => parts.stop(),
   };
@@ -206,13 +210,28 @@ class Parts {
     await this.#server?.joinOthers();
   }
 
-  reload(tls: TlsConfig, material: TlsMaterial | undefined): void {
+  /** All of it or, if something is wrong, nothing. */
+  reload(changed: Config, material: TlsMaterial | undefined): ReloadReport {
+    const { sink, config: atStart } = this.#init;
+    const { tls, logLevel } = changed;
     const changes = this.#security.replace(tls, material);
-    if (changes.length === 0) return this.#log.info("reloaded: the tls block is the same");
-    this.#config = { ...this.#config, tls };
-    this.#pool.retireAll();
-    this.#server?.reloaded();
-    this.#log.info("reloaded: new connections use the new tls settings", { changes });
+    const before = this.#config.logLevel;
+    this.#config = { ...this.#config, tls, logLevel };
+    sink.setLevel(logLevel);
+    if (changes.length === 0) this.#log.info("reloaded: the tls block is the same");
+    else {
+      this.#pool.retireAll();
+      this.#server?.reloaded();
+      this.#log.info("reloaded: new connections use the new tls settings", { changes });
+    }
+    const restart = changedSettings(atStart, changed, RELOADED);
+    if (restart.length > 0) {
+      this.#log.warn("reloaded: these settings have changed, too, and need a restart", {
+        settings: restart,
+      });
+    }
+    const level = before === logLevel ? [] : [`log_level: ${before} -> ${logLevel}`];
+    return { changes: [...changes, ...level], restart_needed: restart };
   }
 
   async leave(): Promise<void> {

@@ -17,6 +17,14 @@ import type { HandshakeCounters, RpcCounters } from "../service/rpc/counters.ts"
 import type { TlsMaterial } from "../tls/material.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 
+/** What came of reading the configuration again. */
+export interface ReloadReport {
+  /** What is in force now, a line each; nothing: it is all as before. */
+  readonly changes: readonly string[];
+  /** Settings that have changed, too, and take a restart. */
+  readonly restart_needed: readonly string[];
+}
+
 export interface ApiContext {
   readonly config: Config;
   readonly endpoints: Endpoints;
@@ -39,7 +47,7 @@ export interface ApiContext {
   /** Looks at a server's RPC port from here. */
   readonly inspect: (address: Address, region: string) => Promise<RpcInspection>;
   /** Reads the configuration again. @throws Error with the operator's mistakes: nothing changed */
-  readonly reload: () => Promise<void>;
+  readonly reload: () => Promise<ReloadReport>;
   /** Undefined on an agent that is a client only. */
   readonly raft: RaftView | undefined;
   /** An RPC as if it had come to our port: answered here or passed on. @throws Error */

@@ -75,7 +75,7 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
   );
   print("==> Starting Nomad agent...");
   const { endpoints, material } = checked;
-  const reloads = new Reloads(load, sink);
+  const reloads = new Reloads(load);
   // Heard from the first moment: its default is to end the process.
   process.on("SIGHUP", () => {
     print("==> Caught signal: hangup\n==> Reloading configuration...");
@@ -187,34 +187,33 @@ function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
   });
 }
 
+type ReloadReport = ReturnType<Agent["reload"]>;
+
 /** Reads the same files again, one reload at a time; what cannot be used changes nothing. */
 class Reloads {
   readonly #load: () => Promise<LoadedConfig>;
-  readonly #sink: LogSink;
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
   /** Undefined while it starts. */
   agent: Agent | undefined;
 
-  constructor(load: () => Promise<LoadedConfig>, sink: LogSink) {
+  constructor(load: () => Promise<LoadedConfig>) {
     this.#load = load;
-    this.#sink = sink;
   }
 
   /** @throws Error with everything that is wrong, as at start */
-  run(): Promise<void> {
+  run(): Promise<ReloadReport> {
     const next = this.#last.then(() => this.#once());
     this.#last = next.catch(() => undefined);
     return next;
   }
 
-  async #once(): Promise<void> {
+  async #once(): Promise<ReloadReport> {
     const { agent } = this;
     if (agent === undefined) throw new Error("the agent has not started yet");
     try {
       const loaded = await this.#load();
       const { material } = await checkConfig(loaded);
-      this.#sink.setLevel(loaded.config.logLevel);
-      agent.reload(loaded.config.tls, material);
+      return agent.reload(loaded.config, material);
     } catch (error) {
       if (error instanceof LoadError) throw new Error(error.text);
       throw error;

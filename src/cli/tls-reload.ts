@@ -2,6 +2,7 @@
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
+import { listField, parseAnswer } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
 export async function reloadTls(flags: ApiFlags): Promise<void> {
@@ -15,4 +16,8 @@ export async function reloadTls(flags: ApiFlags): Promise<void> {
   // The mistakes in the configuration, as they are: nobody asks for the code of the answer.
   if (status !== 200) fail(body);
   print("The agent has read its configuration again: new connections use its tls block.");
+  // A real Nomad agent's answer is empty.
+  const answer = body === "" ? undefined : parseAnswer(body, "the agent");
+  const restart = listField(answer, "restart_needed").map(String);
+  if (restart.length > 0) print(`Changed, too, but only a restart takes: ${restart.join(", ")}`);
 }

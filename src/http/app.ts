@@ -15,7 +15,7 @@ import {
 } from "../api/agent.ts";
 import { askedOf } from "../api/ask.ts";
 import { autopilotSettings, setAutopilot } from "../api/autopilot.ts";
-import type { ApiContext } from "../api/context.ts";
+import type { ApiContext, ReloadReport } from "../api/context.ts";
 import { encryptionReport } from "../api/encryption.ts";
 import { ApiError } from "../api/errors.ts";
 import { changeKeys, listFingerprints, listKeys } from "../api/keyring.ts";
@@ -104,8 +104,8 @@ function changers(context: ApiContext): Readonly<Record<string, Reader>> {
 }
 
 /** As SIGHUP, but whoever asks hears what came of it. */
-async function reload(context: ApiContext): Promise<void> {
-  await context.reload().catch((error: unknown) => {
+async function reload(context: ApiContext): Promise<ReloadReport> {
+  return context.reload().catch((error: unknown) => {
     throw new ApiError(500, `${errorText(error)}\nthe old configuration stays in force`);
   });
 }

@@ -1,6 +1,6 @@
 /** The RPC port of the compiled binary: first bytes, TLS, net-rpc, byte by byte. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect as netConnect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
@@ -9,7 +9,7 @@ import { decodeResponse, encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { decodeServerMembers, encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { FrameWriter } from "../../src/wire/yamux-frame.ts";
 import { hex, type Json, vectors } from "../vectors.ts";
-import { getJson, Lab, run, until } from "./agents.ts";
+import { Agent, binary, getJson, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 
 const PLAIN = "127.0.62.1";
@@ -317,4 +317,62 @@ test("SIGHUP takes a renewed certificate for new connections and keeps the old o
   agent.kill("SIGHUP");
   await until("the new certificate is in use", async () => (await serial()) !== before);
   expect(agent.log).toContain("new connections use the new tls settings");
+});
+
+test("a reload takes all or nothing, and names what needs a restart", async () => {
+  const ip = "127.0.62.6";
+  const tls = await serverTls(await makeCa(lab.directory, "level-ca"));
+  const settings = { name: "levels", ip, tls, server: { bootstrap_expect: 1 } };
+  const agent = await lab.agent(settings);
+  await until("it leads", async () => (await getJson(ip, "/v1/status")).raft.role === "leader");
+  const file = join(lab.directory, "levels.json");
+  const config = JSON.parse(readFileSync(file, "utf8"));
+  const env = { NOMAD_ADDR: `http://${ip}:4646` };
+  const reload = (): ReturnType<typeof run> => run(["operator", "tls", "reload"], { env });
+  const status = async (): Promise<string> => {
+    return (await getJson(ip, "/v1/agent/self")).config.LogLevel;
+  };
+  const before = await status();
+  // With a certificate that is none, the level stays as it was.
+  const key_file = config.tls.cert_file;
+  writeFileSync(
+    file,
+    JSON.stringify({ ...config, log_level: "TRACE", tls: { ...config.tls, key_file } }),
+  );
+  expect(await reload()).toMatchObject({ code: 1 });
+  expect(await status()).toBe(before);
+  writeFileSync(file, JSON.stringify({ ...config, log_level: "TRACE", ports: { serf: 5648 } }));
+  const { code, out } = await reload();
+  expect([code, out]).toEqual([0, expect.stringContaining("only a restart takes: ports.serf")]);
+  expect((await status()).toLowerCase()).toBe("trace");
+  expect(agent.log).toMatch(/need a restart: settings=.*ports\.serf/);
+});
+
+test("a reload of many HCL files holds nobody up: a leader's lease is half a second", async () => {
+  const ip = "127.0.62.7";
+  const directory = lab.path("many");
+  mkdirSync(directory);
+  for (let i = 0; i < 6; i++) writeFileSync(join(directory, `z${i}.hcl`), `# file ${i}\n`);
+  writeFileSync(
+    join(directory, "a.hcl"),
+    `data_dir = "${lab.path("data-many")}"\nbind_addr = "${ip}"\nserver { enabled = true }\n`,
+  );
+  const command = [await binary(), "agent", `-config=${directory}`];
+  const agent = lab.add(Agent.start(command, { directory: lab.directory, name: "many" }));
+  await until("it is up", () => getJson(ip, "/v1/agent/health"));
+  const reloads = (): number => agent.log.split("reloaded: the tls block is the same").length;
+  const longest: number[] = [];
+  // Three tries: the machine that runs this may be busy itself.
+  for (let i = 0; i < 3; i++) {
+    const before = reloads();
+    let worst = 0;
+    agent.kill("SIGHUP");
+    while (reloads() === before) {
+      const start = performance.now();
+      await getJson(ip, "/v1/agent/health");
+      worst = Math.max(worst, performance.now() - start);
+    }
+    longest.push(worst);
+  }
+  expect(Math.min(...longest)).toBeLessThan(120);
 });
