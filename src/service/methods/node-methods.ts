@@ -51,6 +51,8 @@ export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) }
 
 /** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
 const ALLOCS_INDEX = 1;
+/** For a registration to come from the leader. */
+const NEWS_MS = 5000;
 
 export interface NodeMethodsInit extends Pick<HeartbeatsInit, "config"> {
   readonly consensus: Pick<Consensus, "leader" | "stats" | "apply" | "role">;
@@ -270,6 +272,24 @@ export class NodeMethods {
   }
 
   #clientAllocs(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
+    const { NodeID: id } = readRequest(nodeRequest, body);
+    const { consensus, machine, clock, prng } = this.#init;
+    const isKnown = (): boolean => machine.nodes.get(id) !== undefined;
+    // A client asks right behind its first registration, and any server: one that does not lead
+    // may hear of the node a moment later.
+    if (!options.AllowStale || consensus.role === "leader" || isKnown()) {
+      return this.#knownAllocs(options, body, signal);
+    }
+    const known = {
+      index: () => (isKnown() ? 2 : 1),
+      watch: (on: () => void) => machine.watch(on),
+    };
+    const within = { MinQueryIndex: 1n, MaxQueryTime: nanosOf(NEWS_MS) };
+    const waited = whenNewer(within, known, clock, prng, signal);
+    return Promise.resolve(waited).then(() => this.#knownAllocs(options, body, signal));
+  }
+
+  #knownAllocs(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
     const { NodeID, AuthToken, SecretID } = readRequest(nodeRequest, body);
     this.#authenticated(NodeID, AuthToken || SecretID);
     const none = new Map<string, never>();

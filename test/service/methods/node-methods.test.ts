@@ -306,3 +306,31 @@ test("allocations are none, and whoever waits for some waits", async () => {
   await server.clock.advance(400);
   expect(done).toBe(true);
 });
+
+describe("a client's first question, to a server that has not heard of it yet", () => {
+  function asked(server: Server): Promise<string> {
+    const fields = { NodeID: ID, AuthToken: SECRET, AllowStale: true };
+    const body = encodeValue(nodeRequest, structOf(nodeRequest, fields));
+    return server.call("Node.GetClientAllocs", body).then(
+      () => "answered",
+      (error: Error) => error.message,
+    );
+  }
+  test("waits until the registration is here", async () => {
+    const server = new Server();
+    server.role = "follower";
+    const answer = asked(server);
+    await server.clock.advance(1000);
+    await server.register();
+    expect(await answer).toBe("answered");
+  });
+  test("but not for ever, and not where everybody would know", async () => {
+    const server = new Server();
+    server.role = "follower";
+    const answer = asked(server);
+    await server.clock.advance(6000);
+    expect(await answer).toBe("node not found");
+    server.role = "leader";
+    expect(await asked(server)).toBe("node not found");
+  });
+});
