@@ -32,8 +32,9 @@ export async function collectMetrics(context: ApiContext): Promise<readonly Metr
     metrics.push(gauge("nomad.agent.encrypted", clear ? 0 : 1, { traffic: what }));
   }
   if (context.gossip !== undefined) {
-    const { packets, streams } = context.gossip.counters;
+    const { packets, streams, messagesRefused } = context.gossip.counters;
     metrics.push(...trafficMetrics("packets", packets), ...trafficMetrics("streams", streams));
+    metrics.push(...byLabel("nomad.memberlist.messages.refused", "reason", messagesRefused));
   }
   metrics.push(gauge("nomad.runtime.rss_bytes", process.memoryUsage.rss(), {}));
   return metrics;

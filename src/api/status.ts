@@ -124,6 +124,7 @@ function gossipReport(context: ApiContext): JsonObject {
     keyring_file: gossip.keyringPath ?? "",
     packets: trafficReport(counters.packets),
     streams: trafficReport(counters.streams),
+    messages: { refused: sorted(counters.messagesRefused) },
     join: {
       state: join.phase,
       targets: join.targets,

@@ -1,8 +1,10 @@
 /** What commands print. console.log costs nothing to load; process.stdout costs milliseconds. */
 import { writeSync } from "node:fs";
+import { visibleLines } from "../host/visible.ts";
 
+/** Lines for a terminal; what peers have put into the text cannot take it over. */
 export function print(text: string): void {
-  console.log(text);
+  console.log(visibleLines(text));
 }
 
 /** Bytes as they are. @throws CommandError with code 0 when the reader has had enough */
@@ -17,7 +19,7 @@ export function printRaw(bytes: Uint8Array): void {
 /** For people: warnings and errors. */
 export function printError(text: string): void {
   try {
-    writeSync(2, `${text}\n`);
+    writeSync(2, `${visibleLines(text)}\n`);
   } catch {
     // Nowhere to say it.
   }

@@ -6,6 +6,7 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Log, LogFields } from "./host.ts";
+import { visible } from "./visible.ts";
 
 export const LOG_LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -127,13 +128,14 @@ function textLine(
   const padded = `[${level}]`.padEnd(7);
   const entries = Object.entries(fields);
   const tail = entries.map(([key, value]) => ` ${key}=${fieldText(value)}`).join("");
-  return `${time} ${padded} ${name}: ${message}${tail === "" ? "" : `:${tail}`}`;
+  return `${time} ${padded} ${name}: ${visible(message)}${tail === "" ? "" : `:${tail}`}`;
 }
 
 function fieldText(value: LogFields[string]): string {
   const text = Array.isArray(value) ? `[${value.join(", ")}]` : String(value);
-  const clean = text.replaceAll(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1));
-  return clean === "" || /[\s"=]/.test(clean) ? JSON.stringify(clean) : clean;
+  // A quoted value keeps its own escapes: two backslashes would be another text.
+  if (text === "" || /[\s"=]/.test(text)) return visible(JSON.stringify(text));
+  return visible(text);
 }
 
 function jsonLine(
@@ -143,11 +145,12 @@ function jsonLine(
   message: string,
   fields: LogFields,
 ): string {
-  return JSON.stringify({
+  const line = JSON.stringify({
     "@level": level.toLowerCase(),
     "@message": message,
     "@module": name,
     "@timestamp": time.replace("Z", "000Z"),
     ...fields,
   });
+  return visible(line);
 }

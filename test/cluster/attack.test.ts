@@ -114,6 +114,29 @@ describe("datagrams", () => {
     }, 30_000);
   }
 
+  test("what no honest member says is refused and counted, though it has the key", async () => {
+    const vsn = Uint8Array.of(1, 5, 2, 2, 5, 4);
+    const addr = Uint8Array.of(127, 0, 64, 2);
+    const alive = { kind: "alive", addr, port: 4648, meta: NONE, vsn } as const;
+    const about = { node: "second.global", incarnation: 2 ** 32 - 1 };
+    const said = [
+      encodeMessage({ kind: "dead", ...about, from: "x" }),
+      encodeMessage({ kind: "suspect", ...about, node: "first.global", from: "x" }),
+      encodeMessage({
+        ...alive,
+        node: "x\n2026-11-25T06:43:57.708Z [ERROR] forged",
+        incarnation: 1,
+      }),
+      encodeMessage({ ...alive, node: "\u001b[2J", incarnation: 1 }),
+    ];
+    await flood(said.map((message) => sealed(KEY, message)));
+    const { messages } = (await getJson(FIRST, "/v1/status")).gossip;
+    expect(messages.refused).toMatchObject({ "bad-name": 2, "incarnation-jump": 2 });
+    expect(first.log).toContain("ignoring an incarnation that no node can have reached");
+    expect(first.log).not.toMatch(/^\s*2026-11-25T06:43:57|\u001b/m);
+    await stillFine();
+  });
+
   test("a recorded packet, played again and again, changes nothing", async () => {
     const alive = encodeMessage({
       kind: "alive",

@@ -2,9 +2,18 @@
 import type { Broadcasts } from "../swim/broadcasts.ts";
 import type { SerfAction } from "./action.ts";
 import type { SerfConfig } from "./config.ts";
-import { LamportClock } from "./lamport.ts";
+import type { LamportClock } from "./lamport.ts";
 import type { EventSlot, LTime, SerfCodec, UserEvent } from "./message.ts";
 import { RecentByTime } from "./recent.ts";
+
+/** Of one Lamport time: nodes that speak at once. */
+const PER_TIME_MAX = 128;
+/** Serf's hard limit for a sender. */
+const EVENT_BYTES_MAX = 9216;
+/** All that is remembered, and told at each push/pull. */
+const REMEMBERED_BYTES_MAX = 2 * 1024 * 1024;
+/** What keeping one costs beside its bytes. */
+const OVERHEAD_BYTES = 64;
 
 interface Seen {
   readonly name: string;
@@ -16,16 +25,25 @@ export interface UserEventsInit {
   readonly codec: SerfCodec;
   readonly queue: Broadcasts<Uint8Array>;
   readonly act: (action: SerfAction) => void;
+  readonly clock: LamportClock;
+  readonly refused: (reason: "clock-jump" | "event-limit", what: string) => void;
 }
 
 export class UserEvents {
   readonly #init: UserEventsInit;
   readonly #recent: RecentByTime<Seen>;
-  readonly clock = new LamportClock();
+  readonly clock: LamportClock;
 
   constructor(init: UserEventsInit) {
     this.#init = init;
-    this.#recent = new RecentByTime(init.config.eventBuffer, sameEvent);
+    this.clock = init.clock;
+    this.#recent = new RecentByTime({
+      size: init.config.eventBuffer,
+      same: sameEvent,
+      bytesOf: ({ name, payload }) => name.length + (payload?.length ?? 0) + OVERHEAD_BYTES,
+      perTimeMax: PER_TIME_MAX,
+      bytesMax: REMEMBERED_BYTES_MAX,
+    });
   }
 
   /** One of our own. @returns false if it is larger than every member accepts */
@@ -44,8 +62,13 @@ export class UserEvents {
   /** @param bytes what to pass on; undefined: it came by push/pull and is not */
   take(event: UserEvent, bytes: Uint8Array | undefined): void {
     const { lTime, name, coalesce, payload } = event;
-    this.clock.witness(lTime);
-    if (!this.#recent.note(lTime, { name, payload }, this.clock.time())) return;
+    if (name.length + (payload?.length ?? 0) > EVENT_BYTES_MAX) {
+      return this.#init.refused("event-limit", name);
+    }
+    if (!this.clock.witness(lTime)) return this.#init.refused("clock-jump", name);
+    const noted = this.#recent.note(lTime, { name, payload }, this.clock.time());
+    if (noted === "too-many") this.#init.refused("event-limit", name);
+    if (noted !== "news") return;
     const body = payload ?? new Uint8Array(0);
     const raised = { kind: "user", lTime, name, payload: body, coalesce } as const;
     this.#init.act({ kind: "event", event: raised });

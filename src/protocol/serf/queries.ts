@@ -35,8 +35,11 @@ const PROTOCOL_RELAY = 5;
 const ANSWERABLE_MAX = 4096;
 /** Our own queries in flight. */
 const OWN_MAX = 64;
-/** Members that may answer one of them: names are what they say they are. */
-const ANSWERS_MAX = 65_536;
+/** What all answers to one of them may hold. */
+const ANSWERS_BYTES_MAX = 16 * 1024 * 1024;
+/** Queries of one Lamport time: members that ask at once. */
+const QUERIES_PER_TIME_MAX = 128;
+const ID_BYTES = 8;
 const ID_BITS = 0x8000_0000;
 const END_KEY = "query:end:";
 const AGAIN_KEY = "query:again:";
@@ -53,6 +56,8 @@ interface Asked {
   readonly silent: Set<string>;
   readonly expected: number;
   readonly answers: Map<string, Uint8Array>;
+  /** Of all answers. */
+  bytes: number;
   readonly acks: Set<string>;
 }
 
@@ -70,6 +75,7 @@ export interface QueriesInit {
   readonly members: () => Iterable<SerfMember>;
   readonly member: (name: string) => SerfMember | undefined;
   readonly textOf: (bytes: Uint8Array) => string;
+  readonly refused: (reason: "clock-jump" | "event-limit", what: string) => void;
   readonly setDeadline: (key: string, at: Instant) => void;
   readonly clearDeadline: (key: string) => void;
   /** Up to `count` members to relay through. */
@@ -85,14 +91,25 @@ export class Queries {
 
   constructor(init: QueriesInit) {
     this.#init = init;
-    this.#recent = new RecentByTime(init.config.queryBuffer, (a, b) => a === b);
+    this.#recent = new RecentByTime({
+      size: init.config.queryBuffer,
+      same: (a, b) => a === b,
+      bytesOf: () => ID_BYTES,
+      perTimeMax: QUERIES_PER_TIME_MAX,
+      bytesMax: init.config.queryBuffer * QUERIES_PER_TIME_MAX * ID_BYTES,
+    });
   }
 
   /** @returns true if it was news */
   receive(query: Query, now: Instant): boolean {
     const { clock, name, codec, tags } = this.#init;
-    clock.witness(query.lTime);
-    if (!this.#recent.note(query.lTime, query.id, clock.time())) return false;
+    if (!clock.witness(query.lTime)) {
+      this.#init.refused("clock-jump", query.sourceNode);
+      return false;
+    }
+    const noted = this.#recent.note(query.lTime, query.id, clock.time());
+    if (noted === "too-many") this.#init.refused("event-limit", query.sourceNode);
+    if (noted !== "news") return false;
     if ((query.flags & QUERY_NO_BROADCAST) === 0) this.#init.broadcast(query);
     const filters = (query.filters ?? []).map((bytes) => codec.decodeFilter(bytes));
     if (!allMatch(filters, name, tags(), codec.expressionMatches)) return true;
@@ -133,7 +150,8 @@ export class Queries {
     for (const member of this.#init.members())
       if (member.status === "alive") silent.add(member.name);
     const [ofAll, expected] = [filters.length === 0, silent.size];
-    this.#asked.set(id, { query, ofAll, silent, expected, answers: new Map(), acks: new Set() });
+    const nothing = { answers: new Map<string, Uint8Array>(), bytes: 0, acks: new Set<string>() };
+    this.#asked.set(id, { query, ofAll, silent, expected, ...nothing });
     this.#init.setDeadline(END_KEY + id, now + timeoutMs);
     for (const [i, part] of AGAIN_AFTER.entries()) {
       if (ofAll) this.#init.setDeadline(`${AGAIN_KEY}${i}:${id}`, now + part * timeoutMs);
@@ -156,12 +174,16 @@ export class Queries {
     const asked = this.#asked.get(response.id);
     if (asked === undefined || asked.query.lTime !== response.lTime) return false;
     const { from } = response;
+    // A name is what the answer says it is: there are no more of them than members.
+    if (this.#init.member(from) === undefined) return false;
     if ((response.flags & RESPONSE_ACK) !== 0) {
-      if (asked.acks.size < ANSWERS_MAX) asked.acks.add(from);
+      asked.acks.add(from);
       return true;
     }
-    if (asked.answers.has(from) || asked.answers.size >= ANSWERS_MAX) return false;
-    asked.answers.set(from, response.payload ?? new Uint8Array(0));
+    const payload = response.payload ?? new Uint8Array(0);
+    if (asked.answers.has(from) || asked.bytes + payload.length > ANSWERS_BYTES_MAX) return false;
+    asked.answers.set(from, payload.slice());
+    asked.bytes += payload.length;
     // Whoever answers beside them, such as a member that leaves, must not end it for them.
     asked.silent.delete(from);
     if (asked.silent.size === 0) this.#finish(response.id);

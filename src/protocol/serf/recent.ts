@@ -1,6 +1,9 @@
 /**
  * What was seen lately, in a ring of Lamport times: slot = time mod size (wire/gossip.md §10.6).
  *
+ * A peer chooses the times and what comes with them, so a slot holds a limited number of things,
+ * and all slots together a limited number of bytes: the oldest make room, and count as long past.
+ *
  * @module
  */
 import type { LTime } from "./message.ts";
@@ -8,16 +11,30 @@ import type { LTime } from "./message.ts";
 interface Slot<T> {
   readonly lTime: LTime;
   readonly seen: T[];
+  bytes: number;
 }
 
-export class RecentByTime<T> {
-  readonly #slots: (Slot<T> | null)[];
-  readonly #same: (a: T, b: T) => boolean;
-  #timeMin: LTime = 0n;
+export interface RecentInit<T> {
+  /** Lamport times that are remembered. */
+  readonly size: number;
+  readonly same: (a: T, b: T) => boolean;
+  readonly bytesOf: (item: T) => number;
+  readonly perTimeMax: number;
+  readonly bytesMax: number;
+}
 
-  constructor(size: number, same: (a: T, b: T) => boolean) {
-    this.#slots = new Array<Slot<T> | null>(size).fill(null);
-    this.#same = same;
+/** News; seen before or too old; or one more than is kept of its time. */
+export type Noted = "news" | "old" | "too-many";
+
+export class RecentByTime<T> {
+  readonly #init: RecentInit<T>;
+  readonly #slots: (Slot<T> | null)[];
+  #timeMin: LTime = 0n;
+  #bytes = 0;
+
+  constructor(init: RecentInit<T>) {
+    this.#init = init;
+    this.#slots = new Array<Slot<T> | null>(init.size).fill(null);
   }
 
   /** Everything before it is old news. */
@@ -25,23 +42,45 @@ export class RecentByTime<T> {
     if (lTime > this.#timeMin) this.#timeMin = lTime;
   }
 
-  /** @returns true if this is the first time; `clock` is the current time of its clock */
-  note(lTime: LTime, item: T, clock: LTime): boolean {
+  /** @param clock the current time of its clock */
+  note(lTime: LTime, item: T, clock: LTime): Noted {
+    const { same, bytesOf, perTimeMax, bytesMax } = this.#init;
     const size = BigInt(this.#slots.length);
-    if (lTime < this.#timeMin) return false;
-    if (clock > size && lTime < clock - size) return false;
+    if (lTime < this.#timeMin) return "old";
+    if (clock > size && lTime < clock - size) return "old";
     const index = Number(lTime % size);
-    const slot = this.#slots[index] ?? null;
-    if (slot !== null && slot.lTime === lTime) {
-      if (slot.seen.some((known) => this.#same(known, item))) return false;
-      slot.seen.push(item);
-      return true;
+    let slot = this.#slots[index] ?? null;
+    if (slot?.lTime !== lTime) {
+      this.#empty(index);
+      slot = { lTime, seen: [], bytes: 0 };
+      this.#slots[index] = slot;
     }
-    this.#slots[index] = { lTime, seen: [item] };
-    return true;
+    if (slot.seen.some((known) => same(known, item))) return "old";
+    if (slot.seen.length >= perTimeMax) return "too-many";
+    const bytes = bytesOf(item);
+    slot.seen.push(item);
+    slot.bytes += bytes;
+    this.#bytes += bytes;
+    while (this.#bytes > bytesMax) this.#forgetOldest();
+    return "news";
   }
 
   slots(): readonly ({ readonly lTime: LTime; readonly seen: readonly T[] } | null)[] {
     return this.#slots;
+  }
+
+  #forgetOldest(): void {
+    let oldest: LTime | undefined;
+    for (const slot of this.#slots) {
+      if (slot !== null && (oldest === undefined || slot.lTime < oldest)) oldest = slot.lTime;
+    }
+    if (oldest === undefined) return;
+    this.#empty(Number(oldest % BigInt(this.#slots.length)));
+    this.raiseMinimum(oldest + 1n);
+  }
+
+  #empty(index: number): void {
+    this.#bytes -= this.#slots[index]?.bytes ?? 0;
+    this.#slots[index] = null;
   }
 }

@@ -6,6 +6,7 @@
 import type { Instant, Prng } from "../ports.ts";
 import { randomInt } from "../prng.ts";
 import type { Member } from "../swim/members.ts";
+import { isNodeName } from "../swim/plausible.ts";
 import type { MemberEventKind } from "./action.ts";
 import type { SerfConfig } from "./config.ts";
 import type { JoinIntent, LeaveIntent, LTime, MemberStatus, SerfMember, Tags } from "./message.ts";
@@ -203,7 +204,10 @@ export class Roster {
   #remember(intent: JoinIntent | LeaveIntent, now: Instant): boolean {
     const known = this.#intents.get(intent.node);
     if (known !== undefined && known.lTime >= intent.lTime) return false;
-    if (known === undefined && this.#intents.size >= this.#init.config.intentsMax) return false;
+    if (known === undefined) {
+      const full = this.#intents.size >= this.#init.config.intentsMax;
+      if (full || !isNodeName(intent.node)) return false;
+    }
     this.#intents.set(intent.node, { kind: intent.kind, lTime: intent.lTime, at: now });
     return true;
   }

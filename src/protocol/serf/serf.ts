@@ -12,7 +12,7 @@ import { Deadlines } from "../deadlines.ts";
 import type { Address, Instant } from "../ports.ts";
 import type { Refusal } from "../swim/membership.ts";
 import type { Message, PeerState } from "../swim/message.ts";
-import { Swim } from "../swim/swim.ts";
+import { Swim, type SwimDelegate } from "../swim/swim.ts";
 import type { MemberEventKind, Question, SerfAction } from "./action.ts";
 import { refuseAlive, refuseMerge } from "./admission.ts";
 import { VERSIONS } from "./config.ts";
@@ -21,15 +21,9 @@ import { Departure } from "./departure.ts";
 import { UserEvents } from "./events.ts";
 import { exchangedState } from "./exchange.ts";
 import type { SerfInit, SerfStats } from "./init.ts";
+import { Intents } from "./intents.ts";
 import { LamportClock } from "./lamport.ts";
-import type {
-  LeaveIntent,
-  LTime,
-  PushPullState,
-  SerfMember,
-  SerfMessage,
-  Tags,
-} from "./message.ts";
+import type { LTime, PushPullState, SerfMember, SerfMessage, Tags } from "./message.ts";
 import { canRelay, Queries } from "./queries.ts";
 import { Queues } from "./queues.ts";
 import { Roster } from "./roster.ts";
@@ -40,8 +34,9 @@ const PRUNE_KEY = "prune:";
 export class Serf {
   readonly #init: SerfInit;
   readonly swim: Swim;
-  readonly #clock = new LamportClock();
-  readonly #queryClock = new LamportClock();
+  readonly #clock = new LamportClock(() => this.#now);
+  readonly #queryClock = new LamportClock(() => this.#now);
+  readonly #intents: Intents;
   readonly #roster: Roster;
   readonly #queries: Queries;
   readonly #events: UserEvents;
@@ -67,7 +62,25 @@ export class Serf {
     });
     this.#coordinates = new Coordinates(prng);
     this.#queues = new Queues(init.swim.retransmitMult, () => this.#roster.size);
-    this.#events = new UserEvents({ config, codec, queue: this.#queues.events, act });
+    const refused = this.#refused.bind(this);
+    const clock = new LamportClock(() => this.#now);
+    this.#events = new UserEvents({
+      config,
+      codec,
+      queue: this.#queues.events,
+      act,
+      clock,
+      refused,
+    });
+    this.#intents = new Intents({
+      name,
+      clock: this.#clock,
+      roster: this.#roster,
+      queue: this.#queues.intents,
+      encode: codec.encode,
+      staying: () => this.#departure.staying,
+      refused,
+    });
     this.#queries = new Queries({
       name,
       address,
@@ -78,6 +91,7 @@ export class Serf {
       codec,
       keys: init.keys,
       act,
+      refused,
       broadcast: (query) => void this.#queues.queries.queue(codec.encode(query)),
       members: () => this.#roster.all(),
       member: (wanted) => this.#roster.get(wanted),
@@ -86,7 +100,6 @@ export class Serf {
       clearDeadline: (key) => this.#deadlines.clear(key),
       relays: (count) => this.#relays(count),
     });
-    const admission = { self: name, codec, refuseMember: init.refuseMember };
     this.swim = new Swim({
       name,
       address,
@@ -96,21 +109,7 @@ export class Serf {
       prng,
       sizeOf: init.sizeOf,
       overheadBytes: init.overheadBytes,
-      delegate: {
-        refuseAlive: (alive) => refuseAlive(admission, alive),
-        refuseMerge: (states) => refuseMerge(admission, states),
-        changed: (change, member, now) => {
-          this.#now = now;
-          if (change === "join") this.#roster.joined(member);
-          else if (change === "leave") this.#roster.gone(member.name, now);
-          else this.#roster.updated(member);
-        },
-        userMessage: (body, _from, now) => this.#userMessage(body, now),
-        broadcasts: (overhead, limit) =>
-          this.#queues.take(overhead, limit).map((body) => ({ kind: "user", body })),
-        ackPayload: () => codec.encodeCoordinate(this.#coordinates.own),
-        pinged: (member, rttMs, payload) => this.#pinged(member.name, rttMs, payload),
-      },
+      delegate: this.#delegate(),
     });
     this.#departure = new Departure({
       config,
@@ -134,31 +133,23 @@ export class Serf {
   /** After a join that the user asked for: tells everybody that we are here on purpose. */
   joined(now: Instant): void {
     this.#now = now;
-    this.#broadcastJoin();
+    this.#intents.announce(now);
   }
 
   /** Leaves: intent, farewell, a moment for both to spread; then the action `left`. */
   leave(now: Instant): void {
     if (!this.#departure.staying) return;
     this.#now = now;
-    const lTime = this.#clock.time();
-    const intent: LeaveIntent = { kind: "leave", lTime, node: this.#init.name, prune: false };
-    this.#clock.increment();
-    this.#roster.leaveIntent(intent, now);
-    const bytes = this.#roster.othersAlive(this.#init.name)
-      ? this.#init.codec.encode(intent)
-      : undefined;
-    this.#departure.start(bytes && this.#queues.intents.queue(bytes), now);
+    this.#departure.start(this.#intents.declare(this.#init.name, false, now), now);
     this.#leaveProgress(now);
   }
 
   /** Before `start`: what a snapshot remembers. Older events and queries are not for us. */
   restore(snapshot: Pick<Snapshot, "clock" | "eventClock" | "queryClock">): void {
-    this.#clock.witness(snapshot.clock);
-    this.#events.clock.witness(snapshot.eventClock);
-    this.#queryClock.witness(snapshot.queryClock);
-    this.#events.ignoreBefore(snapshot.eventClock + 1n);
-    this.#queries.ignoreBefore(snapshot.queryClock + 1n);
+    const { clock, eventClock, queryClock } = snapshot;
+    this.#clock.witness(clock);
+    if (this.#events.clock.witness(eventClock)) this.#events.ignoreBefore(eventClock + 1n);
+    if (this.#queryClock.witness(queryClock)) this.#queries.ignoreBefore(queryClock + 1n);
   }
 
   /** Answers a query that came as an event. @returns why not, or undefined */
@@ -170,12 +161,7 @@ export class Serf {
   /** Declares a failed member as left, or removes it altogether (`prune`). */
   forceLeave(node: string, prune: boolean, now: Instant): void {
     this.#now = now;
-    const lTime = this.#clock.time();
-    this.#clock.increment();
-    const intent: LeaveIntent = { kind: "leave", lTime, node, prune };
-    this.#roster.leaveIntent(intent, now);
-    if (this.#roster.othersAlive(this.#init.name))
-      this.#queues.intents.queue(this.#init.codec.encode(intent));
+    this.#intents.declare(node, prune, now);
   }
 
   updateTags(tags: Tags, now: Instant): void {
@@ -289,6 +275,27 @@ export class Serf {
     };
   }
 
+  /** How SWIM below asks and tells us. */
+  #delegate(): SwimDelegate {
+    const { name, codec, refuseMember } = this.#init;
+    const admission = { self: name, codec, refuseMember };
+    return {
+      refuseAlive: (alive) => refuseAlive(admission, alive),
+      refuseMerge: (states) => refuseMerge(admission, states),
+      changed: (change, member, now) => {
+        this.#now = now;
+        if (change === "join") this.#roster.joined(member);
+        else if (change === "leave") this.#roster.gone(member.name, now);
+        else this.#roster.updated(member);
+      },
+      userMessage: (body, _from, now) => this.#userMessage(body, now),
+      broadcasts: (overhead, limit) =>
+        this.#queues.take(overhead, limit).map((body) => ({ kind: "user", body })),
+      ackPayload: () => codec.encodeCoordinate(this.#coordinates.own),
+      pinged: (member, rttMs, payload) => this.#pinged(member.name, rttMs, payload),
+    };
+  }
+
   #expired(key: string, now: Instant): void {
     const { config } = this.#init;
     if (key.startsWith(PRUNE_KEY)) this.#roster.erase(key.slice(PRUNE_KEY.length));
@@ -318,12 +325,9 @@ export class Serf {
   #message(message: SerfMessage, bytes: Uint8Array, now: Instant): void {
     switch (message.kind) {
       case "join":
-        this.#clock.witness(message.lTime);
-        if (this.#roster.joinIntent(message, now)) this.#queues.intents.queue(bytes);
-        return;
+        return this.#intents.join(message, bytes, now);
       case "leave":
-        if (this.#takeLeave(message, now)) this.#queues.intents.queue(bytes);
-        return;
+        return this.#intents.leave(message, bytes, now);
       case "userEvent":
         this.#events.take(message, bytes);
         return;
@@ -339,53 +343,27 @@ export class Serf {
     }
   }
 
-  /** True: news to pass on. A claim that we leave, while we do not, is answered by a join. */
-  #takeLeave(intent: LeaveIntent, now: Instant): boolean {
-    this.#clock.witness(intent.lTime);
-    const self = this.#roster.get(this.#init.name);
-    if (intent.node !== this.#init.name || !this.#departure.staying) {
-      return this.#roster.leaveIntent(intent, now);
-    }
-    if (self !== undefined && intent.lTime > self.statusLTime) this.#broadcastJoin();
-    return false;
-  }
-
   #mergeState(
     state: PushPullState,
     how: { joining: boolean; ignoreOld: boolean },
     now: Instant,
   ): void {
-    if (state.lTime > 0n) this.#clock.witness(state.lTime - 1n);
-    if (state.eventLTime > 0n) this.#events.clock.witness(state.eventLTime - 1n);
-    if (state.queryLTime > 0n) this.#queryClock.witness(state.queryLTime - 1n);
-    const left = new Set(state.leftMembers);
-    for (const node of left) {
-      const lTime = (state.statusLTimes.get(node) ?? 0n) + 1n;
-      this.#takeLeave({ kind: "leave", lTime, node, prune: false }, now);
-    }
-    let stale = false;
-    for (const [node, lTime] of state.statusLTimes) {
-      if (left.has(node)) continue;
-      this.#clock.witness(lTime);
-      // A newer intent about us than we gave, such as a leave from before a restart: say join.
-      if (node === this.#init.name) stale ||= lTime > (this.#roster.get(node)?.statusLTime ?? 0n);
-      this.#roster.joinIntent({ kind: "join", lTime, node }, now);
-    }
-    if (stale && this.#departure.staying) this.#broadcastJoin();
-    if (how.joining && how.ignoreOld) this.#events.ignoreBefore(state.eventLTime);
+    const { eventLTime, queryLTime } = state;
+    this.#intents.merge(state, now);
+    const events = eventLTime === 0n || this.#events.clock.witness(eventLTime - 1n);
+    const queries = queryLTime === 0n || this.#queryClock.witness(queryLTime - 1n);
+    if (!events || !queries) this.#refused("clock-jump", "");
+    if (events && how.joining && how.ignoreOld) this.#events.ignoreBefore(eventLTime);
     this.#events.merge(state.events);
-  }
-
-  #broadcastJoin(): void {
-    const intent = { kind: "join", lTime: this.#clock.time(), node: this.#init.name } as const;
-    this.#clock.witness(intent.lTime);
-    this.#roster.joinIntent(intent, this.#now);
-    this.#queues.intents.queue(this.#init.codec.encode(intent));
   }
 
   #pinged(node: string, rttMs: number, payload: Uint8Array | null): void {
     const other = this.#init.codec.decodeCoordinate(payload);
     if (other !== undefined) this.#coordinates.update(node, other, rttMs / 1000);
+  }
+
+  #refused(reason: "clock-jump" | "event-limit", node: string): void {
+    this.#actions.push({ kind: "note", note: { what: "implausible", reason, node } });
   }
 
   #emit(kind: MemberEventKind, member: SerfMember): void {

@@ -38,4 +38,10 @@ export type SwimNote =
       readonly claimed: Address;
     }
   | { readonly what: "no-udp"; readonly node: string }
+  /** Refused: no honest node says so. */
+  | {
+      readonly what: "implausible";
+      readonly reason: "bad-name" | "incarnation-jump" | "clock-jump" | "event-limit";
+      readonly node: string;
+    }
   | { readonly what: "not-allowed"; readonly node: string; readonly reason: string };

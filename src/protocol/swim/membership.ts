@@ -12,6 +12,7 @@ import type { SwimConfig } from "./config.ts";
 import { confirmationsWanted, suspicionTimeoutMs } from "./formulas.ts";
 import { isGone, type Member, type MemberRow, type Members, NO_VERSIONS } from "./members.ts";
 import type { Alive, Dead, Message, Suspect } from "./message.ts";
+import { Incarnations, isNodeName } from "./plausible.ts";
 import { Suspicion } from "./suspicion.ts";
 
 export type MemberChange = "join" | "leave" | "update";
@@ -24,6 +25,8 @@ export type Refusal =
   | "conflict"
   | "not-allowed"
   | "table-full"
+  | "bad-name"
+  | "incarnation-jump"
   | "leaving"
   | "not-for-us"
   | "unexpected";
@@ -53,6 +56,7 @@ const U32 = 0x1_0000_0000;
 export class Membership {
   readonly #init: MembershipInit;
   readonly #suspicions = new Map<string, Suspicion>();
+  readonly #incarnations = new Incarnations();
   #incarnation = 0;
   #leaving = false;
   #farewell: BroadcastHandle | undefined;
@@ -82,12 +86,15 @@ export class Membership {
     const aboutSelf = alive.node === name;
     if (aboutSelf && this.#leaving) return "leaving";
     if (!versionsFit(alive.vsn)) return "bad-version";
+    const known = members.get(alive.node);
+    if (known === undefined && !isNodeName(alive.node)) return this.#refuse("bad-name", alive.node);
     const reason = listener.refuseAlive(alive);
     if (reason !== undefined) {
       this.#init.note({ what: "not-allowed", node: alive.node, reason });
       return "not-allowed";
     }
-    const row = members.get(alive.node) ?? this.#insert(alive, now);
+    if (!own && this.#jumps(alive, known, now)) return this.#refuse("incarnation-jump", alive.node);
+    const row = known ?? this.#insert(alive, now);
     if (row === undefined) return "table-full";
     const moved = !sameAddress(row, alive);
     if (moved && !this.#mayMove(row, now)) {
@@ -108,6 +115,7 @@ export class Membership {
     const row = members.get(suspect.node);
     if (row === undefined) return "unknown-member";
     if (suspect.incarnation < row.incarnation) return "stale";
+    if (this.#jumps(suspect, row, now)) return this.#refuse("incarnation-jump", suspect.node);
     const running = this.#suspicions.get(suspect.node);
     if (running !== undefined) {
       if (!running.confirm(suspect.from)) return "stale";
@@ -140,6 +148,7 @@ export class Membership {
     const row = members.get(dead.node);
     if (row === undefined) return "unknown-member";
     if (dead.incarnation < row.incarnation) return "stale";
+    if (this.#jumps(dead, row, now)) return this.#refuse("incarnation-jump", dead.node);
     this.#endSuspicion(dead.node);
     if (isGone(row)) return "stale";
     if (dead.node === name && !this.#leaving) {
@@ -189,6 +198,17 @@ export class Membership {
     const ip = alive.addr ?? new Uint8Array(0);
     const { port, meta } = alive;
     return members.insert(alive.node, { ip, port, meta, versions }, now);
+  }
+
+  /** Does the message claim an incarnation that the member cannot have reached? */
+  #jumps(said: Alive | Suspect | Dead, known: Member | undefined, now: Instant): boolean {
+    const before = known?.incarnation ?? 0;
+    return !this.#incarnations.plausible(said.node, before, said.incarnation, now);
+  }
+
+  #refuse(reason: "bad-name" | "incarnation-jump", node: string): Refusal {
+    this.#init.note({ what: "implausible", reason, node });
+    return reason;
   }
 
   #mayMove(row: MemberRow, now: Instant): boolean {

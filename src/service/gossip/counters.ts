@@ -3,6 +3,8 @@
 export interface GossipCounters {
   readonly packets: TrafficCounters;
   readonly streams: TrafficCounters;
+  /** Messages that came in order, and say what is not to be believed, by reason. */
+  readonly messagesRefused: Map<string, number>;
 }
 
 export interface TrafficCounters {
@@ -33,7 +35,7 @@ export function createGossipCounters(): GossipCounters {
     receivedPlain: 0,
     refused: new Map(),
   });
-  return { packets: traffic(), streams: traffic() };
+  return { packets: traffic(), streams: traffic(), messagesRefused: new Map() };
 }
 
 export function countSent(traffic: TrafficCounters, bytes: Uint8Array, sealed: boolean): void {

@@ -360,7 +360,8 @@ export class Gossip {
   #note(note: SwimNote): void {
     const { level, text, fields, oftenAs } = describeNote(note);
     // What a stranger can cause goes through the summary, what happens to us does not.
-    if (oftenAs !== undefined) this.#refusals.note(oftenAs, text, () => fields);
-    else this.#memberlist[level](text, fields);
+    if (oftenAs === undefined) return this.#memberlist[level](text, fields);
+    countRefusal(this.counters.messagesRefused, oftenAs);
+    this.#refusals.note(oftenAs, text, () => fields);
   }
 }

@@ -12,6 +12,14 @@ export interface DescribedNote {
   readonly oftenAs?: string;
 }
 
+const IMPLAUSIBLE: Readonly<Record<(SwimNote & { what: "implausible" })["reason"], string>> = {
+  "bad-name":
+    "memberlist: ignoring a node whose name is empty, above 255 bytes, or has control characters",
+  "incarnation-jump": "memberlist: ignoring an incarnation that no node can have reached",
+  "clock-jump": "serf: ignoring a Lamport time that no node can have reached",
+  "event-limit": "serf: ignoring an event: it is too large, or there are too many of its time",
+};
+
 export function describeNote(note: SwimNote): DescribedNote {
   switch (note.what) {
     case "suspecting": {
@@ -42,6 +50,10 @@ export function describeNote(note: SwimNote): DescribedNote {
         `memberlist: Was able to connect to ${printable(note.node)} over TCP but UDP probes ` +
         "failed, network may be misconfigured";
       return { level: "warn", text, fields: {} };
+    }
+    case "implausible": {
+      const fields = { node: printable(note.node) };
+      return { level: "warn", text: IMPLAUSIBLE[note.reason], fields, oftenAs: note.reason };
     }
     case "not-allowed": {
       const fields = { node: printable(note.node), reason: printable(note.reason) };
