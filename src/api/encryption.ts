@@ -48,7 +48,14 @@ export async function encryptionReport(context: ApiContext): Promise<JsonObject>
   const { holders, findings } = await asked;
   const answering = new Set(views.flatMap((one) => (one.found.reachable ? [one.member] : [])));
   const lost = cutOff(context, members, (member) => answering.has(member));
+  views.sort((a, b) => (a.member.name < b.member.name ? -1 : 1));
   const own = stillInClear(context);
+  const ownName = `${context.config.name}.${context.config.region}`;
+  // What we say of ourselves we need not see from outside.
+  const rpcInClear = own.some(({ what }) => what === "rpc");
+  const said = ({ member, found }: PeerView): boolean => {
+    return rpcInClear && member.name === ownName && found.tls === undefined;
+  };
   const now = context.nowMs();
   const days = views.flatMap(({ found }) => {
     const certificate = found.tls?.certificate;
@@ -57,10 +64,12 @@ export async function encryptionReport(context: ApiContext): Promise<JsonObject>
   const ownDays = context.tls();
   if (ownDays !== undefined) days.push(daysLeft(ownDays.certificate, now));
   const todo = [
-    ...own.map(({ what, why, fix }) => `${context.config.name}: ${what}: ${why}: ${fix}`),
-    ...views.flatMap(({ member, problems }) =>
-      problems.map(({ what, fix }) => `${printable(member.name)}: ${what}: ${fix}`),
-    ),
+    ...own.map(({ what, why, fix }) => `${ownName}: ${what}: ${why}: ${fix}`),
+    ...views
+      .filter((view) => !said(view))
+      .flatMap(({ member, problems }) =>
+        problems.map(({ what, fix }) => `${printable(member.name)}: ${what}: ${fix}`),
+      ),
     ...[...lost, ...findings].map(({ who, what, fix }) => `${who}: ${what}: ${fix}`),
   ];
   const soonest = days.length === 0 ? null : Math.min(...days);
@@ -70,9 +79,7 @@ export async function encryptionReport(context: ApiContext): Promise<JsonObject>
     soonest_expiry_days: soonest,
     gossip: { ...gossipEncryption(context), members: holders },
     in_clear: own,
-    peers: views
-      .sort((a, b) => (a.member.name < b.member.name ? -1 : 1))
-      .map((view) => peerReport(view, now)),
+    peers: views.map((view) => peerReport(view, now)),
     todo,
   };
 }

@@ -2,8 +2,8 @@
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
-import { parseAnswer, textField } from "./json-read.ts";
-import { CommandError, print } from "./output.ts";
+import { listField, parseAnswer, textField } from "./json-read.ts";
+import { CommandError, print, printError } from "./output.ts";
 
 export async function join(addresses: readonly string[], flags: ApiFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
@@ -26,12 +26,22 @@ export interface ForceLeaveFlags extends ApiFlags {
   readonly prune?: boolean;
 }
 
-/** Silent when it is done, and as in Nomad also when nobody has that name. */
+/** Silent when it is done, as Nomad's; where nobody has that name, stderr has a word on it. */
 export async function forceLeave(node: string, flags: ForceLeaveFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
+  const before = await memberNames(client);
   const prune = flags.prune === true ? "&prune=true" : "";
   const path = `/v1/agent/force-leave?node=${encodeURIComponent(node)}${prune}`;
   await client.ok("PUT", path).catch((error: unknown) => {
     throw new CommandError(`Error force-leaving server ${node}: ${errorText(error)}`);
   });
+  if (before.length === 0 || before.includes(node)) return;
+  const whole = before.find((name) => name.startsWith(`${node}.`));
+  const hint = whole === undefined ? "" : `: did you mean ${whole}?`;
+  printError(`==> WARNING: nothing has changed, no member is called ${node}${hint}`);
+}
+
+async function memberNames(client: ApiClient): Promise<readonly string[]> {
+  const answer = await client.get("/v1/agent/members").catch(() => undefined);
+  return listField(answer, "Members").map((member) => textField(member, "Name"));
 }

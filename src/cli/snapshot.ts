@@ -1,5 +1,5 @@
 /** `nomad operator snapshot`: the servers' state to a file, from a file, and what is in one. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dumpArchive, inspectArchive } from "../agent/offline.ts";
 import { sha256 } from "../host/digest.ts";
 import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
@@ -18,6 +18,11 @@ export interface SaveFlags extends ApiFlags {
 
 export async function saveSnapshot(file: string | undefined, flags: SaveFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
+  const path = file ?? defaultName(new Date());
+  // A backup is never overwritten, and nobody waits for one that cannot be kept.
+  if (existsSync(path)) {
+    throw new CommandError(`Destination file already exists: ${JSON.stringify(path)}`);
+  }
   const { bytes, headers } = await client
     .ok("GET", flags.stale === true ? `${PATH}?stale` : PATH)
     .catch((error: unknown) => {
@@ -28,7 +33,6 @@ export async function saveSnapshot(file: string | undefined, flags: SaveFlags): 
     throw new CommandError("Failed to get a snapshot: its checksum is not the one of the answer");
   }
   await verified("the agent's answer", inspectArchive(bytes));
-  const path = file ?? defaultName(new Date());
   try {
     writeFileAtomic(path, bytes, SECRET_MODE);
   } catch (error) {

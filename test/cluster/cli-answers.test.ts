@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "./agents.ts";
+import { binary, run } from "./agents.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "nomad-test-"));
 const open: Server[] = [];
@@ -173,15 +173,29 @@ describe("server join and force-leave", () => {
       err: "Error joining: failed joining: 1 error occurred:\n\t* no\n",
     });
   });
+  test("force-leave: a name that nobody has is no failure, and said", async () => {
+    const Members = [member("a.eu", "eu", 1)];
+    const { address } = await fake((path) => [200, path.endsWith("members") ? { Members } : ""]);
+    const leave = (name: string) => run(["server", "force-leave", `-address=${address}`, name]);
+    const warning = "==> WARNING: nothing has changed, no member is called ";
+    expect(await leave("a")).toEqual({
+      ...{ code: 0, out: "" },
+      err: `${warning}a: did you mean a.eu?\n`,
+    });
+    expect(await leave("b.eu")).toEqual({ code: 0, out: "", err: `${warning}b.eu\n` });
+  });
   test("force-leave: silent, -prune is passed on, a refusal is said", async () => {
     let answer: Answer = [200, ""];
-    const { address, asked } = await fake(() => answer);
+    const Members = [member("a b.global", "global", 1)];
+    const { address, asked } = await fake((path) => {
+      return path === "/v1/agent/members" ? [200, { Members }] : answer;
+    });
     const leave = (...flags: string[]) => {
       return run(["server", "force-leave", `-address=${address}`, ...flags, "a b.global"]);
     };
     expect(await leave()).toEqual({ code: 0, out: "", err: "" });
     expect(await leave("-prune")).toEqual({ code: 0, out: "", err: "" });
-    expect(asked).toEqual([
+    expect(asked.filter((one) => one.startsWith("PUT"))).toEqual([
       "PUT /v1/agent/force-leave?node=a%20b.global",
       "PUT /v1/agent/force-leave?node=a%20b.global&prune=true",
     ]);
@@ -357,4 +371,31 @@ describe("NOMAD_CAPATH", () => {
       rmSync(file);
     }
   });
+});
+
+test("monitor goes on until Ctrl-C, and that is no failure", async () => {
+  const server = createServer((_incoming, response) => {
+    response.writeHead(200);
+    response.write("a line\n");
+  });
+  open.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const at = server.address();
+  const port = typeof at === "object" && at !== null ? at.port : 0;
+  const child = Bun.spawn([await binary(), "monitor", `-address=http://127.0.0.1:${port}`], {
+    stdout: "pipe",
+  });
+  const { value } = await child.stdout.getReader().read();
+  expect(new TextDecoder().decode(value)).toBe("a line\n");
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(0);
+  server.closeAllConnections();
+});
+
+test("snapshot save never overwrites a file, and asks nobody", async () => {
+  const file = join(directory, "kept.snap");
+  writeFileSync(file, "kept");
+  const { address, asked } = await fake(() => [200, ""]);
+  const { code, err } = await run(["operator", "snapshot", "save", `-address=${address}`, file]);
+  expect([code, err, asked]).toEqual([1, `Destination file already exists: "${file}"\n`, []]);
 });

@@ -253,7 +253,7 @@ test("another region's state is saved by naming it", async () => {
   expect(saved).toMatchObject({ code: 0, err: "" });
   const { meta } = await unpackArchive(new Uint8Array(readFileSync(file)));
   expect(meta.index).toBeLessThan(20);
-  const nowhere = await cli(follower, "operator", "snapshot", "save", "-region=mars", file);
+  const nowhere = await cli(follower, "operator", "snapshot", "save", "-region=mars", `${file}2`);
   expect(nowhere.err).toMatch(/^Failed to get a snapshot: .*500 \(No path to region\)/);
 });
 
