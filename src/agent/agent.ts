@@ -170,7 +170,7 @@ class Parts {
       },
       reload: onReload,
       raft: server?.raft.view(),
-      call: async (method, body, signal) => (server ?? reader).call(method, body, signal),
+      call: async (method, body) => server?.call(method, body) ?? reader.call(method, body),
       streams: server?.streams ?? this.#ownLog(rpc),
     };
   }

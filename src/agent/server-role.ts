@@ -92,7 +92,6 @@ export class ServerRole {
       address: formatAddress({ ip, port: endpoints.advertise.rpc.port }),
       dialer,
       pool,
-      counters: init.rpc,
       prng: this.#prng,
       sink,
       directory: this.#directory,
@@ -220,8 +219,8 @@ export class ServerRole {
   }
 
   /** A call as if it had come to our port. @throws RpcMethodError */
-  async call(method: string, body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    return this.#methods.call(method, body, { names: undefined, signal });
+  async call(method: string, body: Uint8Array): Promise<Uint8Array> {
+    return this.#methods.call(method, body, { names: undefined });
   }
 
   #createGossip(): Gossip {
@@ -268,7 +267,7 @@ export class ServerRole {
       connectionsPerClientMax: limits.rpcMaxConnsPerClient,
       methods: this.#methods,
       streams: this.streams,
-      raft: (stream, malformed) => this.raft.serve(stream, malformed),
+      raft: (stream) => this.raft.serve(stream),
       counters: rpc,
       clock: systemClock,
       log: sink.logger("nomad.rpc"),

@@ -20,18 +20,14 @@ export function readBody({ region, stale }: Asked): Uint8Array {
   return encodeQueryOptions({ Region: region, AllowStale: stale });
 }
 
-/**
- * @param signal aborted when nobody waits for the answer any more
- * @throws ApiError with the code that the error carries, or 500
- */
+/** @throws ApiError with the code that the error carries, or 500 */
 export async function ask(
   context: ApiContext,
   method: string,
   body: Uint8Array,
-  signal?: AbortSignal,
 ): Promise<Uint8Array> {
   try {
-    return await context.call(method, body, signal);
+    return await context.call(method, body);
   } catch (error) {
     const text = errorText(error);
     const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];

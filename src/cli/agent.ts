@@ -1,6 +1,5 @@
 /** `nomad agent`: configuration, banner, signals, and an orderly end. */
 import { type Agent, startAgent } from "../agent/agent.ts";
-import { mergeTrees } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
 import { formatAddress } from "../host/ip.ts";
 import { LogSink } from "../host/log.ts";
@@ -8,7 +7,7 @@ import { VERSION } from "../version.ts";
 import { banner } from "./banner.ts";
 import { type CheckedConfig, checkConfig } from "./check-config.ts";
 import { type DevTls, makeDevTls } from "./dev-tls.ts";
-import { type FlagValues, flagTree } from "./flag-tree.ts";
+import { type FlagValues, flagBlock } from "./flag-block.ts";
 import { parseInChild } from "./hcl-child.ts";
 import { LoadError, type LoadedConfig, loadConfig } from "./load-config.ts";
 import { CommandError, print, printError } from "./output.ts";
@@ -112,7 +111,7 @@ async function loadAndCheck(
   try {
     const loaded = await load();
     const checked = await checkConfig(loaded);
-    for (const warning of loaded.warnings) printError(loaded.render(warning));
+    if (loaded.warnings.length > 0) printError(loaded.render(loaded.warnings));
     return { loaded, checked };
   } catch (error) {
     if (error instanceof LoadError) throw new CommandError(error.text);
@@ -237,7 +236,7 @@ function hasMode(flags: AgentFlags): boolean {
 
 function readConfig(flags: AgentFlags, dev: DevTls | undefined): Promise<LoadedConfig> {
   const devMode = flags.dev === true || flags.devTls === true;
-  const given = mergeTrees(flagTree(dev?.settings ?? {}), flagTree(flagValues(flags)));
+  const given = [flagBlock(dev?.settings ?? {}), flagBlock(flagValues(flags))];
   return loadConfig({ paths: flags.config ?? [], flags: given, devMode, parse: parseInChild });
 }
 

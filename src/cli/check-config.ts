@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Endpoints, resolveEndpoints } from "../config/endpoints.ts";
+import { type EndpointHost, type Endpoints, resolveEndpoints } from "../config/endpoints.ts";
 import { ConfigError, type Problem } from "../config/problem.ts";
 import { lookupHost, machineInterfaces } from "../host/machine.ts";
 import { loadTlsMaterial, type TlsMaterial } from "../tls/material.ts";
@@ -16,13 +16,15 @@ export interface CheckedConfig {
 }
 
 /** @throws LoadError with every mistake */
-export async function checkConfig(loaded: LoadedConfig): Promise<CheckedConfig> {
+export async function checkConfig(
+  loaded: LoadedConfig,
+  machine: EndpointHost = { interfaces: machineInterfaces(), lookup: lookupHost },
+): Promise<CheckedConfig> {
   const { config, render } = loaded;
   const problems: Problem[] = [];
   let endpoints: Endpoints | undefined;
   try {
-    const host = { interfaces: machineInterfaces(), lookup: lookupHost };
-    endpoints = await resolveEndpoints(config, host);
+    endpoints = await resolveEndpoints(config, machine);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     problems.push(...error.problems);
@@ -35,6 +37,6 @@ export async function checkConfig(loaded: LoadedConfig): Promise<CheckedConfig> 
     problems.push(...checked.problems);
     material = checked.material;
   }
-  if (problems.length > 0 || endpoints === undefined) throw new LoadError(problems, render);
+  if (problems.length > 0 || endpoints === undefined) throw new LoadError(render(problems));
   return { endpoints, material };
 }

@@ -11,8 +11,8 @@ export async function configValidate(paths: readonly string[]): Promise<void> {
     );
   }
   try {
-    const loaded = await loadConfig({ paths, flags: new Map(), devMode: false });
-    for (const warning of loaded.warnings) printError(loaded.render(warning));
+    const loaded = await loadConfig({ paths, flags: [], devMode: false });
+    if (loaded.warnings.length > 0) printError(loaded.render(loaded.warnings));
     await checkConfig(loaded);
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;

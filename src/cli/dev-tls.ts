@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
 import type { MadeCertificate } from "../tls/make.ts";
-import type { FlagValues } from "./flag-tree.ts";
+import type { FlagValues } from "./flag-block.ts";
 import { makeKeyText } from "./keygen.ts";
 
 const DAYS = 90;

@@ -10,9 +10,9 @@ import type { Parsed } from "../config/hcl.ts";
 import type { ParserAnswer } from "../config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../config/json.ts";
 import { parseConfig } from "../config/parse.ts";
-import { ConfigError, type Problem, renderProblem } from "../config/problem.ts";
-import { SourceText } from "../config/source-text.ts";
-import { mergeTrees, type Tree } from "../config/tree.ts";
+import { ConfigError, type Problem, renderProblems } from "../config/problem.ts";
+import type { Block } from "../config/section.ts";
+import { decodeText, SourceText } from "../config/source-text.ts";
 import { sha256 } from "../host/digest.ts";
 import { machineName } from "../host/machine.ts";
 import { describeErrno } from "../host/network.ts";
@@ -20,7 +20,8 @@ import { describeErrno } from "../host/network.ts";
 export interface LoadedConfig {
   readonly config: Config;
   readonly warnings: readonly Problem[];
-  readonly render: (problem: Problem) => string;
+  /** Problems as one text, with the lines that they are about. */
+  readonly render: (problems: readonly Problem[]) => string;
 }
 
 type ParseAll = (texts: readonly string[]) => Promise<readonly ParserAnswer[]>;
@@ -29,29 +30,22 @@ export interface LoadRequest {
   /** Files and directories, in order. */
   readonly paths: readonly string[];
   /** What the flags say; wins over files. */
-  readonly flags: Tree;
+  readonly flags: readonly Block[];
   readonly devMode: boolean;
   /** Parses the HCL of all files at once; by default in this process. */
   readonly parse?: ParseAll;
 }
 
-/** Everything that goes wrong while loading; `render` has the lines for the carets. */
+/** Everything that goes wrong while loading. */
 export class LoadError extends Error {
   override readonly name = "LoadError";
   readonly text: string;
 
-  constructor(problems: readonly Problem[], render: (problem: Problem) => string) {
+  /** @param text what the operator reads */
+  constructor(text: string) {
     super("the configuration is not valid");
-    this.text = [...problems].sort(byPlace).map(render).join("\n\n");
+    this.text = text;
   }
-}
-
-/** As one reads the file; what has no place comes last. */
-function byPlace(a: Problem, b: Problem): number {
-  const [left, right] = [a.at, b.at];
-  const lines = (left?.line || Number.MAX_SAFE_INTEGER) - (right?.line || Number.MAX_SAFE_INTEGER);
-  if (left !== undefined && right !== undefined && left.file !== right.file) return 0;
-  return lines === 0 ? (left?.column ?? 0) - (right?.column ?? 0) : lines;
 }
 
 /** @throws LoadError */
@@ -59,55 +53,45 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   const problems: Problem[] = [];
   const files = request.paths.flatMap((path) => listFiles(path, problems));
   const sources = files.flatMap((file) => readSource(file, problems) ?? []);
-  const render = (problem: Problem): string =>
-    renderProblem(problem, (file) => sources.find((one) => one.file === file)?.lines());
-  let tree: Tree = new Map();
-  let unreadable = problems.some((problem) => problem.severity === "error");
-  for (const parsed of await parseSources(sources, request.parse)) {
-    problems.push(...parsed.problems);
-    unreadable ||= !parsed.ok;
-    tree = mergeTrees(tree, parsed.tree);
-  }
-  const { devMode } = request;
+  const lineOf = (file: string, line: number): string | undefined =>
+    sources.find((one) => one.file === file)?.line(line);
+  const render = (some: readonly Problem[]): string => renderProblems(some, lineOf);
+  const blocks: Block[] = [];
+  const parsed = await parseSources(sources, request.parse);
+  parsed.forEach(({ body, problems: found }, i) => {
+    problems.push(...found);
+    const source = sources[i];
+    if (body !== undefined && source !== undefined)
+      blocks.push({ source, body, at: source.whole() });
+  });
+  const { devMode, flags } = request;
   // Without all of the files, what is missing would be reported as mistakes too.
-  if (unreadable) throw new LoadError(problems, render);
+  if (problems.some(({ severity }) => severity === "error")) throw new LoadError(render(problems));
   try {
-    const { config, warnings } = parseConfig(mergeTrees(tree, request.flags), {
-      devMode,
-      files,
-      host: { hostname: machineName(), sha256 },
-      problems,
-    });
+    const host = { hostname: machineName(), sha256 };
+    const options = { devMode, files, host, problems };
+    const { config, warnings } = parseConfig([...blocks, ...flags], options);
     return { config, warnings, render };
   } catch (error) {
-    if (error instanceof ConfigError) throw new LoadError(error.problems, render);
+    if (error instanceof ConfigError) throw new LoadError(render(error.problems));
     throw error;
   }
 }
 
-/** In order. What the HCL parser will be asked is asked beforehand, for all files at once. */
+/** In order; the HCL parser is asked once for all files. */
 async function parseSources(
   sources: readonly SourceText[],
   parse: ParseAll = parseHere,
 ): Promise<readonly Parsed[]> {
-  const isJson = ({ text }: SourceText): boolean => looksLikeJson(text);
-  if (sources.every(isJson)) return sources.map(parseJson);
-  const { parseHcl } = await import("../config/hcl.ts");
-  const texts = new Set<string>();
-  for (const source of sources.filter((one) => !isJson(one))) {
-    parseHcl(source, (text) => {
-      texts.add(text);
-      return { json: undefined, error: "" };
-    });
-  }
-  const answers = await parse([...texts]);
-  const known = new Map([...texts].map((text, i) => [text, answers[i]]));
-  const answerTo = (text: string): ParserAnswer => {
-    const answer = known.get(text);
-    if (answer === undefined) throw new Error("the parser was asked what nobody foresaw");
-    return answer;
-  };
-  return sources.map((one) => (isJson(one) ? parseJson(one) : parseHcl(one, answerTo)));
+  if (sources.every(({ text }) => looksLikeJson(text))) return sources.map(parseJson);
+  const { readHcl } = await import("../config/hcl.ts");
+  const read = sources.map((one) => (looksLikeJson(one.text) ? parseJson(one) : readHcl(one)));
+  const texts = read.flatMap((one) => ("text" in one ? [one.text] : []));
+  const answers = [...(texts.length === 0 ? [] : await parse(texts))];
+  return read.map((one) => {
+    if (!("text" in one)) return one;
+    return one.finish(answers.shift() ?? { json: undefined, error: "" });
+  });
 }
 
 const parseHere: ParseAll = async (texts) => {
@@ -117,7 +101,12 @@ const parseHere: ParseAll = async (texts) => {
 
 function readSource(file: string, problems: Problem[]): SourceText | undefined {
   try {
-    return new SourceText(file, readFileSync(file, "utf8"));
+    const { text, fault } = decodeText(readFileSync(file));
+    const source = new SourceText(file, text);
+    if (fault === undefined) return source;
+    const { message, at, length } = fault;
+    problems.push({ severity: "error", message, at: source.at(at, length) });
+    return undefined;
   } catch (error) {
     const why = describeErrno(error);
     const at = { file, line: 0, column: 0, length: 1 };

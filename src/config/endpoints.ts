@@ -117,7 +117,9 @@ class Resolver {
     }
     const everywhere = Uint8Array.of(127, 0, 0, 1);
     const isDefaultLoopback = bound.ip.every((byte, i) => byte === everywhere[i]);
-    if (isDefaultLoopback && isLoopback(bound.ip) && !this.#config.devMode) {
+    // Who left it empty meant to advertise something; who left it out may have all on one machine.
+    const wasMeant = this.#config.advertise[kind] !== undefined;
+    if ((isDefaultLoopback || wasMeant) && isLoopback(bound.ip) && !this.#config.devMode) {
       this.fail(
         `advertise.${kind}`,
         "Defaulting advertise to localhost is unsafe, please set advertise manually",

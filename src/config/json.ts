@@ -1,125 +1,217 @@
 /**
- * JSON configuration: JSON.parse says what it means; a scanner says where keys stand and where a
- * mistake is, since JSON.parse gives no position.
+ * JSON configuration to its outline, as HCL 1 reads JSON: a list of objects says the same as that
+ * many blocks, a key may be there several times, and a comma may stand behind the last of anything.
  *
  * @module
  */
-import type { Parsed } from "./hcl.ts";
-import type { Position } from "./problem.ts";
+import { type Parsed, refused } from "./hcl.ts";
+import {
+  type Body,
+  DEPTH_MAX,
+  type Fault,
+  type Item,
+  isFault,
+  type Key,
+  type Node,
+} from "./outline.ts";
 import type { SourceText } from "./source-text.ts";
-import { isObject, treeFromJson } from "./tree.ts";
 
 export function looksLikeJson(text: string): boolean {
-  return text
-    .trimStart()
-    .replace(/^\uFEFF/, "")
-    .startsWith("{");
+  return /^\uFEFF?\s*\{/.test(text);
 }
 
 export function parseJson(source: SourceText): Parsed {
-  const scanner = new JsonScanner(source.text);
-  scanner.scan();
-  let json: unknown;
-  try {
-    json = JSON.parse(source.text.replace(/^\uFEFF/, ""));
-  } catch {
-    const { at, expected } = scanner.mistake ?? { at: 0, expected: "JSON" };
-    const found = source.text.slice(at, at + 1);
-    const what = found === "" ? "the end of the file" : JSON.stringify(found);
-    const message = `invalid JSON: expected ${expected}, found ${what}`;
-    const help = expected.startsWith("a key") ? "is there a comma too many above?" : undefined;
-    const problem = { severity: "error", message, at: source.at(at), help } as const;
-    return { ok: false, tree: new Map(), problems: [problem] };
-  }
-  if (!isObject(json)) return { ok: true, tree: new Map(), problems: [] };
-  const positionOf = (path: readonly string[]): { key: Position; value: Position } => {
-    const one = scanner.keys.get(path.join("\0"));
-    if (one === undefined) return { key: source.whole(), value: source.whole() };
-    const key = source.at(one.keyAt, (path.at(-1)?.length ?? 0) + 2);
-    return { key, value: source.at(one.valueAt, one.valueLength) };
-  };
-  return { ok: true, tree: treeFromJson(json, positionOf), problems: [] };
+  const read = new JsonReader(source.text).read();
+  return isFault(read) ? refused(source, read) : { body: read, problems: [] };
 }
 
-const DEPTH_MAX = 128;
+type Place = "key" | "value" | "behind";
 
-class JsonScanner {
-  readonly keys = new Map<string, { keyAt: number; valueAt: number; valueLength: number }>();
-  mistake: { at: number; expected: string } | undefined;
+/** An object or a list that is being read. */
+class Open {
+  readonly at: number;
+  readonly isObject: boolean;
+  readonly items: Item[] = [];
+  readonly nodes: Node[] = [];
+  /** Of the value that comes next. */
+  key: Key | undefined;
+
+  constructor(at: number, isObject: boolean) {
+    this.at = at;
+    this.isObject = isObject;
+  }
+
+  add(node: Node): void {
+    if (!this.isObject) {
+      this.nodes.push(node);
+      return;
+    }
+    const keys = this.key === undefined ? [] : [this.key];
+    for (const value of blocksOf(node) ?? [node]) this.items.push({ keys, value });
+  }
+
+  close(end: number): Node {
+    const { at, items, nodes } = this;
+    const span = { at, length: end - at };
+    return this.isObject ? { kind: "body", items, ...span } : { kind: "list", nodes, ...span };
+  }
+}
+
+/** The blocks that a list of objects stands for. */
+function blocksOf(node: Node): readonly Body[] | undefined {
+  if (node.kind !== "list" || node.nodes.length === 0) return undefined;
+  const bodies = node.nodes.flatMap((one) => (one.kind === "body" ? [one] : []));
+  return bodies.length === node.nodes.length ? bodies : undefined;
+}
+
+const BLANK = /[\s\uFEFF]*/y;
+const STRING = /"(?:[^"\\\n]|\\[^\n])*"/y;
+const ESCAPE = /\\(?:u([\da-fA-F]{4})|(.))/g;
+const NO_ESCAPE = /\\(?!["\\/bfnrt]|u[\da-fA-F]{4})/;
+const ESCAPED: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+const LITERAL = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|(?:true|false|null)\b/y;
+
+function unescapeOne(_all: string, code: string | undefined, char: string | undefined): string {
+  if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16));
+  return ESCAPED[char ?? ""] ?? char ?? "";
+}
+
+class JsonReader {
   readonly #text: string;
+  /** With a stack of its own: nesting is as deep as the operator makes it. */
+  readonly #open: Open[] = [];
   #at = 0;
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  scan(): void {
-    this.#value([]);
-    this.#blank();
-    if (this.#at < this.#text.length) this.#wrong("the end of the file");
+  read(): Body | Fault {
+    let place: Place = "value";
+    for (;;) {
+      this.#match(BLANK);
+      const inside = this.#open.at(-1);
+      const next = this.#step(place, inside);
+      if (typeof next === "object") return next;
+      place = next;
+    }
   }
 
-  #value(path: readonly string[]): void {
-    this.#blank();
+  #step(place: Place, inside: Open | undefined): Place | Body | Fault {
     const char = this.#text[this.#at];
-    if (path.length > DEPTH_MAX) return this.#wrong("fewer levels");
-    if (char === "{") return this.#object(path);
-    if (char === "[") return this.#list(path);
-    const literal = /(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null)/y;
-    literal.lastIndex = this.#at;
-    const match = literal.exec(this.#text);
-    if (match === null) return this.#wrong("a value");
+    if (inside !== undefined && char === (inside.isObject ? "}" : "]") && !this.#hangs(inside)) {
+      return this.#close(inside);
+    }
+    switch (place) {
+      case "key":
+        return this.#key(inside);
+      case "behind":
+        if (char !== ",")
+          return this.#wrong(inside?.isObject === true ? '"," or "}"' : '"," or "]"');
+        this.#at += 1;
+        return inside?.isObject === true ? "key" : "value";
+      case "value":
+        return this.#value(inside);
+    }
+  }
+
+  /** A key without its value. */
+  #hangs(inside: Open): boolean {
+    return inside.key !== undefined;
+  }
+
+  #close(inside: Open): Place | Body | Fault {
+    this.#at += 1;
+    this.#open.pop();
+    const node = inside.close(this.#at);
+    const outer = this.#open.at(-1);
+    if (outer !== undefined) return this.#add(outer, node);
+    this.#match(BLANK);
+    if (this.#at < this.#text.length) return this.#wrong("the end of the file");
+    return node.kind === "body" ? node : this.#wrong("an object");
+  }
+
+  #add(outer: Open, node: Node): Place {
+    outer.add(node);
+    outer.key = undefined;
+    return "behind";
+  }
+
+  #key(inside: Open | undefined): Place | Fault {
+    const at = this.#at;
+    const text = this.#string();
+    if (text === undefined) return this.#wrong("a key in double quotes");
+    if (typeof text === "object") return text;
+    const length = this.#at - at;
+    this.#match(BLANK);
+    if (this.#text[this.#at] !== ":") return this.#wrong('":"');
+    this.#at += 1;
+    if (inside !== undefined) inside.key = { text, at, length };
+    return "value";
+  }
+
+  #value(inside: Open | undefined): Place | Fault {
+    const at = this.#at;
+    const char = this.#text[at];
+    if (char === "{" || (char === "[" && inside !== undefined)) {
+      this.#at += 1;
+      this.#open.push(new Open(at, char === "{"));
+      if (this.#open.length <= DEPTH_MAX) return char === "{" ? "key" : "value";
+      return { at, length: 1, message: `nested more than ${DEPTH_MAX} levels deep` };
+    }
+    if (inside === undefined) return this.#wrong("an object");
+    const interpolationAt = undefined;
+    const text = this.#string();
+    if (typeof text === "object") return text;
+    if (text !== undefined) {
+      const length = this.#at - at;
+      return this.#add(inside, { kind: "scalar", type: "text", text, at, length, interpolationAt });
+    }
+    const literal = this.#match(LITERAL);
+    if (literal === undefined || literal === "") return this.#wrong("a value");
+    const span = { at, length: literal.length, interpolationAt };
+    // To HCL 1 it is an empty text.
+    if (literal === "null")
+      return this.#add(inside, { kind: "scalar", type: "text", text: "", ...span });
+    const type = literal === "true" || literal === "false" ? "bool" : "number";
+    return this.#add(inside, { kind: "scalar", type, text: literal, ...span });
+  }
+
+  #string(): string | undefined | Fault {
+    const at = this.#at;
+    if (this.#text[at] !== '"') return undefined;
+    const quoted = this.#match(STRING);
+    if (quoted === undefined) {
+      const message = "a string without an end: its closing quote is missing on this line";
+      return { at, length: 1, message };
+    }
+    const inner = quoted.slice(1, -1);
+    if (!inner.includes("\\")) return inner;
+    const wrong = NO_ESCAPE.exec(inner.replaceAll("\\\\", "  "));
+    if (wrong === null) return inner.replaceAll(ESCAPE, unescapeOne);
+    const message = "a backslash begins an escape, and there is no such escape";
+    return { at: at + 1 + wrong.index, length: 2, message, help: "write \\\\ for a backslash" };
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#text);
+    if (match === null) return undefined;
     this.#at += match[0].length;
+    return match[0];
   }
 
-  #object(path: readonly string[]): void {
-    this.#at += 1;
-    this.#blank();
-    if (this.#take("}")) return;
-    while (this.mistake === undefined) {
-      this.#blank();
-      const keyAt = this.#at;
-      const text = /"(?:[^"\\]|\\.)*"/y;
-      text.lastIndex = keyAt;
-      const match = text.exec(this.#text);
-      if (match === null) return this.#wrong("a key in double quotes");
-      this.#at += match[0].length;
-      this.#blank();
-      if (!this.#take(":")) return this.#wrong('":"');
-      this.#blank();
-      const valueAt = this.#at;
-      const here = [...path, match[0].slice(1, -1)];
-      this.#value(here);
-      this.keys.set(here.join("\0"), { keyAt, valueAt, valueLength: this.#at - valueAt });
-      this.#blank();
-      if (this.#take("}")) return;
-      if (!this.#take(",")) return this.#wrong('"," or "}"');
-    }
-  }
-
-  #list(path: readonly string[]): void {
-    this.#at += 1;
-    this.#blank();
-    if (this.#take("]")) return;
-    for (let i = 0; this.mistake === undefined; i++) {
-      this.#value([...path, String(i)]);
-      this.#blank();
-      if (this.#take("]")) return;
-      if (!this.#take(",")) return this.#wrong('"," or "]"');
-    }
-  }
-
-  #take(char: string): boolean {
-    if (this.#text[this.#at] !== char) return false;
-    this.#at += 1;
-    return true;
-  }
-
-  #blank(): void {
-    while (/[\s\uFEFF]/.test(this.#text[this.#at] ?? "x")) this.#at += 1;
-  }
-
-  #wrong(expected: string): void {
-    this.mistake ??= { at: this.#at, expected };
+  /** What is said never repeats what was written: it may be a secret without its quotes. */
+  #wrong(expected: string): Fault {
+    const found = this.#text[this.#at];
+    const signs = '{}[]:,"';
+    const what =
+      found === undefined
+        ? "the end of the file"
+        : signs.includes(found)
+          ? `'${found}'`
+          : "something else";
+    const message = `invalid JSON: expected ${expected}, found ${what}`;
+    return { at: this.#at, length: 1, message };
   }
 }

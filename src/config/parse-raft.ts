@@ -7,17 +7,23 @@ const COUNT_MAX = 2 ** 32 - 1;
 /** They count for a new cluster only: later it is the servers' common state that counts. */
 export function readAutopilot(section: Section): AutopilotSettings {
   const settings = {
-    cleanupDeadServers: section.bool("cleanup_dead_servers") ?? true,
+    cleanupDeadServers: section.ownBool("cleanup_dead_servers") ?? true,
     lastContactThresholdMs: section.durationMs("last_contact_threshold") ?? 200,
-    maxTrailingLogs: section.int("max_trailing_logs", 0, COUNT_MAX) ?? 250,
-    minQuorum: section.int("min_quorum", 0, COUNT_MAX) ?? 0,
+    maxTrailingLogs: count(section, "max_trailing_logs") ?? 250,
+    minQuorum: count(section, "min_quorum") ?? 0,
     serverStabilizationTimeMs: section.durationMs("server_stabilization_time") ?? 10_000,
-    enableRedundancyZones: section.bool("enable_redundancy_zones") ?? false,
-    disableUpgradeMigration: section.bool("disable_upgrade_migration") ?? false,
-    enableCustomUpgrades: section.bool("enable_custom_upgrades") ?? false,
+    enableRedundancyZones: section.ownBool("enable_redundancy_zones") ?? false,
+    disableUpgradeMigration: section.ownBool("disable_upgrade_migration") ?? false,
+    enableCustomUpgrades: section.ownBool("enable_custom_upgrades") ?? false,
   };
   section.finish();
   return settings;
+}
+
+/** A negative number is the largest there is: Nomad converts it to one without a sign. */
+function count(section: Section, key: string): number | undefined {
+  const value = section.int(key, Number.MIN_SAFE_INTEGER, COUNT_MAX);
+  return value !== undefined && value < 0 ? COUNT_MAX : value;
 }
 
 /** Keys of the server block. */
@@ -25,7 +31,7 @@ export function readHeartbeat(section: Section): HeartbeatConfig {
   return {
     graceMs: section.durationMs("heartbeat_grace") ?? 10_000,
     minTtlMs: section.durationMs("min_heartbeat_ttl") ?? 10_000,
-    maxPerSecond: section.number("max_heartbeats_per_second", 0.001, COUNT_MAX) ?? 50,
+    maxPerSecond: section.number("max_heartbeats_per_second") ?? 50,
     failoverTtlMs: section.durationMs("failover_heartbeat_ttl") ?? 300_000,
   };
 }

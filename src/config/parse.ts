@@ -8,9 +8,7 @@ import { type GossipKey, isKeyFault, parseKey } from "../secret/key.ts";
 import { SUITE_NAMES } from "./cipher-suites.ts";
 import {
   type AddressTexts,
-  type ClientConfig,
   type Config,
-  type JoinConfig,
   type LimitsConfig,
   type PortsConfig,
   type ServerConfig,
@@ -18,12 +16,13 @@ import {
   TLS_VERSIONS,
   type TlsConfig,
 } from "./config.ts";
-import { IGNORED_CLIENT, IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
+import { IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
+import { readClient, readDirectory, readJoin } from "./parse-client.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
 import { ConfigError, type Problem } from "./problem.ts";
-import { Section } from "./section.ts";
+import { Report } from "./report.ts";
+import { type Block, Section } from "./section.ts";
 import { nearest } from "./suggest.ts";
-import type { Tree } from "./tree.ts";
 
 /** What only the machine knows. */
 export interface ParseHost {
@@ -43,30 +42,54 @@ const COUNT_MAX = 0x7fff_ffff;
 const PORT_MAX = 65_535;
 /** One byte gives its length in every packet. */
 const LABEL_BYTES_MAX = 255;
-const EXPECT_MAX = 1000;
-const RETRY_INTERVAL_MS = 30_000;
 /** Connections that streaming calls always keep, plus the least that is useful. */
 const RPC_CONNS_MIN = 26;
 
-/** @throws ConfigError with every mistake */
+/** Blocks of which a file may have several: they count as one. */
+const REPEATABLE = ["client", "server", "telemetry", "plugin", "keyring", "consul", "vault"];
+/** Keys that Nomad drops silently where they do not belong, and where that is. */
+const MISPLACED_TOP = {
+  options: "client",
+  meta: "client",
+  chroot_env: "client",
+  servers: "client",
+  template: "client",
+  server_join: "server",
+  enabled_schedulers: "server",
+  start_join: "server",
+  retry_join: "server",
+  datadog_tags: "telemetry",
+  license: "reporting",
+  service_identity: "consul",
+  task_identity: "consul",
+  default_identity: "vault",
+};
+const MISPLACED_SERVER = { preemption_config: "server.default_scheduler_config" };
+
+/**
+ * @param files what every file has, in order; the flags are the last one
+ * @throws ConfigError with every mistake
+ */
 export function parseConfig(
-  tree: Tree,
+  files: readonly Block[],
   options: ParseOptions,
 ): { readonly config: Config; readonly warnings: readonly Problem[] } {
-  const problems: Problem[] = [...options.problems];
-  const top = new Section(tree, "", problems);
+  const report = new Report(options.problems);
+  const layers = files.map((file) => [file]);
+  const rules = { once: true, repeatable: REPEATABLE, misplaced: MISPLACED_TOP };
+  const top = new Section(layers, "", report, rules);
   const { devMode } = options;
-  const ignored: string[] = [];
-  const server = readServer(top.block("server"), options, problems, ignored);
-  const client = readClient(top.block("client"), ignored);
+  const inServer = { once: true, misplaced: MISPLACED_SERVER };
+  const server = readServer(top.block("server", inServer), options);
+  const { client, hasPaths } = readClient(top);
   const config: Config = {
     region: cleanName(top, "region", "global", /\0/),
     datacenter: cleanName(top, "datacenter", "dc1", /[\0*]/),
     name: top.text("name") ?? options.host.hostname,
-    dataDir: top.text("data_dir") ?? "",
+    dataDir: readDirectory(top, "data_dir") ?? "",
     bindAddr: top.text("bind_addr") ?? (devMode ? "127.0.0.1" : "0.0.0.0"),
     addresses: readAddresses(top.block("addresses")),
-    advertise: readAddresses(top.block("advertise")),
+    advertise: readAdvertise(top.block("advertise")),
     ports: readPorts(top.block("ports")),
     logLevel: top.word("log_level", LOG_LEVELS) ?? (devMode ? "DEBUG" : "INFO"),
     logJson: top.bool("log_json") ?? false,
@@ -78,27 +101,24 @@ export function parseConfig(
     server: devMode ? { ...server, enabled: true } : server,
     client,
     autopilot: readAutopilot(top.block("autopilot")),
-    tls: readTls(top.block("tls"), problems),
-    limits: readLimits(top.block("limits")),
-    telemetry: readTelemetry(top.block("telemetry"), ignored),
+    tls: readTls(top.block("tls")),
+    limits: readLimits(top.block("limits", { once: false })),
+    telemetry: readTelemetry(top.block("telemetry")),
     devMode,
     files: options.files,
   };
-  ignored.push(...top.ignore(IGNORED_TOP));
+  const pluginDir = readDirectory(top, "plugin_dir");
+  checkWhole(config, top, hasPaths && pluginDir !== undefined, report);
+  top.ignore(IGNORED_TOP);
   top.finish();
-  checkWhole(config, top, problems);
+  report.finish();
+  const { problems } = report;
   if (problems.some((problem) => problem.severity === "error")) throw new ConfigError(problems);
-  return { config, warnings: [...problems, ...ignoredWarning(ignored)] };
-}
-
-function ignoredWarning(ignored: readonly string[]): Problem[] {
-  if (ignored.length === 0) return [];
-  const message = `these keys of Nomad's have no effect in this agent: ${ignored.join(", ")}`;
-  return [{ severity: "warning", message, at: undefined }];
+  return { config, warnings: problems };
 }
 
 function cleanName(section: Section, key: string, fallback: string, forbidden: RegExp): string {
-  const text = section.text(key) || fallback;
+  const text = section.text(key) ?? fallback;
   if (forbidden.test(text)) section.mistake(key, "contains invalid characters (null or '*')");
   return text;
 }
@@ -113,18 +133,25 @@ function readAddresses(section: Section): AddressTexts {
   return texts;
 }
 
+/** An empty text is kept: somebody meant to advertise something there. */
+function readAdvertise(section: Section): AddressTexts {
+  const { http, rpc, serf } = readAddresses(section);
+  const empty = (key: string): string | undefined => (section.has(key) ? "" : undefined);
+  return { http: http ?? empty("http"), rpc: rpc ?? empty("rpc"), serf: serf ?? empty("serf") };
+}
+
 function readPorts(section: Section): PortsConfig {
   const ports = {
-    http: section.int("http", 0, PORT_MAX) ?? 4646,
-    rpc: section.int("rpc", 0, PORT_MAX) ?? 4647,
-    serf: section.int("serf", 0, PORT_MAX) ?? 4648,
+    http: section.int("http", 1, PORT_MAX) ?? 4646,
+    rpc: section.int("rpc", 1, PORT_MAX) ?? 4647,
+    serf: section.int("serf", 1, PORT_MAX) ?? 4648,
   };
   for (const [one, other] of [
     ["rpc", "http"],
     ["serf", "http"],
     ["serf", "rpc"],
   ] as const) {
-    if (ports[one] !== 0 && ports[one] === ports[other]) {
+    if (ports[one] === ports[other]) {
       section.mistake(one, `port ${ports[one]} is also ports.${other}: each needs one of its own`);
     }
   }
@@ -132,28 +159,25 @@ function readPorts(section: Section): PortsConfig {
   return ports;
 }
 
-function readServer(
-  section: Section,
-  options: ParseOptions,
-  problems: Problem[],
-  ignored: string[],
-): ServerConfig {
+function readServer(section: Section, options: ParseOptions): ServerConfig {
+  const encrypt = readKey(section, options.host);
+  const expect = section.int("bootstrap_expect", Number.MIN_SAFE_INTEGER, COUNT_MAX);
   const server: ServerConfig = {
     enabled: section.bool("enabled") ?? false,
-    bootstrapExpect: section.int("bootstrap_expect", 0, EXPECT_MAX) ?? (options.devMode ? 1 : 0),
-    encrypt: readKey(section, options.host),
-    encryptAt: section.has("encrypt") ? section.position("encrypt") : undefined,
-    encryptVerifyIncoming: section.bool("encrypt_verify_incoming") ?? true,
-    encryptVerifyOutgoing: section.bool("encrypt_verify_outgoing") ?? true,
+    bootstrapExpect: expect === undefined ? (options.devMode ? 1 : 0) : Math.max(0, expect),
+    encrypt,
+    encryptAt: encrypt === undefined ? undefined : section.position("encrypt"),
+    encryptVerifyIncoming: section.ownBool("encrypt_verify_incoming") ?? true,
+    encryptVerifyOutgoing: section.ownBool("encrypt_verify_outgoing") ?? true,
     gossipLabel: readLabel(section),
-    join: readJoin(section, problems),
+    join: readJoin(section),
     rejoinAfterLeave: section.bool("rejoin_after_leave") ?? false,
     nonVoting: section.bool("non_voting_server") ?? false,
     redundancyZone: section.text("redundancy_zone") ?? "",
     upgradeVersion: section.text("upgrade_version") ?? "",
     raftMultiplier: section.int("raft_multiplier", 1, 10) ?? 1,
-    raftSnapshotThreshold: section.int("raft_snapshot_threshold", 1, COUNT_MAX) ?? 8192,
-    raftTrailingLogs: section.int("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,
+    raftSnapshotThreshold: section.ownInt("raft_snapshot_threshold", 1, COUNT_MAX) ?? 8192,
+    raftTrailingLogs: section.ownInt("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,
     heartbeat: readHeartbeat(section),
     dataDir: section.text("data_dir"),
   };
@@ -163,14 +187,15 @@ function readServer(
       "agents with these settings refuse each other";
     section.mistake("encrypt_verify_outgoing", message, "set encrypt_verify_incoming = false too");
   }
-  ignored.push(...section.ignore(IGNORED_SERVER));
+  section.ignore(IGNORED_SERVER);
   section.finish();
   return server;
 }
 
 function readKey(section: Section, host: ParseHost): GossipKey | undefined {
-  const text = section.text("encrypt");
-  if (text === undefined || text === "") return undefined;
+  // Go's base64 passes over the ends of lines.
+  const text = section.text("encrypt")?.replaceAll(/[\r\n]/g, "");
+  if (text === undefined) return undefined;
   const key = parseKey(text, host.sha256);
   if (!isKeyFault(key)) return key;
   const help = "make a good one with `nomad keygen` (or `nomad keygen -bytes=32` for AES-256)";
@@ -195,59 +220,7 @@ function readLabel(section: Section): string {
   return "";
 }
 
-/** `server_join { }`, or the older keys beside it; not both. */
-function readJoin(section: Section, problems: Problem[]): JoinConfig {
-  const block = section.block("server_join");
-  const read = (from: Section): { [Key in keyof JoinConfig]: JoinConfig[Key] | undefined } => ({
-    startJoin: from.texts("start_join"),
-    retryJoin: from.texts("retry_join"),
-    retryIntervalMs: from.durationMs("retry_interval"),
-    retryMax: from.int("retry_max", 0, Number.MAX_SAFE_INTEGER),
-  });
-  const [inner, outer] = [read(block), read(section)];
-  block.finish();
-  for (const key of ["start_join", "retry_join", "retry_interval", "retry_max"]) {
-    if (block.at === undefined || !section.has(key)) continue;
-    const message = `server_join and ${key} cannot both be defined; prefer setting the server_join block`;
-    problems.push({ severity: "error", message, at: section.position(key) });
-  }
-  if (block.has("start_join") && block.has("retry_join")) {
-    const message = "retry_join and start_join cannot both be defined";
-    problems.push({ severity: "error", message, at: block.position("retry_join") });
-  }
-  return {
-    startJoin: inner.startJoin ?? outer.startJoin ?? [],
-    retryJoin: inner.retryJoin ?? outer.retryJoin ?? [],
-    retryIntervalMs: inner.retryIntervalMs ?? outer.retryIntervalMs ?? RETRY_INTERVAL_MS,
-    retryMax: inner.retryMax ?? outer.retryMax ?? 0,
-  };
-}
-
-function readClient(section: Section, ignored: string[]): ClientConfig {
-  const block = section.block("server_join");
-  if (block.has("start_join")) {
-    block.mistake("start_join", "is not supported for Nomad clients", "use retry_join");
-  }
-  const client: ClientConfig = {
-    enabled: section.bool("enabled") ?? false,
-    servers: section.texts("servers") ?? [],
-    join: {
-      startJoin: [],
-      retryJoin: block.texts("retry_join") ?? [],
-      retryIntervalMs: block.durationMs("retry_interval") ?? RETRY_INTERVAL_MS,
-      retryMax: block.int("retry_max", 0, Number.MAX_SAFE_INTEGER) ?? 0,
-    },
-    nodeClass: section.text("node_class") ?? "",
-    nodePool: section.text("node_pool") ?? "default",
-    meta: section.textMap("meta") ?? {},
-  };
-  block.finish();
-  ignored.push(...section.ignore(IGNORED_CLIENT));
-  section.finish();
-  return client;
-}
-
-function readTls(section: Section, problems: Problem[]): TlsConfig {
+function readTls(section: Section): TlsConfig {
   const suites = (section.text("tls_cipher_suites") ?? "")
     .split(",")
     .map((name) => name.trim())
@@ -260,10 +233,8 @@ function readTls(section: Section, problems: Problem[]): TlsConfig {
     section.mistake("tls_cipher_suites", `unsupported TLS cipher "${name}"`, help);
   }
   if (section.has("tls_prefer_server_cipher_suites")) {
-    const message =
-      "tls.tls_prefer_server_cipher_suites was removed in Nomad 1.9: it has no effect";
-    const at = section.position("tls_prefer_server_cipher_suites");
-    problems.push({ severity: "warning", message, at });
+    const key = "tls_prefer_server_cipher_suites";
+    section.mistake(key, "was removed in Nomad 1.9, which refuses it", "take it out");
   }
   const tls: TlsConfig = {
     http: section.bool("http") ?? false,
@@ -290,17 +261,17 @@ function readTls(section: Section, problems: Problem[]): TlsConfig {
 
 function readLimits(section: Section): LimitsConfig {
   const timeout = (key: string): number => {
-    const ms = section.durationMs(key);
+    const ms = section.durationMs(key, true);
     if (ms !== undefined && ms < 0) section.mistake(key, "must be >= 0");
     return ms ?? 5000;
   };
-  const rpcConns = section.int("rpc_max_conns_per_client", 0, 1_000_000) ?? 100;
+  const rpcConns = section.ownInt("rpc_max_conns_per_client", 0, COUNT_MAX) ?? 100;
   if (rpcConns !== 0 && rpcConns < RPC_CONNS_MIN) {
     section.mistake("rpc_max_conns_per_client", `must be 0 (no limit) or > 25, found ${rpcConns}`);
   }
   const limits = {
     httpsHandshakeTimeoutMs: timeout("https_handshake_timeout"),
-    httpMaxConnsPerClient: section.int("http_max_conns_per_client", 0, 1_000_000) ?? 100,
+    httpMaxConnsPerClient: section.ownInt("http_max_conns_per_client", 0, COUNT_MAX) ?? 100,
     rpcHandshakeTimeoutMs: timeout("rpc_handshake_timeout"),
     rpcMaxConnsPerClient: rpcConns,
   };
@@ -308,38 +279,47 @@ function readLimits(section: Section): LimitsConfig {
   return limits;
 }
 
-function readTelemetry(section: Section, ignored: string[]): TelemetryConfig {
+function readTelemetry(section: Section): TelemetryConfig {
   const telemetry = {
     collectionIntervalMs: section.durationMs("collection_interval") ?? 1000,
-    prometheusMetrics: section.bool("prometheus_metrics") ?? true,
+    prometheusMetrics: section.ownBool("prometheus_metrics") ?? true,
     disableHostname: section.bool("disable_hostname") ?? false,
   };
-  ignored.push(...section.ignore(IGNORED_TELEMETRY));
+  section.ignore(IGNORED_TELEMETRY);
   section.finish();
   return telemetry;
 }
 
 /** Rules that look at several keys. */
-function checkWhole(config: Config, top: Section, problems: Problem[]): void {
-  const add = (message: string, help?: string): void => {
-    problems.push({ severity: "error", message, at: undefined, help });
-  };
-  if (!config.server.enabled && !config.client.enabled) {
-    add(
+function checkWhole(config: Config, top: Section, hasPaths: boolean, report: Report): void {
+  const { client, server } = config;
+  if (!server.enabled && !client.enabled) {
+    report.fail(
       "Must specify either server, client or dev mode for the agent",
+      undefined,
       "try `nomad agent -dev`, or `nomad agent -config=FILE` with server { enabled = true }",
     );
   }
-  if (config.server.bootstrapExpect > 0 && !config.server.enabled) {
-    add("Bootstrap requires server mode to be enabled", "set server { enabled = true }");
+  const expect = top.block("server").position("bootstrap_expect");
+  if (server.bootstrapExpect > 0 && !server.enabled && expect.line === 0) {
+    const help = "set server { enabled = true }";
+    report.fail("Bootstrap requires server mode to be enabled", expect, help);
   }
-  if (config.server.enabled && config.dataDir === "" && !config.devMode) {
-    add(
-      'Must specify "data_dir" config option or "data-dir" CLI flag',
-      'for example data_dir = "/opt/nomad"',
-    );
+  if (config.dataDir === "" && !config.devMode) {
+    const help = 'for example data_dir = "/opt/nomad"';
+    if (server.enabled) {
+      const message = 'Must specify "data_dir" config option or "data-dir" CLI flag';
+      report.fail(message, undefined, help);
+    } else if (client.enabled && !hasPaths) {
+      const message =
+        "Must specify the state, alloc-dir, alloc-mounts-dir and plugin-dir if data-dir is omitted.";
+      report.fail(message, undefined, help);
+    }
   }
-  if (config.dataDir !== "" && !config.dataDir.startsWith("/")) {
-    top.mistake("data_dir", `must be an absolute path, found "${config.dataDir}"`);
+  const acl = top.block("acl");
+  if (acl.bool("enabled") === true) {
+    const message = "acl.enabled: this agent has no ACLs, and does not act as if it had";
+    const help = "take it out; without ACLs, verify_https_client says who may call";
+    report.fail(message, acl.position("enabled"), help);
   }
 }

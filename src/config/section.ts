@@ -1,46 +1,87 @@
 /**
- * Typed reading of one block. What is read is what is known: a key that nobody asked for is an
- * error with the nearest known key. Every mistake is kept, and reading goes on.
+ * Typed reading of one block, as Nomad decodes and merges it. All files are read at once: each key
+ * is asked of every file in order. A later file wins, but what is nothing (false, 0, an empty text)
+ * takes nothing back; within a file the last one counts, whatever it is.
+ *
+ * What is read is what is known: a key that nobody asked for is an error with the nearest known
+ * key. Every mistake is kept, and reading goes on.
  *
  * @module
  */
 import { parseDurationMs } from "../wire/duration.ts";
-import type { Position, Problem } from "./problem.ts";
+import type { IgnoredKeys } from "./ignored.ts";
+import { type Body, type Node, withoutKey } from "./outline.ts";
+import type { Position } from "./problem.ts";
+import { isSecretName, nameToShow } from "./redact.ts";
+import type { Report } from "./report.ts";
+import { BOOL, DURATION, FLOAT, INT, type Rule, SCALARS } from "./scalars.ts";
+import type { SourceText } from "./source-text.ts";
 import { nearest } from "./suggest.ts";
-import type { Entry, Tree, Value } from "./tree.ts";
 
 const NOWHERE: Position = { file: "", line: 0, column: 0, length: 1 };
-const EMPTY: Tree = new Map();
+
+/** One block as it stands in a file. */
+export interface Block {
+  readonly source: SourceText;
+  readonly body: Body;
+  readonly at: Position;
+}
+
+/** A value as it stands in a file. */
+interface Found {
+  readonly node: Node;
+  readonly source: SourceText;
+  readonly keyAt: number;
+  readonly keyLength: number;
+}
+
+interface SectionOptions {
+  /** A key may be there once in a block. */
+  readonly once: boolean;
+  /** Keys that may be there again nevertheless. */
+  readonly repeatable?: readonly string[];
+  /** Keys that Nomad drops silently, and the block that they belong into. */
+  readonly misplaced?: Readonly<Record<string, string>>;
+}
 
 export class Section {
-  readonly #tree: Tree;
+  readonly #layers: readonly (readonly Block[])[];
   readonly #path: string;
-  readonly #problems: Problem[];
+  readonly #report: Report;
+  readonly #options: SectionOptions;
   readonly #known = new Set<string>();
+  readonly #effective = new Map<string, Found>();
+  #index: ReadonlyMap<string, readonly (readonly Found[])[]> | undefined;
   /** Where the block stands; undefined if it is not there. */
   readonly at: Position | undefined;
 
-  constructor(tree: Tree | undefined, path: string, problems: Problem[], at?: Position) {
-    this.#tree = tree ?? EMPTY;
+  /** @param layers for every file, in order, this block as often as it is there */
+  constructor(
+    layers: readonly (readonly Block[])[],
+    path: string,
+    report: Report,
+    options: SectionOptions = { once: true },
+  ) {
+    this.#layers = layers;
     this.#path = path;
-    this.#problems = problems;
-    this.at = at;
+    this.#report = report;
+    this.#options = options;
+    this.at = layers.flat()[0]?.at;
   }
 
   has(key: string): boolean {
-    this.#known.add(key);
-    return this.#tree.has(key);
+    return this.#find(key).length > 0;
   }
 
-  /** Where the value of `key` stands, for a mistake that is found later. */
+  /** Where the value of `key` that counts stands, for a mistake that is found later. */
   position(key: string): Position {
-    return this.#tree.get(key)?.valueAt ?? NOWHERE;
+    const found = this.#effective.get(key) ?? this.#find(key).at(-1)?.at(-1);
+    return found === undefined ? NOWHERE : valueAt(found);
   }
 
   text(key: string): string | undefined {
-    return this.#scalar(key, "a string", (value) =>
-      typeof value === "string" ? value : undefined,
-    );
+    const isUnset = (value: string): boolean => value === "";
+    return this.#scalar(key, { expected: "a string", accept: (text) => text, isUnset });
   }
 
   /** A text that must be one of `words`, in any case. */
@@ -56,28 +97,32 @@ export class Section {
   }
 
   bool(key: string): boolean | undefined {
-    return this.#scalar(key, "true or false", (value) => {
-      if (value === "true" || value === "false") return value === "true";
-      return typeof value === "boolean" ? value : undefined;
-    });
+    return this.#scalar(key, { ...BOOL, isUnset: (value) => !value });
   }
 
-  /** An integer within the range; also as a string, as Nomad takes it. */
+  /** A boolean that a later file may set to false again. */
+  ownBool(key: string): boolean | undefined {
+    return this.#scalar(key, BOOL);
+  }
+
+  /** An integer within the range; 0 is as if it were not there. */
   int(key: string, min: number, max: number): number | undefined {
-    const value = this.#scalar(key, "a whole number", (raw) => {
-      const number = typeof raw === "string" && /^-?\d+$/.test(raw) ? Number(raw) : raw;
-      return typeof number === "number" && Number.isInteger(number) ? number : undefined;
-    });
-    return this.#within(key, value, min, max);
+    return this.#within(
+      key,
+      this.#scalar(key, { ...INT, isUnset: (value) => value === 0 }),
+      min,
+      max,
+    );
   }
 
-  /** A number within the range, whole or not. */
-  number(key: string, min: number, max: number): number | undefined {
-    const value = this.#scalar(key, "a number", (raw) => {
-      const number = typeof raw === "string" && /^-?\d+(\.\d+)?$/.test(raw) ? Number(raw) : raw;
-      return typeof number === "number" && Number.isFinite(number) ? number : undefined;
-    });
-    return this.#within(key, value, min, max);
+  /** An integer that may be 0. */
+  ownInt(key: string, min: number, max: number): number | undefined {
+    return this.#within(key, this.#scalar(key, INT), min, max);
+  }
+
+  /** A number, whole or not; 0 is as if it were not there. */
+  number(key: string): number | undefined {
+    return this.#scalar(key, FLOAT);
   }
 
   #within(key: string, value: number | undefined, min: number, max: number): number | undefined {
@@ -86,114 +131,257 @@ export class Section {
     return undefined;
   }
 
-  durationMs(key: string): number | undefined {
-    const example = "a duration such as 30s, 500ms or 1h30m";
-    return this.#scalar(key, example, (value) =>
-      typeof value === "string" ? parseDurationMs(value) : undefined,
-    );
+  /** An empty text is as if it were not there; so is "0s", unless it is `meantIfZero`. */
+  durationMs(key: string, meantIfZero = false): number | undefined {
+    const isUnset = (text: string): boolean =>
+      text === "" || (!meantIfZero && parseDurationMs(text) === 0);
+    const text = this.#scalar(key, { ...DURATION, isUnset });
+    return text === undefined ? undefined : parseDurationMs(text);
   }
 
-  texts(key: string): readonly string[] | undefined {
-    const entry = this.#take(key);
-    if (entry === undefined) return undefined;
-    const { value } = entry;
-    const items = value.kind === "list" ? value.items : [value];
-    const texts = items.flatMap((item) =>
-      item.kind === "scalar" && typeof item.scalar === "string" ? [item.scalar] : [],
+  /** Lists grow over files, or the last one counts. */
+  texts(key: string, over: "append" | "replace" = "append"): readonly string[] | undefined {
+    const layers = this.#find(key).map((layer) =>
+      layer.flatMap((found) => this.#items(key, found)),
     );
-    if (texts.length === items.length) return texts;
-    this.mistake(key, "must be a list of strings");
-    return undefined;
+    if (layers.length === 0) return undefined;
+    if (over === "append") return layers.flat();
+    return layers.findLast((layer) => layer.length > 0) ?? [];
+  }
+
+  #items(key: string, found: Found): string[] {
+    const { node } = found;
+    if (node.kind !== "list") {
+      this.#add(`${this.#name(key)}: must be a list of strings: ["...", "..."]`, valueAt(found));
+      return [];
+    }
+    return node.nodes.flatMap((item) => {
+      const one = { ...found, node: item };
+      if (item.kind === "scalar") return this.#isLiteral(one) ? [item.text] : [];
+      this.#add(`${this.#name(key)}: must be a list of strings`, valueAt(one));
+      return [];
+    });
   }
 
   /** A map of strings, such as `meta`. */
   textMap(key: string): Readonly<Record<string, string>> | undefined {
-    const entry = this.#take(key);
-    if (entry === undefined) return undefined;
-    if (entry.value.kind !== "tree") {
-      this.mistake(key, 'must be a block of key = "value" lines');
-      return undefined;
+    const all = this.#find(key).flat();
+    if (all.length === 0) return undefined;
+    const map = new Map<string, string>();
+    for (const found of all) {
+      if (found.node.kind === "body") this.#readMap(key, found, found.node, map);
+      else this.mistake(key, 'must be a block of key = "value" lines');
     }
-    const map: Record<string, string> = {};
-    for (const [name, { value, valueAt }] of entry.value.tree) {
-      if (value.kind === "scalar" && value.scalar !== null) map[name] = String(value.scalar);
-      else this.#add(`${this.#name(key)}.${name} must be a string`, valueAt);
-    }
-    return map;
+    return Object.fromEntries(map);
   }
 
-  /** A block that may stand once; an empty section if it is not there. */
-  block(key: string): Section {
-    const entry = this.#take(key);
+  #readMap(key: string, { source }: Found, body: Body, map: Map<string, string>): void {
+    for (const item of body.items) {
+      const [name] = item.keys;
+      if (name === undefined) continue;
+      const node = withoutKey(item);
+      const found = { node, source, keyAt: name.at, keyLength: name.length };
+      if (node.kind !== "scalar") {
+        this.#add(`every value in ${this.#name(key)} must be a string`, valueAt(found));
+      } else if (this.#isLiteral(found)) map.set(name.text, node.text);
+    }
+  }
+
+  /** A block of its own; empty if it is not there. */
+  block(key: string, options: SectionOptions = { once: true }): Section {
     const path = this.#name(key);
-    if (entry === undefined) return new Section(undefined, path, this.#problems);
-    const { value } = entry;
-    if (value.kind === "tree") return new Section(value.tree, path, this.#problems, entry.keyAt);
-    if (value.kind === "list" && isRepeatedBlock(value)) {
-      this.#add(`only one "${key}" block is allowed, found ${value.items.length}`, entry.keyAt);
-    } else {
-      this.#add(`"${path}" must be a block: ${key} { ... }`, entry.keyAt);
-    }
-    return new Section(undefined, path, this.#problems, entry.keyAt);
+    const layers = this.#find(key).map((layer) =>
+      layer.flatMap((found): Block[] => {
+        const { node: body, source } = found;
+        if (body.kind === "body") return [{ source, body, at: keyAt(found) }];
+        this.#add(`"${path}" must be a block: ${key} { ... }`, keyAt(found));
+        return [];
+      }),
+    );
+    return new Section(layers, path, this.#report, options);
   }
 
-  /** Keys of Nomad's that mean nothing here. @returns those that are set */
-  ignore(keys: readonly string[]): readonly string[] {
-    return keys.filter((key) => this.has(key)).map((key) => this.#name(key));
+  /** Keys of Nomad's that have no effect here: only their names and types are looked at. */
+  ignore(keys: IgnoredKeys): void {
+    for (const [key, kind] of Object.entries(keys)) {
+      const all = this.#find(key).flat();
+      if (all.length === 0) continue;
+      this.#report.ignored.add(this.#name(key));
+      if (typeof kind === "object") {
+        const repeatable = Object.keys(kind).filter((inner) => kind[inner] === "any");
+        this.block(key, { once: true, repeatable }).#ignoreWithin(kind);
+      } else {
+        for (const found of all) this.#checkIgnored(key, kind, found);
+      }
+    }
+  }
+
+  #ignoreWithin(keys: IgnoredKeys): void {
+    for (const [key, kind] of Object.entries(keys)) {
+      for (const found of this.#find(key).flat()) {
+        if (typeof kind === "string") this.#checkIgnored(key, kind, found);
+      }
+    }
+    this.finish();
+  }
+
+  #checkIgnored(key: string, kind: string, { node, ...found }: Found): void {
+    const at = valueAt({ node, ...found });
+    const wrong = (expected: string): void =>
+      this.#add(`${this.#name(key)}: must be ${expected}, found ${describe(key, node)}`, at);
+    if (kind === "any" || (node.kind === "scalar" && node.interpolationAt !== undefined)) return;
+    if (kind === "list") {
+      if (node.kind !== "list") wrong("a list");
+    } else if (node.kind !== "scalar") wrong(SCALARS[kind]?.expected ?? "a string");
+    else {
+      const rule = SCALARS[kind];
+      if (rule !== undefined && rule.accept(node.text, node.type) === undefined)
+        wrong(rule.expected);
+    }
   }
 
   /** Call last: whatever was not asked for is unknown. */
   finish(): void {
-    for (const [key, entry] of this.#tree) {
-      if (this.#known.has(key)) continue;
-      const where = this.#path === "" ? "" : ` in block "${this.#path}"`;
-      const guess = nearest(key, this.#known);
-      const help = guess === undefined ? undefined : `did you mean "${guess}"?`;
-      this.#add(`unknown key "${key}"${where}`, entry.keyAt, help);
+    for (const { source, body } of this.#layers.flat()) {
+      const first = new Map<string, number>();
+      for (const { keys } of body.items) {
+        const [key] = keys;
+        if (key === undefined) continue;
+        const name = key.text.toLowerCase();
+        const before = first.get(name);
+        if (!this.#known.has(name)) this.#unknown(source, key.text, key.at, key.length);
+        else if (before === undefined) first.set(name, key.at);
+        else this.#again(name, source, key.at, before);
+      }
     }
+  }
+
+  #again(name: string, source: SourceText, at: number, before: number): void {
+    const { once, repeatable = [] } = this.#options;
+    if (!once || repeatable.includes(name)) return;
+    const { line, column } = source.at(before);
+    const message = `"${this.#name(name)}" is set a second time (first at ${line}:${column})`;
+    this.#add(message, source.at(at, name.length), "keep one");
+  }
+
+  #unknown(source: SourceText, text: string, at: number, length: number): void {
+    const place = source.at(at, length);
+    const home = Object.hasOwn(this.#options.misplaced ?? {}, text.toLowerCase())
+      ? this.#options.misplaced?.[text.toLowerCase()]
+      : undefined;
+    if (home !== undefined) {
+      const message = `"${text}" has no effect here: it belongs into the block "${home}"`;
+      this.#report.warn(message, place);
+      return;
+    }
+    const where = this.#path === "" ? "" : ` in block "${this.#path}"`;
+    const guess = this.#report.isFull ? undefined : nearest(text, this.#known);
+    const help = guess === undefined ? undefined : `did you mean "${guess}"?`;
+    this.#add(`unknown key ${nameToShow(text)}${where}`, place, help);
   }
 
   mistake(key: string, what: string, help?: string): void {
     this.#add(`${this.#name(key)}: ${what}`, this.position(key), help);
   }
 
+  /** With the whole text of what is wrong. */
+  fail(key: string, message: string): void {
+    this.#add(message, this.position(key));
+  }
+
   #add(message: string, at: Position, help?: string): void {
-    this.#problems.push({ severity: "error", message, at, help });
+    this.#report.fail(message, at, help);
   }
 
   #name(key: string): string {
     return this.#path === "" ? key : `${this.#path}.${key}`;
   }
 
-  #take(key: string): Entry | undefined {
+  /** In every file that has it, as often as it is there; keys are the same in any case. */
+  #find(key: string): readonly (readonly Found[])[] {
     this.#known.add(key);
-    return this.#tree.get(key);
+    this.#index ??= indexOf(this.#layers);
+    return this.#index.get(key) ?? [];
   }
 
-  #scalar<T>(
-    key: string,
-    expected: string,
-    accept: (value: string | number | boolean) => T | undefined,
-  ): T | undefined {
-    const entry = this.#take(key);
-    if (entry === undefined) return undefined;
-    const { value } = entry;
-    if (value.kind === "scalar" && value.scalar === null) return undefined;
-    const raw = value.kind === "scalar" ? value.scalar : null;
-    const accepted = raw === null ? undefined : accept(raw);
-    if (accepted === undefined) this.mistake(key, `must be ${expected}, found ${describe(value)}`);
-    return accepted;
+  #scalar<T>(key: string, rule: Rule<T>): T | undefined {
+    let chosen: { readonly value: T; readonly found: Found } | undefined;
+    for (const layer of this.#find(key)) {
+      let last: { readonly value: T; readonly found: Found } | undefined;
+      for (const found of layer) {
+        const value = this.#accept(key, found, rule);
+        if (value !== undefined) last = { value, found };
+      }
+      if (last === undefined) continue;
+      const takesBack = chosen !== undefined && rule.isUnset(last.value);
+      if (chosen === undefined || !takesBack) chosen = last;
+      else if (!rule.isUnset(chosen.value)) {
+        this.#report.keep(this.#name(key), valueAt(last.found), valueAt(chosen.found));
+      }
+    }
+    if (chosen === undefined) return undefined;
+    this.#effective.set(key, chosen.found);
+    return rule.isUnset(chosen.value) ? undefined : chosen.value;
+  }
+
+  #accept<T>(key: string, found: Found, rule: Rule<T>): T | undefined {
+    const { node } = found;
+    if (node.kind === "scalar" && !this.#isLiteral(found)) return undefined;
+    const value = node.kind === "scalar" ? rule.accept(node.text, node.type) : undefined;
+    if (value === undefined) {
+      const message = `must be ${rule.expected}, found ${describe(key, node)}`;
+      this.#add(`${this.#name(key)}: ${message}`, valueAt(found));
+    }
+    return value;
+  }
+
+  /** Nomad leaves a `${ }` as it stands, which nobody wants who writes one. */
+  #isLiteral({ node, source }: Found): boolean {
+    if (node.kind !== "scalar" || node.interpolationAt === undefined) return true;
+    const message = "${ } is not evaluated: an agent configuration has no interpolation";
+    const help = "write the value itself, or $${ } for the plain characters";
+    this.#add(message, source.at(node.interpolationAt, 2), help);
+    return false;
   }
 }
 
-function isRepeatedBlock(value: Value): boolean {
-  return (
-    value.kind === "list" && value.items.length > 1 && value.items.every((i) => i.kind === "tree")
-  );
+function indexOf(
+  layers: readonly (readonly Block[])[],
+): ReadonlyMap<string, readonly (readonly Found[])[]> {
+  const index = new Map<string, Found[][]>();
+  for (const layer of layers) {
+    const ofLayer = new Map<string, Found[]>();
+    for (const { source, body } of layer) {
+      for (const item of body.items) {
+        const [key] = item.keys;
+        if (key === undefined) continue;
+        const name = key.text.toLowerCase();
+        const found = { node: withoutKey(item), source, keyAt: key.at, keyLength: key.length };
+        const others = ofLayer.get(name);
+        if (others === undefined) ofLayer.set(name, [found]);
+        else others.push(found);
+      }
+    }
+    for (const [name, found] of ofLayer) {
+      const others = index.get(name);
+      if (others === undefined) index.set(name, [found]);
+      else others.push(found);
+    }
+  }
+  return index;
 }
 
-function describe(value: Value): string {
-  if (value.kind === "list") return "a list";
-  if (value.kind === "tree") return "a block";
-  return JSON.stringify(value.scalar);
+function keyAt(found: Found): Position {
+  return found.source.at(found.keyAt, found.keyLength);
+}
+
+function valueAt({ source, node }: Found): Position {
+  return source.at(node.at, node.length);
+}
+
+function describe(key: string, node: Node): string {
+  if (node.kind === "list") return "a list";
+  if (node.kind === "body") return "a block";
+  if (isSecretName(key)) return "something else";
+  return node.type === "text" ? `"${node.text}"` : node.text;
 }

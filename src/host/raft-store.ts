@@ -10,14 +10,7 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { HardState } from "../protocol/raft/action.ts";
 import type { LogEntry } from "../protocol/raft/message.ts";
-import {
-  makeDirectory,
-  readFileIfThere,
-  SECRET_MODE,
-  SpareDescriptor,
-  syncDirectory,
-  touch,
-} from "./disk.ts";
+import { makeDirectory, SECRET_MODE, syncDirectory, touch } from "./disk.ts";
 import {
   type LogTables,
   makeTables,
@@ -38,7 +31,6 @@ import {
   type StoredSnapshot,
   writeSnapshot,
 } from "./raft-snapshot.ts";
-import { hasCommitsBehindDamage } from "./raft-wal.ts";
 
 export interface StoredRaft extends LoadedSnapshot {
   readonly state: HardState;
@@ -73,8 +65,6 @@ export class RaftStore {
   readonly #db: Database;
   readonly #directory: string | undefined;
   readonly #mark: RaftMark | undefined;
-  /** SQLite and the mark hold theirs; a snapshot must not fail for want of one. */
-  readonly #spare = new SpareDescriptor();
   #at: Position;
   #snapshot: StoredSnapshot | undefined;
 
@@ -135,8 +125,7 @@ export class RaftStore {
    * @throws when the disk fails: the snapshot of before still counts
    */
   saveSnapshot(snapshot: StoredSnapshot): void {
-    const directory = this.#directory;
-    if (directory !== undefined) this.#spare.use(() => writeSnapshot(directory, snapshot));
+    if (this.#directory !== undefined) writeSnapshot(this.#directory, snapshot);
     this.#snapshot = snapshot;
   }
 
@@ -149,7 +138,6 @@ export class RaftStore {
     try {
       this.#db.close();
     } finally {
-      this.#spare.close();
       this.#mark?.close();
     }
   }
@@ -226,7 +214,7 @@ function checkLog(directory: string): LogTables {
     const db = openReadOnly(path);
     try {
       const tables = readTables(db);
-      const lost = lossOf(tables, mark) ?? lossIn(`${path}-wal`);
+      const lost = lossOf(tables, mark);
       if (lost === undefined) return tables;
       throw new Error(`${lost}: ${WHAT_NEXT}`);
     } finally {
@@ -260,13 +248,6 @@ function lossOf(tables: LogTables, mark: Mark | "damaged" | undefined): string |
   const same = first === mark.first && last === mark.last && stateSum === mark.stateSum;
   if (sequence > mark.sequence || same) return undefined;
   return `the file is damaged: other entries or another vote are in it than ${MARK} says`;
-}
-
-/** What the mark cannot know, as it is synced once a second: of the time before a power cut. */
-function lossIn(path: string): string | undefined {
-  const file = readFileIfThere(path);
-  if (file === undefined || !hasCommitsBehindDamage(file)) return undefined;
-  return `${DATABASE}-wal is damaged: writes that were promised stand behind the damage`;
 }
 
 /** @throws Error with one sentence for the operator */

@@ -57,11 +57,10 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
     return response;
   };
   app.get("/v1/nodes", async ({ request }) => {
-    return indexed(request, await listNodes(context, queryOf(request), request.signal));
+    return indexed(request, await listNodes(context, queryOf(request)));
   });
   app.get("/v1/node/:id", async ({ request, params }) => {
-    const { signal } = request;
-    return indexed(request, await getNode(context, params.id, queryOf(request), signal));
+    return indexed(request, await getNode(context, params.id, queryOf(request)));
   });
   const purge = async ({ request, params }: NodeRequest): Promise<Response> => {
     allow(request);

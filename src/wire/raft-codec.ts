@@ -1,6 +1,5 @@
 /** Raft's calls between the machine's form and the wire's (wire/rpc-and-raft.md §8). */
 import type {
-  AppendEntries,
   Configuration,
   ConfigurationCodec,
   LogEntry,
@@ -72,10 +71,10 @@ export function encodeCall(call: RaftCall, size: number): Uint8Array {
           ...head,
           Entries: call.entries?.map(toWireLog) ?? null,
           Leader: head.Addr,
-          LeaderCommitIndex: call.commitIndex,
-          PrevLogEntry: call.prevIndex,
-          PrevLogTerm: call.prevTerm,
-          Term: call.term,
+          LeaderCommitIndex: BigInt(call.commitIndex),
+          PrevLogEntry: BigInt(call.prevIndex),
+          PrevLogTerm: BigInt(call.prevTerm),
+          Term: BigInt(call.term),
         },
       });
     case "request-vote":
@@ -93,9 +92,9 @@ function encodeVote(
   head: ReturnType<typeof header>,
 ): Uint8Array {
   const log = {
-    LastLogIndex: call.lastIndex,
-    LastLogTerm: call.lastTerm,
-    Term: call.term,
+    LastLogIndex: BigInt(call.lastIndex),
+    LastLogTerm: BigInt(call.lastTerm),
+    Term: BigInt(call.term),
   };
   if (call.kind === "request-pre-vote") {
     return encodeRaftRequest({ type: RaftType.requestPreVote, body: { ...head, ...log } });
@@ -116,9 +115,9 @@ function encodeInstall(
     body: {
       ...head,
       Configuration: configurationCodec.encode(meta.configuration),
-      ConfigurationIndex: meta.configurationIndex,
-      LastLogIndex: meta.index,
-      LastLogTerm: meta.term,
+      ConfigurationIndex: BigInt(meta.configurationIndex),
+      LastLogIndex: BigInt(meta.index),
+      LastLogTerm: BigInt(meta.term),
       Leader: head.Addr,
       Peers: encodeValue(
         oldPeers,
@@ -126,7 +125,7 @@ function encodeInstall(
       ),
       Size: BigInt(size),
       SnapshotVersion: SNAPSHOT_VERSION,
-      Term: call.term,
+      Term: BigInt(call.term),
     },
   });
 }
@@ -140,8 +139,8 @@ function toWireLog(entry: LogEntry): RaftLog {
         : { seconds: BigInt(Math.floor(at / 1000)), nanos: Math.floor((at % 1000) * 1_000_000) },
     Data: entry.data.length === 0 ? null : entry.data,
     Extensions: null,
-    Index: entry.index,
-    Term: entry.term,
+    Index: BigInt(entry.index),
+    Term: BigInt(entry.term),
     Type: entry.type,
   };
 }
@@ -149,8 +148,8 @@ function toWireLog(entry: LogEntry): RaftLog {
 function fromWireLog(log: RaftLog): LogEntry {
   const at = log.AppendedAt;
   return {
-    index: log.Index,
-    term: log.Term,
+    index: Number(log.Index),
+    term: Number(log.Term),
     type: log.Type,
     data: log.Data ?? NONE,
     appendedAtMs: at === null ? undefined : Number(at.seconds) * 1000 + at.nanos / 1_000_000,
@@ -163,26 +162,21 @@ export interface ReadCall {
   readonly size: number;
 }
 
-/**
- * A text is an error for the caller: a protocol or a configuration that we do not speak.
- *
- * @returns undefined: it contradicts itself, as no server's does
- */
-export function toCall(request: RaftRequest): ReadCall | string | undefined {
+/** undefined: a protocol or a configuration that we do not speak; the error text for the caller. */
+export function toCall(request: RaftRequest): ReadCall | string {
   const { body } = request;
   if (body.ProtocolVersion < 2 || body.ProtocolVersion > PROTOCOL) {
     return "operation not supported with current protocol version";
   }
   const from = { id: decodeText(body.ID ?? NONE), address: decodeText(body.Addr ?? NONE) };
   switch (request.type) {
-    case RaftType.appendEntries: {
-      const call = appendCall(request.body, from);
-      return followEachOther(call) ? { call, size: 0 } : undefined;
-    }
+    case RaftType.appendEntries:
+      return { call: appendCall(request.body, from), size: 0 };
     case RaftType.requestVote:
     case RaftType.requestPreVote: {
-      const { LastLogIndex: lastIndex, LastLogTerm: lastTerm, Term: term } = request.body;
-      const log = { from, lastIndex, lastTerm, term };
+      const { LastLogIndex, LastLogTerm, Term } = request.body;
+      const [lastIndex, lastTerm, term] = [LastLogIndex, LastLogTerm, Term].map(Number);
+      const log = { from, lastIndex: lastIndex ?? 0, lastTerm: lastTerm ?? 0, term: term ?? 0 };
       if (request.type === RaftType.requestPreVote) {
         return { call: { kind: "request-pre-vote", ...log }, size: 0 };
       }
@@ -199,40 +193,32 @@ export function toCall(request: RaftRequest): ReadCall | string | undefined {
 function appendCall(
   body: ValueOf<(typeof raftRequests)[typeof RaftType.appendEntries]>,
   from: Sender,
-): AppendEntries {
-  const heartbeat = body.Entries === null && body.PrevLogEntry === 0;
+): RaftCall {
+  const heartbeat = body.Entries === null && body.PrevLogEntry === 0n;
   return {
     kind: "append-entries",
     from,
-    term: body.Term,
-    prevIndex: body.PrevLogEntry,
-    prevTerm: body.PrevLogTerm,
-    commitIndex: body.LeaderCommitIndex,
+    term: Number(body.Term),
+    prevIndex: Number(body.PrevLogEntry),
+    prevTerm: Number(body.PrevLogTerm),
+    commitIndex: Number(body.LeaderCommitIndex),
     entries: heartbeat ? undefined : (body.Entries ?? []).map(fromWireLog),
   };
-}
-
-/** Entries go on where the call begins, without a gap; no term is before its predecessor's. */
-function followEachOther({ term, prevIndex, prevTerm, entries = [] }: AppendEntries): boolean {
-  const terms = [prevTerm, ...entries.map((one) => one.term), term];
-  const ascending = terms.every((one, i) => i === 0 || one >= (terms[i - 1] ?? 0));
-  return ascending && entries.every((one, i) => one.index === prevIndex + 1 + i);
 }
 
 function installCall(
   body: ValueOf<(typeof raftRequests)[typeof RaftType.installSnapshot]>,
   from: Sender,
-): ReadCall | string | undefined {
+): ReadCall | string {
   const decoded = configurationCodec.decode(body.Configuration ?? NONE);
   if (decoded === undefined) return "the snapshot's configuration cannot be read";
   const meta: SnapshotMeta = {
-    index: body.LastLogIndex,
-    term: body.LastLogTerm,
+    index: Number(body.LastLogIndex),
+    term: Number(body.LastLogTerm),
     configuration: decoded,
-    configurationIndex: body.ConfigurationIndex,
+    configurationIndex: Number(body.ConfigurationIndex),
   };
-  if (meta.term > body.Term || meta.configurationIndex > meta.index) return undefined;
-  const call = { kind: "install-snapshot", from, term: body.Term, meta } as const;
+  const call = { kind: "install-snapshot", from, term: Number(body.Term), meta } as const;
   return { call, size: Number(body.Size) };
 }
 
@@ -246,24 +232,24 @@ export function encodeAnswer(answer: RaftAnswer | string, self: Sender): Uint8Ar
     case "append-entries":
       return encodeRaftAnswer(raftAnswers[RaftType.appendEntries], {
         ...head,
-        LastLog: answer.lastIndex,
+        LastLog: BigInt(answer.lastIndex),
         NoRetryBackoff: answer.noRetryBackoff,
         Success: answer.success,
-        Term: answer.term,
+        Term: BigInt(answer.term),
       });
     case "request-vote":
       return encodeRaftAnswer(raftAnswers[RaftType.requestVote], {
         ...head,
         Granted: answer.granted,
         Peers: null,
-        Term: answer.term,
+        Term: BigInt(answer.term),
       });
     case "request-pre-vote": {
-      const body = { ...head, Granted: answer.granted, Term: answer.term };
+      const body = { ...head, Granted: answer.granted, Term: BigInt(answer.term) };
       return encodeRaftAnswer(raftAnswers[RaftType.requestPreVote], body);
     }
     case "install-snapshot": {
-      const body = { ...head, Success: answer.success, Term: answer.term };
+      const body = { ...head, Success: answer.success, Term: BigInt(answer.term) };
       return encodeRaftAnswer(raftAnswers[RaftType.installSnapshot], body);
     }
     case "timeout-now":
@@ -280,8 +266,8 @@ export function decodeAnswer(
     case "append-entries": {
       const read = decodeRaftAnswer(raftAnswers[RaftType.appendEntries], bytes);
       if (read === undefined || typeof read === "string") return read;
-      const { LastLog: lastIndex, NoRetryBackoff: noRetryBackoff, Success: success } = read;
-      const term = read.Term;
+      const { LastLog, NoRetryBackoff: noRetryBackoff, Success: success, Term } = read;
+      const [lastIndex, term] = [Number(LastLog), Number(Term)];
       return { kind, lastIndex, noRetryBackoff, success, term };
     }
     case "request-vote":
@@ -289,12 +275,12 @@ export function decodeAnswer(
       // They differ in a field that nobody looks at.
       const read = decodeRaftAnswer(raftAnswers[RaftType.requestPreVote], bytes);
       if (read === undefined || typeof read === "string") return read;
-      return { kind, granted: read.Granted, term: read.Term };
+      return { kind, granted: read.Granted, term: Number(read.Term) };
     }
     case "install-snapshot": {
       const read = decodeRaftAnswer(raftAnswers[RaftType.installSnapshot], bytes);
       if (read === undefined || typeof read === "string") return read;
-      return { kind, success: read.Success, term: read.Term };
+      return { kind, success: read.Success, term: Number(read.Term) };
     }
     case "timeout-now": {
       const read = decodeRaftAnswer(raftAnswers[RaftType.timeoutNow], bytes);

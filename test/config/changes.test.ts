@@ -1,23 +1,22 @@
 /** Two configurations, and the operator's names for what differs. */
 import { expect, test } from "bun:test";
-import { loadConfig } from "../../src/cli/load-config.ts";
 import { changedSettings } from "../../src/config/changes.ts";
-import { parseHcl } from "../../src/config/hcl.ts";
-import { parseInProcess } from "../../src/config/hcl-parser.ts";
-import { SourceText } from "../../src/config/source-text.ts";
+import type { Config } from "../../src/config/config.ts";
+import { read } from "./read.ts";
 
 const BASE = 'data_dir = "/x"\nname = "n"\n';
 
-async function configOf(text: string) {
-  const { tree } = parseHcl(new SourceText("a.hcl", `${BASE}${text}`), parseInProcess);
-  return (await loadConfig({ paths: [], flags: tree, devMode: false })).config;
+function configOf(text: string): Config {
+  const { config, shown } = read(`${BASE}${text}`);
+  if (config === undefined) throw new Error(shown);
+  return config;
 }
 
 const KEY = (letter: string): string => Buffer.from(letter.repeat(16)).toString("base64");
 
-test("settings are named as they are written, their values are not told", async () => {
-  const before = await configOf(`server {\n enabled = true\n encrypt = "${KEY("a")}"\n}`);
-  const after = await configOf(`
+test("settings are named as they are written, their values are not told", () => {
+  const before = configOf(`server {\n enabled = true\n encrypt = "${KEY("a")}"\n}`);
+  const after = configOf(`
     region = "eu"
     ports { http = 5646 }
     advertise { rpc = "10.0.0.1" }
@@ -62,9 +61,9 @@ test("settings are named as they are written, their values are not told", async 
   expect(changedSettings(after, before, ["server", "ports"])).toHaveLength(6);
 });
 
-test("a key that was not there is a change, and where settings stand is none", async () => {
-  const none = await configOf("server { enabled = true }");
-  const key = await configOf(`# moved\n\nserver {\n encrypt = "${KEY("a")}"\n enabled = true\n}`);
+test("a key that was not there is a change, and where settings stand is none", () => {
+  const none = configOf("server { enabled = true }");
+  const key = configOf(`# moved\n\nserver {\n encrypt = "${KEY("a")}"\n enabled = true\n}`);
   expect(changedSettings(none, key, [])).toEqual(["server.encrypt"]);
-  expect(changedSettings(none, await configOf("\n\nserver {\n enabled = true\n}"), [])).toEqual([]);
+  expect(changedSettings(none, configOf("\n\nserver {\n enabled = true\n}"), [])).toEqual([]);
 });

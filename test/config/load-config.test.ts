@@ -19,7 +19,7 @@ async function load(paths: readonly string[]) {
   const asked: (readonly string[])[] = [];
   const loaded = await loadConfig({
     paths,
-    flags: new Map(),
+    flags: [],
     devMode: false,
     parse: async (texts) => {
       asked.push(texts);

@@ -31,7 +31,7 @@ interface Bench {
 
 function bench(caller: Caller | undefined, encrypted = true, call?: ApiContext["call"]): Bench {
   const host = { hostname: "n1", sha256 };
-  const { config } = parseConfig(new Map(), { devMode: true, files: [], host, problems: [] });
+  const { config } = parseConfig([], { devMode: true, files: [], host, problems: [] });
   const joins: (readonly string[])[] = [];
   const leaves: (readonly [string, boolean])[] = [];
   const asked: (readonly [string, string])[] = [];

@@ -89,7 +89,6 @@ export class RaftNode {
           },
         },
         log: silent,
-        malformed: () => undefined,
       }),
       machine: this.machine,
       clock: systemClock,
@@ -118,8 +117,7 @@ export class RaftNode {
         const { stream } = await acceptTls(plain, identity, how);
         if ((await stream.takeFirst(5000)) !== 2) return stream.destroy();
         this.#keep(stream);
-        const handle = this.consensus.receive.bind(this.consensus);
-        serveRaft(stream, self, handle, () => stream.destroy());
+        serveRaft(stream, self, (call, data) => this.consensus.receive(call, data));
       } catch {
         plain.destroy();
       }

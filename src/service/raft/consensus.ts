@@ -137,12 +137,8 @@ export class Consensus {
     return this.#runner.snapshot();
   }
 
-  /**
-   * A call of another server; a snapshot's bytes with it.
-   *
-   * @returns undefined: no honest server sends it
-   */
-  receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string | undefined> {
+  /** A call of another server; a snapshot's bytes with it. */
+  receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string> {
     return this.#runner.receive(call, data);
   }
 

@@ -1,0 +1,112 @@
+/** The `client` block, and `server_join`, which servers have too. */
+import type { ClientConfig, JoinConfig } from "./config.ts";
+import { IGNORED_CLIENT } from "./ignored.ts";
+import type { Section } from "./section.ts";
+
+const RETRY_INTERVAL_MS = 30_000;
+const RETRY_INTERVAL_MIN_MS = 100;
+const NODE_POOL = /^[A-Za-z0-9_-]{1,128}$/;
+const META_KEY = /^[^.]+(?:\.[^.]+)*$/;
+const CLIENT_DIRECTORIES = ["state_dir", "alloc_dir", "alloc_mounts_dir"];
+const OTHER_DIRECTORIES = ["host_volumes_dir", "host_volume_plugin_dir"];
+const MISPLACED = {
+  function_denylist: "client.template",
+  disable_file_sandbox: "client.template",
+  max_stale: "client.template",
+  wait: "client.template",
+  wait_bounds: "client.template",
+  block_query_wait: "client.template",
+  consul_retry: "client.template",
+  vault_retry: "client.template",
+  nomad_retry: "client.template",
+};
+
+/** A path that Nomad wants to be absolute. */
+export function readDirectory(section: Section, key: string): string | undefined {
+  const path = section.text(key);
+  if (path !== undefined && !path.startsWith("/")) {
+    section.mistake(key, `must be an absolute path, found "${path}"`);
+  }
+  return path;
+}
+
+/** `server_join { }`, or the older keys beside it; not both. */
+export function readJoin(section: Section): JoinConfig {
+  const block = section.block("server_join");
+  const [inner, outer] = [joinKeys(block, "replace"), joinKeys(section, "append")];
+  block.finish();
+  for (const key of ["start_join", "retry_join", "retry_interval", "retry_max"]) {
+    if (block.at === undefined || !section.has(key)) continue;
+    const message = `server_join and ${key} cannot both be defined; prefer setting the server_join block`;
+    section.fail(key, message);
+  }
+  if (block.has("start_join") && block.has("retry_join")) {
+    block.fail("retry_join", "retry_join and start_join cannot both be defined");
+  }
+  return {
+    startJoin: inner.startJoin ?? outer.startJoin ?? [],
+    retryJoin: inner.retryJoin ?? outer.retryJoin ?? [],
+    retryIntervalMs: inner.retryIntervalMs ?? outer.retryIntervalMs ?? RETRY_INTERVAL_MS,
+    retryMax: inner.retryMax ?? outer.retryMax ?? 0,
+  };
+}
+
+function joinKeys(
+  from: Section,
+  lists: "append" | "replace",
+): { [Key in keyof JoinConfig]: JoinConfig[Key] | undefined } {
+  const retryMax = from.int("retry_max", Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  const interval = from.durationMs("retry_interval");
+  return {
+    startJoin: from.texts("start_join", lists),
+    retryJoin: from.texts("retry_join", lists),
+    // Without a pause it would be a flood.
+    retryIntervalMs: interval === undefined ? undefined : Math.max(interval, RETRY_INTERVAL_MIN_MS),
+    retryMax: retryMax === undefined ? undefined : Math.max(0, retryMax),
+  };
+}
+
+/** And whether it says itself where everything is that is else below data_dir. */
+export function readClient(top: Section): {
+  readonly client: ClientConfig;
+  readonly hasPaths: boolean;
+} {
+  const section = top.block("client", { once: true, misplaced: MISPLACED });
+  const block = section.block("server_join");
+  if (block.has("start_join")) {
+    block.mistake("start_join", "is not supported for Nomad clients", "use retry_join");
+  }
+  const join = joinKeys(block, "replace");
+  const client: ClientConfig = {
+    enabled: section.bool("enabled") ?? false,
+    servers: section.texts("servers") ?? [],
+    join: {
+      startJoin: [],
+      retryJoin: join.retryJoin ?? [],
+      retryIntervalMs: join.retryIntervalMs ?? RETRY_INTERVAL_MS,
+      retryMax: join.retryMax ?? 0,
+    },
+    nodeClass: section.text("node_class") ?? "",
+    nodePool: readNodePool(section),
+    meta: section.textMap("meta") ?? {},
+  };
+  const paths = CLIENT_DIRECTORIES.map((key) => readDirectory(section, key));
+  if (client.enabled && Object.keys(client.meta).some((key) => !META_KEY.test(key))) {
+    section.mistake("meta", "a key may not begin or end with a dot, or have two in a row");
+  }
+  block.finish();
+  for (const key of OTHER_DIRECTORIES) readDirectory(section, key);
+  section.ignore(IGNORED_CLIENT);
+  section.finish();
+  return { client, hasPaths: paths.every((path) => path !== undefined) };
+}
+
+function readNodePool(section: Section): string {
+  const pool = section.text("node_pool") ?? "default";
+  if (!NODE_POOL.test(pool)) {
+    section.mistake("node_pool", "must be 1 to 128 letters, digits, - and _");
+  } else if (pool === "all") {
+    section.mistake("node_pool", 'node is not allowed to register in node pool "all"');
+  }
+  return pool;
+}

@@ -1,0 +1,150 @@
+/**
+ * What of an operator's file may be shown. A mistake is often beside a secret, and often what makes
+ * a secret hard to recognise: so only the values of keys that are known and harmless are shown, and
+ * of them nothing that looks like a key or a token.
+ *
+ * @module
+ */
+import { IGNORED_CLIENT, IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
+
+/** Keys with an effect here; `encrypt` is missing on purpose. */
+const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json log_file bind_addr
+  enable_debug leave_on_interrupt leave_on_terminate http rpc serf enabled bootstrap_expect
+  raft_multiplier heartbeat_grace min_heartbeat_ttl max_heartbeats_per_second
+  failover_heartbeat_ttl start_join retry_join retry_max retry_interval rejoin_after_leave
+  non_voting_server redundancy_zone upgrade_version raft_snapshot_threshold raft_trailing_logs
+  encrypt_verify_incoming encrypt_verify_outgoing gossip_label servers node_class node_pool
+  ca_file cert_file key_file verify_server_hostname verify_https_client rpc_upgrade_mode
+  tls_min_version tls_cipher_suites tls_prefer_server_cipher_suites https_handshake_timeout
+  http_max_conns_per_client rpc_handshake_timeout rpc_max_conns_per_client collection_interval
+  prometheus_metrics disable_hostname cleanup_dead_servers last_contact_threshold
+  max_trailing_logs min_quorum server_stabilization_time enable_redundancy_zones
+  disable_upgrade_migration enable_custom_upgrades alloc_dir alloc_mounts_dir host_volumes_dir
+  host_volume_plugin_dir state_dir`;
+
+const SECRET_NAME = /encrypt$|token|secret|passw|credential|auth$|api_key|private_key/i;
+
+const SHOWN = new Set([
+  ...HARMLESS.split(/\s+/),
+  ...[IGNORED_TOP, IGNORED_SERVER, IGNORED_CLIENT, IGNORED_TELEMETRY]
+    .flatMap((keys) => Object.keys(keys))
+    .filter((key) => !SECRET_NAME.test(key)),
+]);
+
+/** Runs of characters that keys and tokens are written in. */
+const RUN = /[A-Za-z0-9+/_=-]{16,}/g;
+const UUID = /\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b/gi;
+const NAMED = /\b\w*(?:secret|token|passw|api_?key|credential)\w*\s*[=:]\s*[^\s,;"']+/gi;
+const IN_ADDRESS = /\/\/[^\s/@:]*:[^\s/@]+@/g;
+const VAULT = /\b(?:hv[sbr]|s|b)\.[\w-]{20,}/g;
+
+/** A key whose value is never shown. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}
+
+/** Whatever looks like a key or a token becomes stars. */
+export function redactText(text: string): string {
+  return text
+    .replaceAll(NAMED, stars)
+    .replaceAll(IN_ADDRESS, stars)
+    .replaceAll(UUID, stars)
+    .replaceAll(VAULT, stars)
+    .replaceAll(RUN, (run) => (looksRandom(run) ? stars(run) : run));
+}
+
+/** Digits, capitals and small letters without the order that names and paths have. */
+function looksRandom(run: string): boolean {
+  if (/^[A-Za-z0-9+/]{21,}={1,2}$/.test(run)) return true;
+  return run.split(/[/_-]/).some((part) => {
+    return part.length >= 16 && /\d/.test(part) && /[a-z]/.test(part) && /[A-Z]/.test(part);
+  });
+}
+
+/** The name of an unknown key in quotes: something else may stand where a key should. */
+export function nameToShow(text: string): string {
+  return isName(text) ? `"${text}"` : "(not shown, since it does not look like one)";
+}
+
+function isName(text: string): boolean {
+  if (text.length > 40 || !/^[\p{L}_][\p{L}\p{Nd}_.-]*$/u.test(text)) return false;
+  if ((text.match(/\d/g) ?? []).length > 3) return false;
+  // Words in one case, or humps: not what a generator of passwords makes.
+  return /^[^A-Z]+$|^[^a-z]+$|^[A-Za-z]?[^A-Z]+(?:[A-Z][^A-Z]+)*$/.test(text);
+}
+
+/** A line of a file for an error text; as many characters as before. */
+export function redactLine(line: string): string {
+  return new LineReader(line).read();
+}
+
+const BLANK = /\s+/y;
+const SIGNS = /[{}[\],]/y;
+const KEY = /("?)([\p{L}_][\p{L}\p{Nd}_.-]*)\1(?=[\s={:"]|$)/uy;
+const ASSIGNS = /\s*[=:]\s*/y;
+const VALUE = /"[^"\\]*"|-?\d[\w.]*(?![^\s,}\]])|(?:true|false)\b/y;
+
+/** Copies what it understands to be harmless; from the first other thing on, stars. */
+class LineReader {
+  readonly #line: string;
+  #at = 0;
+  #shown = "";
+
+  constructor(line: string) {
+    this.#line = line;
+  }
+
+  read(): string {
+    while (this.#at < this.#line.length && this.#one());
+    return this.#shown + stars(this.#line.slice(this.#at));
+  }
+
+  #one(): boolean {
+    if (this.#copy(BLANK) || this.#copy(SIGNS)) return true;
+    const key = this.#take(KEY);
+    if (key === undefined) return false;
+    const name = key.replaceAll('"', "");
+    if (!isName(name)) return this.#put(stars(key));
+    this.#put(key);
+    if (!this.#copy(ASSIGNS)) return SHOWN.has(name.toLowerCase()) || this.#isHeader();
+    return SHOWN.has(name.toLowerCase()) && this.#value();
+  }
+
+  /** `server {`, or `plugin "docker" {`: nothing but names up to the brace. */
+  #isHeader(): boolean {
+    return /^[\s"\w.-]*\{/.test(this.#line.slice(this.#at)) || this.#at === this.#line.length;
+  }
+
+  #value(): boolean {
+    const list = this.#copy(/\[\s*/y);
+    for (;;) {
+      const value = this.#take(VALUE);
+      if (value === undefined) return list && this.#copy(/\]/y);
+      this.#put(redactText(value) === value ? value : stars(value));
+      if (!list) return true;
+      this.#copy(/\s*,?\s*/y);
+    }
+  }
+
+  #take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#line);
+    if (match === null) return undefined;
+    this.#at += match[0].length;
+    return match[0];
+  }
+
+  #put(text: string): true {
+    this.#shown += text;
+    return true;
+  }
+
+  #copy(pattern: RegExp): boolean {
+    const found = this.#take(pattern);
+    return found !== undefined && this.#put(found);
+  }
+}
+
+function stars(text: string): string {
+  return text.replaceAll(/\S/gu, "*");
+}
