@@ -20,6 +20,7 @@ import { Progress } from "./progress.ts";
 
 const LEASE = "lease";
 const TRANSFER = "transfer";
+/** Of one follower each: its id comes behind. */
 const HEARTBEAT = "heartbeat:";
 const COMMIT = "commit:";
 const RETRY = "retry:";
@@ -78,7 +79,7 @@ export class Leader {
     this.#target = undefined;
   }
 
-  /** @returns index and term of the first */
+  /** @returns the index of the first */
   propose(proposals: readonly Proposal[], now: Instant): number | RaftRefusal {
     if (this.#target !== undefined) return "transfer-in-progress";
     return this.#append(proposals, now);
@@ -150,21 +151,13 @@ export class Leader {
     if (sent.epoch === progress.epoch) this.#retryLater(progress, now);
   }
 
-  /** @returns false: not a deadline of ours */
-  expire(key: string, now: Instant): boolean {
-    if (key === LEASE) this.#checkLease(now);
-    else if (key === TRANSFER) this.#giveUpTransfer("it took too long");
-    else if (key.startsWith(HEARTBEAT)) {
-      const progress = this.#progress.get(key.slice(HEARTBEAT.length));
-      if (progress !== undefined) this.#heartbeat(progress, now);
-    } else if (key.startsWith(COMMIT)) {
-      const progress = this.#progress.get(key.slice(COMMIT.length));
-      if (progress !== undefined) this.#replicate(progress, true, now);
-    } else if (key.startsWith(RETRY)) {
-      const progress = this.#progress.get(key.slice(RETRY.length));
-      if (progress !== undefined) this.#replicate(progress, true, now);
-    } else return false;
-    return true;
+  expire(key: string, now: Instant): void {
+    if (key === LEASE) return this.#checkLease(now);
+    if (key === TRANSFER) return this.#giveUpTransfer("it took too long");
+    const progress = this.#progress.get(key.slice(key.indexOf(":") + 1));
+    if (progress === undefined) return;
+    if (key.startsWith(HEARTBEAT)) this.#heartbeat(progress, now);
+    else this.#replicate(progress, true, now);
   }
 
   #append(proposals: readonly Proposal[], now: Instant): number {
@@ -230,29 +223,21 @@ export class Leader {
     core.deadlines.set(COMMIT + id, now + core.random(core.config.commitTimeoutMs));
     if (core.deadlines.has(RETRY + id)) return;
     let must = always;
-    while (progress.inflight < (progress.pipelining ? core.config.inflightMax : 1)) {
-      const [prevIndex, { entriesMax, bytesMax }] = [progress.next - 1, core.config];
+    const { entriesMax, bytesMax, inflightMax } = core.config;
+    while (progress.mayAppend(inflightMax)) {
+      const prevIndex = progress.next - 1;
       const prevTerm = core.log.term(prevIndex);
       const entries = core.log.batch(progress.next, entriesMax, bytesMax);
       const missing = progress.next <= core.log.lastIndex && entries.length === 0;
       if (prevTerm === undefined || missing) return this.#sendSnapshot(progress, now);
       if (entries.length === 0 && !must) return;
       must = false;
-      progress.inflight += 1;
-      if (progress.pipelining) progress.next += entries.length;
+      progress.sentEntries(entries.length);
       const { commitIndex, self: from, term } = core;
-      const call = {
-        kind: "append-entries",
-        from,
-        term,
-        prevIndex,
-        prevTerm,
-        commitIndex,
-        entries,
-      };
+      const call = { from, term, prevIndex, prevTerm, commitIndex, entries };
       this.#send(progress, "replicate", prevIndex, entries, now, {
-        ...call,
         kind: "append-entries",
+        ...call,
       });
     }
   }
@@ -260,9 +245,8 @@ export class Leader {
   #sendSnapshot(progress: Progress, now: Instant): void {
     const core = this.#core;
     const meta = core.log.snapshot;
-    if (meta === undefined || progress.inflight > 0) return;
-    progress.inflight += 1;
-    progress.pipelining = false;
+    if (meta === undefined || !progress.isIdle) return;
+    progress.sentSnapshot();
     const call = { kind: "install-snapshot", from: core.self, term: core.term, meta } as const;
     this.#send(progress, "snapshot", meta.index, [], now, call);
   }
@@ -290,15 +274,13 @@ export class Leader {
     now: Instant,
   ): void {
     if (sent.epoch !== progress.epoch) return;
-    progress.inflight -= 1;
     if (!answer.success) {
-      progress.restart(Math.max(Math.min(progress.nextOf(sent) - 1, answer.lastIndex + 1), 1));
+      progress.rejected(Math.max(Math.min(sent.prevIndex, answer.lastIndex + 1), 1));
       if (answer.noRetryBackoff) this.#replicate(progress, true, now);
       else this.#retryLater(progress, now);
       return;
     }
-    const matched = sent.prevIndex + sent.count;
-    progress.succeeded(matched);
+    progress.accepted(sent.prevIndex + sent.count);
     this.#advanceCommit(now);
     this.#handOver(now);
     this.#replicate(progress, false, now);
@@ -306,18 +288,16 @@ export class Leader {
 
   #installed(progress: Progress, sent: Sent, success: boolean, now: Instant): void {
     if (sent.epoch !== progress.epoch) return;
-    progress.inflight -= 1;
     if (!success) return this.#retryLater(progress, now);
-    progress.succeeded(sent.prevIndex);
+    progress.accepted(sent.prevIndex);
     this.#advanceCommit(now);
     this.#replicate(progress, false, now);
   }
 
   #retryLater(progress: Progress, now: Instant): void {
     const { retryMinMs, retryMaxMs } = this.#core.config;
-    progress.restart(progress.match + 1);
-    progress.failures += 1;
-    const wait = Math.min(retryMinMs * 2 ** Math.min(progress.failures - 1, 20), retryMaxMs);
+    const failures = progress.failed();
+    const wait = Math.min(retryMinMs * 2 ** Math.min(failures - 1, 20), retryMaxMs);
     this.#core.deadlines.set(RETRY + progress.server.id, now + wait);
   }
 
