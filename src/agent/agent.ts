@@ -170,7 +170,8 @@ class Parts {
       },
       reload: onReload,
       raft: server?.raft.view(),
-      call: async (method, body) => server?.call(method, body) ?? reader.call(method, body),
+      call: async (method, body, signal) =>
+        server?.call(method, body, signal) ?? reader.call(method, body, signal),
       streams: server?.streams ?? this.#ownLog(rpc),
     };
   }

@@ -35,7 +35,7 @@ export class ClientRole {
   }
 
   /** Asks the server that answered last, and the others in turn when it does not. */
-  async call(method: string, body: Uint8Array): Promise<Uint8Array> {
+  async call(method: string, body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     const { config, pool, log } = this.#init;
     const servers = [...config.client.servers, ...config.client.join.retryJoin];
     const errors: string[] = [];
@@ -43,7 +43,7 @@ export class ClientRole {
       const server = servers[(this.#preferred + tries) % servers.length] ?? "";
       try {
         const target = { address: await addressOf(server), region: config.region };
-        const answer = await pool.call(target, method, body, TIMEOUT_MS, true);
+        const answer = await pool.call(target, method, body, TIMEOUT_MS, true, signal);
         this.#preferred = (this.#preferred + tries) % servers.length;
         return answer;
       } catch (error) {

@@ -219,8 +219,8 @@ export class ServerRole {
   }
 
   /** A call as if it had come to our port. @throws RpcMethodError */
-  async call(method: string, body: Uint8Array): Promise<Uint8Array> {
-    return this.#methods.call(method, body, { names: undefined });
+  async call(method: string, body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#methods.call(method, body, { names: undefined, signal });
   }
 
   #createGossip(): Gossip {

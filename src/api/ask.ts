@@ -20,14 +20,18 @@ export function readBody({ region, stale }: Asked): Uint8Array {
   return encodeQueryOptions({ Region: region, AllowStale: stale });
 }
 
-/** @throws ApiError with the code that the error carries, or 500 */
+/**
+ * @param signal aborted when nobody waits for the answer any more
+ * @throws ApiError with the code that the error carries, or 500
+ */
 export async function ask(
   context: ApiContext,
   method: string,
   body: Uint8Array,
+  signal?: AbortSignal,
 ): Promise<Uint8Array> {
   try {
-    return await context.call(method, body);
+    return await context.call(method, body, signal);
   } catch (error) {
     const text = errorText(error);
     const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];

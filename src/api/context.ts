@@ -51,7 +51,7 @@ export interface ApiContext {
   /** Undefined on an agent that is a client only. */
   readonly raft: RaftView | undefined;
   /** An RPC as if it had come to our port: answered here or passed on. @throws Error */
-  readonly call: (method: string, body: Uint8Array) => Promise<Uint8Array>;
+  readonly call: (method: string, body: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>;
   /** Streaming calls, answered here or by another server. */
   readonly streams: Pick<StreamMethods, "open">;
 }

@@ -23,12 +23,13 @@ export interface IndexedAnswer {
 export async function listNodes(
   context: ApiContext,
   query: URLSearchParams,
+  signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const request = structOf(nodeListRequest, {
     ...readOptions(context, query),
     Fields: { OS: flag(query, "os"), Resources: flag(query, "resources") },
   });
-  const answer = await ask(context, "Node.List", encodeValue(nodeListRequest, request));
+  const answer = await ask(context, "Node.List", encodeValue(nodeListRequest, request), signal);
   const reply = decode(rawListReply, answer);
   const nodes = (reply.Nodes ?? []).map((one) => {
     const shown: Record<string, unknown> = Object(jsonOf(one));
@@ -45,12 +46,13 @@ export async function getNode(
   context: ApiContext,
   id: string,
   query: URLSearchParams,
+  signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   if (id.length !== 36) {
     throw new ApiError(500, "node lookup failed: index error: UUID must be 36 characters");
   }
   const request = structOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
-  const answer = await ask(context, "Node.GetNode", encodeValue(nodeRequest, request));
+  const answer = await ask(context, "Node.GetNode", encodeValue(nodeRequest, request), signal);
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
   return { value: jsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };

@@ -23,6 +23,7 @@ const proven = (...names: readonly string[]): Caller => ({ ip: Uint8Array.of(10,
 const OWN: OwnIdentity = { region: "global", names: ["n1"], secured: false };
 
 interface Bench {
+  readonly context: ApiContext;
   readonly app: HttpApp;
   readonly joins: (readonly string[])[];
   readonly leaves: (readonly [string, boolean])[];
@@ -59,7 +60,7 @@ function bench(caller: Caller | undefined, encrypted = true, call?: ApiContext["
     callerOf: () => caller,
     own: () => OWN,
   });
-  return { app, joins, leaves, asked };
+  return { context, app, joins, leaves, asked };
 }
 
 function createContext(config: Config, gossip: GossipView, call?: ApiContext["call"]): ApiContext {
@@ -336,6 +337,33 @@ describe("a name that is pointed at this machine", () => {
     const request = { path: "/", host: "x.example", origin: undefined, fetchSite: undefined };
     expect(refuseRead(request, LOCAL, { ...OWN, secured: true })).toBeUndefined();
   });
+});
+
+test("whoever hangs up ends the question that waits for it", async () => {
+  const { context } = bench(LOCAL);
+  const signals: (AbortSignal | undefined)[] = [];
+  const call: ApiContext["call"] = (_method, _body, signal) => {
+    signals.push(signal);
+    return new Promise((_resolve, reject) =>
+      signal?.addEventListener("abort", () => reject("gone")),
+    );
+  };
+  const own = (): OwnIdentity => OWN;
+  const app = createHttpApp({
+    context: { ...context, call },
+    log: silent,
+    callerOf: () => LOCAL,
+    own,
+  });
+  for (const path of ["/v1/nodes?index=7", `/v1/node/${"a".repeat(36)}?index=7`]) {
+    const hangUp = new AbortController();
+    const init = { headers: { host: "localhost" }, signal: hangUp.signal };
+    const answer = app.handle(new Request(`http://localhost${path}`, init));
+    await Promise.resolve();
+    hangUp.abort();
+    expect((await answer).status).toBe(500);
+    expect(signals.pop()?.aborted).toBe(true);
+  }
 });
 
 describe("paths that are none", () => {
