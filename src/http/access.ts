@@ -5,7 +5,6 @@
  * @module
  */
 import { isLoopback, parseIp, splitHostPort } from "../host/ip.ts";
-import { ARCHIVE_BYTES_MAX } from "../service/methods/snapshot-archive.ts";
 import { mayOperate, operatorName, serverName } from "../service/rpc/roles.ts";
 
 /** The one endpoint that takes much. */
@@ -118,12 +117,9 @@ function foreignName(host: string | undefined, own: OwnIdentity): string | undef
   );
 }
 
-const BODY_BYTES_MAX = 1024 * 1024;
-
-/** How much of a request is read: more only from whoever may change something by it. */
-export function bodyBytesMax(path: string, caller: Caller): number {
-  const trusted = caller.names !== undefined || isLocal(caller);
-  return path === SNAPSHOT_PATH && trusted ? ARCHIVE_BYTES_MAX : BODY_BYTES_MAX;
+/** May change things, as far as its connection tells. */
+export function isTrusted(caller: Caller): boolean {
+  return caller.names !== undefined || isLocal(caller);
 }
 
 function hostOf(origin: string): string | undefined {

@@ -20,8 +20,9 @@ import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { certificateNames } from "../tls/certificate.ts";
 import { acceptTls, TlsError, type TlsIdentity } from "../tls/handshake.ts";
-import { bodyBytesMax, type Caller, callerOf } from "./access.ts";
+import { type Caller, callerOf } from "./access.ts";
 import type { HttpApp } from "./app.ts";
+import { RequestBodies, toRequest } from "./body.ts";
 import { HttpConnection } from "./connection.ts";
 
 export interface HttpServerInit {
@@ -68,6 +69,7 @@ export class HttpServer {
   readonly #open = new Set<SocketStream>();
   #app: HttpApp | undefined;
   #running = 0;
+  readonly #bodies = new RequestBodies();
   #listeners: StreamServer[] = [];
 
   constructor(init: HttpServerInit) {
@@ -188,12 +190,19 @@ export class HttpServer {
     if (this.#running > RUNNING_MAX) return refuse(response, 503, "Too many requests at once");
     const problem = hostProblem(incoming);
     if (problem !== undefined) return refuse(response, 400, problem);
-    const request = await toRequest(incoming, caller, signal);
-    if (request === undefined) return refuse(response, 413, "Request body is too large");
-    this.#callers.set(request, caller);
-    const answer = await this.#app?.handle(request);
-    if (answer === undefined) throw new Error("no app");
-    await this.#respond(incoming, response, answer);
+    const body = this.#bodies.reader(incoming, caller);
+    try {
+      const bytes = await body.read();
+      if (bytes === "too-large") return refuse(response, 413, "Request body is too large");
+      if (bytes === "too-many") return refuse(response, 503, "Too many large requests at once");
+      const request = toRequest(incoming, bytes, signal);
+      this.#callers.set(request, caller);
+      const answer = await this.#app?.handle(request);
+      if (answer === undefined) throw new Error("no app");
+      await this.#respond(incoming, response, answer);
+    } finally {
+      body.release();
+    }
   }
 
   #failed(
@@ -284,34 +293,3 @@ function refuse(response: ServerResponse, status: number, text: string): void {
 
 /** An answer that goes on: sent as it comes, until the caller has enough. */
 const UNBUFFERED = "x-accel-buffering";
-
-/** undefined: the body is more than we read. */
-async function toRequest(
-  incoming: IncomingMessage,
-  caller: Caller,
-  signal: AbortSignal,
-): Promise<Request | undefined> {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
-    headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
-  }
-  const { method = "GET", url = "/" } = incoming;
-  // The app finds the path by position and only needs some host; the real one stays a header.
-  const target = `http://localhost${url.startsWith("/") ? url : "/"}`;
-  // The app answers HEAD as it would GET: the body, which is left out, says how long it is.
-  if (method === "GET" || method === "HEAD") {
-    incoming.resume(); // A body there may be, but it means nothing.
-    return new Request(target, { headers, signal });
-  }
-  const chunks: Uint8Array[] = [];
-  const bytesMax = bodyBytesMax(new URL(target).pathname, caller);
-  let bytes = 0;
-  for await (const chunk of incoming) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    bytes += chunk.length;
-    if (bytes > bytesMax) return undefined;
-    chunks.push(chunk);
-  }
-  const body = bytes === 0 ? null : Buffer.concat(chunks);
-  return new Request(target, { method, headers, body, signal });
-}

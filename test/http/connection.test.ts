@@ -128,6 +128,24 @@ describe("requests of one connection", () => {
   });
 });
 
+test("bodies have limits, one and all together", async () => {
+  const mib = 1024 * 1024;
+  const put = (bytes: number) => `PUT /a ${LINE}Content-Length: ${bytes}\r\n\r\n`;
+  const large = await dial(put(mib + 1) + "x".repeat(mib + 1));
+  await until("an answer", () => large.got().includes("\r\n\r\n"));
+  expect(large.got()).toStartWith("HTTP/1.1 413 ");
+  // From loopback two snapshots and 16 MiB may be under way: these never come to their end.
+  const begun = `PUT /v1/operator/snapshot ${LINE}Content-Length: ${64 * mib}\r\n\r\n`;
+  const body = "x".repeat(48 * mib);
+  const many: Client[] = [];
+  for (let i = 0; i < 4; i++) many.push(await dial(begun + body));
+  await until("one is refused", () => many.some(({ got }) => got().startsWith("HTTP/1.1 503 ")));
+  for (const { socket } of [large, ...many]) socket.destroy();
+  const after = await dial(`${put(5)}hello`);
+  await until("all is given back", () => answersIn(after.got()).length === 1);
+  after.socket.destroy();
+});
+
 describe("a caller who hangs up", () => {
   for (const [how, leave] of [
     ["by closing", (socket: Socket) => socket.destroy()],

@@ -4,16 +4,16 @@
  *
  * @module
  */
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import { sha256 } from "../../host/digest.ts";
-import { errorText } from "../../host/error-text.ts";
 import type { RaftServer, SnapshotMeta } from "../../protocol/raft/message.ts";
 import { encodeValue, list, raw } from "../../wire/codec.ts";
+import { packFiles, unpackFiles } from "./archive-files.ts";
 
 /** Of an archive, and of what is in it: a stranger's file may not fill the memory. */
 export const ARCHIVE_BYTES_MAX = 64 * 1024 * 1024;
-const CONTENT_BYTES_MAX = 256 * 1024 * 1024;
+/** Of the state of a Nomad cluster, most of which may be left out. */
+const CONTENT_BYTES_MAX = 128 * 1024 * 1024;
+const SMALL_BYTES_MAX = 1024 * 1024;
 
 const [META, STATE, SUMS] = ["meta.json", "state.bin", "SHA256SUMS"] as const;
 const VERSION = 1;
@@ -62,22 +62,23 @@ export async function packArchive(
   });
   const head = new TextEncoder().encode(json);
   const sums = `${sha256(head).toHex()}  ${META}\n${sha256(state).toHex()}  ${STATE}\n`;
-  const files = { [META]: head, [STATE]: state, [SUMS]: sums };
-  return new Bun.Archive(files, { compress: "gzip" }).bytes();
+  return packFiles({ [META]: head, [STATE]: state, [SUMS]: new TextEncoder().encode(sums) });
 }
 
 /** @throws Error with one sentence: why this is not an archive that can be trusted */
 export async function unpackArchive(bytes: Uint8Array): Promise<Archive> {
-  const files = await readFiles(bytes);
+  if (bytes.length > ARCHIVE_BYTES_MAX) {
+    throw new Error(`the archive has more than ${ARCHIVE_BYTES_MAX / 2 ** 20} MiB`);
+  }
+  const files = await unpackFiles(bytes, {
+    [META]: SMALL_BYTES_MAX,
+    [STATE]: CONTENT_BYTES_MAX,
+    [SUMS]: SMALL_BYTES_MAX,
+  });
   const [head, state, sums] = [META, STATE, SUMS].map((name) => files.get(name));
   if (head === undefined || state === undefined || sums === undefined) {
     const missing = [META, STATE, SUMS].filter((name) => !files.has(name));
     throw new Error(`the archive lacks ${missing.join(", ")}: it is no snapshot of Nomad's`);
-  }
-  for (const name of files.keys()) {
-    if (name !== META && name !== STATE && name !== SUMS) {
-      throw new Error(`unexpected file ${JSON.stringify(name)} in snapshot`);
-    }
   }
   checkSums(new TextDecoder().decode(sums), { [META]: head, [STATE]: state });
   const meta = parseMeta(new TextDecoder().decode(head));
@@ -85,22 +86,6 @@ export async function unpackArchive(bytes: Uint8Array): Promise<Archive> {
     throw new Error(`${STATE} has ${state.length} bytes, but ${META} says ${meta.size}`);
   }
   return { meta, state };
-}
-
-async function readFiles(bytes: Uint8Array): Promise<ReadonlyMap<string, Uint8Array>> {
-  if (bytes.length > ARCHIVE_BYTES_MAX) {
-    throw new Error(`the archive has more than ${ARCHIVE_BYTES_MAX / 2 ** 20} MiB`);
-  }
-  try {
-    const tar = await promisify(gunzip)(bytes, { maxOutputLength: CONTENT_BYTES_MAX });
-    const files = await new Bun.Archive(tar).files();
-    const read = [...files].map(async ([name, file]): Promise<[string, Uint8Array]> => {
-      return [name, new Uint8Array(await file.arrayBuffer())];
-    });
-    return new Map(await Promise.all(read));
-  } catch (error) {
-    throw new Error(`not a snapshot archive (a compressed tar): ${errorText(error)}`);
-  }
 }
 
 /** Lines as `sha256sum` writes them. */

@@ -1,6 +1,6 @@
 /** Snapshot archives: what is written is read, and what cannot be trusted says why. */
 import { expect, test } from "bun:test";
-import { createGzip } from "node:zlib";
+import { createGzip, gunzipSync } from "node:zlib";
 import type { SnapshotMeta } from "../../../src/protocol/raft/message.ts";
 import { packArchive, unpackArchive } from "../../../src/service/methods/snapshot-archive.ts";
 
@@ -95,5 +95,28 @@ test("a few bytes that unpack to more than memory should take are refused", asyn
   await new Promise<void>((resolve) => gzip.end(resolve));
   const bomb = Buffer.concat(packed);
   expect(bomb.length).toBeLessThan(1024 * 1024);
-  await expect(unpackArchive(bomb)).rejects.toThrow(/not a snapshot archive/);
+  await expect(unpackArchive(bomb)).rejects.toThrow(/decompressed, has more than \d+ MiB/);
+});
+
+test("a file that says it is larger than may be is refused before it is there", async () => {
+  const large = await archiveOf({ "state.bin": "x".repeat(129 * 1024 * 1024) });
+  expect(large.length).toBeLessThan(1024 * 1024);
+  await expect(unpackArchive(large)).rejects.toThrow("state.bin has more than 128 MiB");
+});
+
+test("behind the two empty blocks that end the tar there is nothing", async () => {
+  const tar = gunzipSync(await packArchive(META, STATE, 5));
+  // Three files: a header each, their content in whole blocks, and the end.
+  const blocks = [HEAD.length, STATE.length, SUMS.length].map((size) => 1 + Math.ceil(size / 512));
+  expect(tar.length).toBe((blocks.reduce((sum, one) => sum + one, 0) + 2) * 512);
+  expect(tar.subarray(-1024).every((byte) => byte === 0)).toBe(true);
+});
+
+test("archives are worked on one after another, and only so many wait", async () => {
+  const archive = await packArchive(META, STATE, 5);
+  const all = await Promise.allSettled(Array.from({ length: 40 }, () => unpackArchive(archive)));
+  const failed = all.filter((one) => one.status === "rejected");
+  expect(failed.length).toBe(24);
+  expect(String(failed[0]?.reason)).toContain("try again later");
+  expect((await unpackArchive(archive)).state).toEqual(STATE);
 });
