@@ -22,8 +22,10 @@ import { NodeMethods } from "../service/methods/node-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
 import { Consensus } from "../service/raft/consensus.ts";
 import { RaftTransport, serveRaft } from "../service/raft/transport.ts";
+import { countRefusal } from "../service/refusals.ts";
 import type { RpcDialer } from "../service/rpc/client/dial.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
+import type { RpcCounters } from "../service/rpc/counters.ts";
 import { type AutopilotConfig, autopilotConfig } from "../state/command.ts";
 import { StateMachine } from "../state/state-machine.ts";
 import { structOf } from "../wire/codec.ts";
@@ -43,6 +45,7 @@ export interface ConsensusRoleInit {
   readonly address: string;
   readonly dialer: RpcDialer;
   readonly pool: RpcPool;
+  readonly counters: RpcCounters;
   readonly prng: Prng;
   readonly sink: LogSink;
   readonly directory: Directory;
@@ -64,14 +67,22 @@ export class ConsensusRole {
   /** @throws Error with one sentence for the operator when the disk cannot be trusted */
   constructor(init: ConsensusRoleInit) {
     this.#init = init;
-    const { config, nodeId, address, dialer, sink } = init;
+    const { config, nodeId, address, dialer, counters, sink } = init;
     this.#log = sink.logger("nomad.raft");
     this.#self = { id: nodeId, address };
     const { region } = config;
-    this.#transport = new RaftTransport({ self: this.#self, region, dialer, log: this.#log });
+    this.#transport = new RaftTransport({
+      self: this.#self,
+      region,
+      dialer,
+      log: this.#log,
+      malformed: () => countRefusal(counters.refused, "raft-malformed-answer"),
+    });
     const directory = raftDirectory(config);
     const store = new RaftStore(directory);
-    if (directory !== undefined) recoverGroup(join(directory, "peers.json"), store, this.#log);
+    if (directory !== undefined) {
+      recoverGroup(join(directory, "peers.json"), nodeId, store, this.#log);
+    }
     this.consensus = new Consensus({
       self: this.#self,
       config: {
@@ -151,8 +162,9 @@ export class ConsensusRole {
   }
 
   /** A connection of another server's Raft. */
-  serve(stream: ByteStream): void {
-    serveRaft(stream, this.#self, (call, data) => this.consensus.receive(call, data));
+  serve(stream: ByteStream, malformed: () => void): void {
+    const { consensus } = this;
+    serveRaft(stream, this.#self, (call, data) => consensus.receive(call, data), malformed);
   }
 
   /** New connections use the new TLS settings. */

@@ -10,19 +10,23 @@ import { isObject } from "../config/tree.ts";
 import { readFileIfThere } from "../host/disk.ts";
 import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
-import type { RaftStore } from "../host/raft-store.ts";
-import type { RaftServer } from "../protocol/raft/message.ts";
+import type { RaftStore, StoredRaft } from "../host/raft-store.ts";
+import { EntryType, type RaftServer } from "../protocol/raft/message.ts";
+import { checkStored } from "../service/raft/sanity.ts";
+import { configurationCodec } from "../wire/raft-codec.ts";
 import { replay } from "./raft-replay.ts";
 
 /**
  * @param path of peers.json; where there is none nothing happens
+ * @param selfId this server's own id
  * @throws Error with one sentence for the operator, and nothing has changed
  */
-export function recoverGroup(path: string, store: RaftStore, log: Log): void {
+export function recoverGroup(path: string, selfId: string, store: RaftStore, log: Log): void {
   const file = readFileIfThere(path);
   if (file === undefined) return;
   const servers = parsePeers(new TextDecoder().decode(file), path);
   const stored = store.load();
+  checkStored(stored);
   const { entries, snapshot } = stored;
   const index = entries.at(-1)?.index ?? snapshot?.meta.index ?? 0;
   const term = entries.at(-1)?.term ?? snapshot?.meta.term ?? 0;
@@ -32,6 +36,7 @@ export function recoverGroup(path: string, store: RaftStore, log: Log): void {
         "remove the file, and let the server join the others",
     );
   }
+  checkIds(path, servers, selfId, idsEver(stored));
   // Nobody is left to ask what was committed, and what was promised is in here.
   const machine = replay(stored);
   const meta = { index, term, configuration: { servers }, configurationIndex: index };
@@ -42,9 +47,42 @@ export function recoverGroup(path: string, store: RaftStore, log: Log): void {
   log.warn("the group was made anew from peers.json, which is removed now", { peers, index });
 }
 
+function failure(path: string, why: string): Error {
+  return new Error(`recovery failed: ${path} ${why}; nothing was changed`);
+}
+
+/** A group with a voter that does not exist may never have a quorum again. @throws Error */
+function checkIds(
+  path: string,
+  servers: readonly RaftServer[],
+  selfId: string,
+  known: ReadonlySet<string>,
+): void {
+  const stranger = servers.find((one) => one.id !== selfId && !known.has(one.id));
+  if (stranger !== undefined) {
+    const ids = [...known].sort().join(", ");
+    throw failure(
+      path,
+      `names the id ${stranger.id}, which no server of the group has had (${ids})`,
+    );
+  }
+  if (servers.some((one) => one.id === selfId)) return;
+  throw failure(path, `does not name this server, whose id is ${selfId}`);
+}
+
+/** Of every server that was ever part of the group, as far as the log reaches. */
+function idsEver({ entries, snapshot }: StoredRaft): ReadonlySet<string> {
+  const inLog = entries.flatMap(({ type, data }) => {
+    const isOne = type === EntryType.configuration;
+    return (isOne ? configurationCodec.decode(data)?.servers : undefined) ?? [];
+  });
+  const all = [...inLog, ...(snapshot?.meta.configuration.servers ?? [])];
+  return new Set(all.map((one) => one.id));
+}
+
 function parsePeers(text: string, path: string): readonly RaftServer[] {
   const fail = (why: string): never => {
-    throw new Error(`recovery failed: ${path} ${why}; nothing was changed`);
+    throw failure(path, why);
   };
   let read: unknown;
   try {

@@ -34,6 +34,13 @@ export const uint64: Codec<bigint> = {
   read: (reader) => reader.uint64(),
 };
 
+/** A `uint64` that we calculate with: a number above 2^53 would not be exact, and is refused. */
+export const exact: Codec<number> = {
+  zero: 0,
+  write: (out, value) => out.uint(value),
+  read: (reader) => reader.uint(Number.MAX_SAFE_INTEGER),
+};
+
 /** `int`, `int8` to `int64`, and `time.Duration` in nanoseconds. */
 export const int64: Codec<bigint> = {
   zero: 0n,

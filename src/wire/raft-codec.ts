@@ -1,5 +1,6 @@
 /** Raft's calls between the machine's form and the wire's (wire/rpc-and-raft.md §8). */
 import type {
+  AppendEntries,
   Configuration,
   ConfigurationCodec,
   LogEntry,
@@ -71,10 +72,10 @@ export function encodeCall(call: RaftCall, size: number): Uint8Array {
           ...head,
           Entries: call.entries?.map(toWireLog) ?? null,
           Leader: head.Addr,
-          LeaderCommitIndex: BigInt(call.commitIndex),
-          PrevLogEntry: BigInt(call.prevIndex),
-          PrevLogTerm: BigInt(call.prevTerm),
-          Term: BigInt(call.term),
+          LeaderCommitIndex: call.commitIndex,
+          PrevLogEntry: call.prevIndex,
+          PrevLogTerm: call.prevTerm,
+          Term: call.term,
         },
       });
     case "request-vote":
@@ -92,9 +93,9 @@ function encodeVote(
   head: ReturnType<typeof header>,
 ): Uint8Array {
   const log = {
-    LastLogIndex: BigInt(call.lastIndex),
-    LastLogTerm: BigInt(call.lastTerm),
-    Term: BigInt(call.term),
+    LastLogIndex: call.lastIndex,
+    LastLogTerm: call.lastTerm,
+    Term: call.term,
   };
   if (call.kind === "request-pre-vote") {
     return encodeRaftRequest({ type: RaftType.requestPreVote, body: { ...head, ...log } });
@@ -115,9 +116,9 @@ function encodeInstall(
     body: {
       ...head,
       Configuration: configurationCodec.encode(meta.configuration),
-      ConfigurationIndex: BigInt(meta.configurationIndex),
-      LastLogIndex: BigInt(meta.index),
-      LastLogTerm: BigInt(meta.term),
+      ConfigurationIndex: meta.configurationIndex,
+      LastLogIndex: meta.index,
+      LastLogTerm: meta.term,
       Leader: head.Addr,
       Peers: encodeValue(
         oldPeers,
@@ -125,7 +126,7 @@ function encodeInstall(
       ),
       Size: BigInt(size),
       SnapshotVersion: SNAPSHOT_VERSION,
-      Term: BigInt(call.term),
+      Term: call.term,
     },
   });
 }
@@ -139,8 +140,8 @@ function toWireLog(entry: LogEntry): RaftLog {
         : { seconds: BigInt(Math.floor(at / 1000)), nanos: Math.floor((at % 1000) * 1_000_000) },
     Data: entry.data.length === 0 ? null : entry.data,
     Extensions: null,
-    Index: BigInt(entry.index),
-    Term: BigInt(entry.term),
+    Index: entry.index,
+    Term: entry.term,
     Type: entry.type,
   };
 }
@@ -148,8 +149,8 @@ function toWireLog(entry: LogEntry): RaftLog {
 function fromWireLog(log: RaftLog): LogEntry {
   const at = log.AppendedAt;
   return {
-    index: Number(log.Index),
-    term: Number(log.Term),
+    index: log.Index,
+    term: log.Term,
     type: log.Type,
     data: log.Data ?? NONE,
     appendedAtMs: at === null ? undefined : Number(at.seconds) * 1000 + at.nanos / 1_000_000,
@@ -162,21 +163,26 @@ export interface ReadCall {
   readonly size: number;
 }
 
-/** undefined: a protocol or a configuration that we do not speak; the error text for the caller. */
-export function toCall(request: RaftRequest): ReadCall | string {
+/**
+ * A text is an error for the caller: a protocol or a configuration that we do not speak.
+ *
+ * @returns undefined: it contradicts itself, as no server's does
+ */
+export function toCall(request: RaftRequest): ReadCall | string | undefined {
   const { body } = request;
   if (body.ProtocolVersion < 2 || body.ProtocolVersion > PROTOCOL) {
     return "operation not supported with current protocol version";
   }
   const from = { id: decodeText(body.ID ?? NONE), address: decodeText(body.Addr ?? NONE) };
   switch (request.type) {
-    case RaftType.appendEntries:
-      return { call: appendCall(request.body, from), size: 0 };
+    case RaftType.appendEntries: {
+      const call = appendCall(request.body, from);
+      return followEachOther(call) ? { call, size: 0 } : undefined;
+    }
     case RaftType.requestVote:
     case RaftType.requestPreVote: {
-      const { LastLogIndex, LastLogTerm, Term } = request.body;
-      const [lastIndex, lastTerm, term] = [LastLogIndex, LastLogTerm, Term].map(Number);
-      const log = { from, lastIndex: lastIndex ?? 0, lastTerm: lastTerm ?? 0, term: term ?? 0 };
+      const { LastLogIndex: lastIndex, LastLogTerm: lastTerm, Term: term } = request.body;
+      const log = { from, lastIndex, lastTerm, term };
       if (request.type === RaftType.requestPreVote) {
         return { call: { kind: "request-pre-vote", ...log }, size: 0 };
       }
@@ -193,32 +199,40 @@ export function toCall(request: RaftRequest): ReadCall | string {
 function appendCall(
   body: ValueOf<(typeof raftRequests)[typeof RaftType.appendEntries]>,
   from: Sender,
-): RaftCall {
-  const heartbeat = body.Entries === null && body.PrevLogEntry === 0n;
+): AppendEntries {
+  const heartbeat = body.Entries === null && body.PrevLogEntry === 0;
   return {
     kind: "append-entries",
     from,
-    term: Number(body.Term),
-    prevIndex: Number(body.PrevLogEntry),
-    prevTerm: Number(body.PrevLogTerm),
-    commitIndex: Number(body.LeaderCommitIndex),
+    term: body.Term,
+    prevIndex: body.PrevLogEntry,
+    prevTerm: body.PrevLogTerm,
+    commitIndex: body.LeaderCommitIndex,
     entries: heartbeat ? undefined : (body.Entries ?? []).map(fromWireLog),
   };
+}
+
+/** Entries go on where the call begins, without a gap; no term is before its predecessor's. */
+function followEachOther({ term, prevIndex, prevTerm, entries = [] }: AppendEntries): boolean {
+  const terms = [prevTerm, ...entries.map((one) => one.term), term];
+  const ascending = terms.every((one, i) => i === 0 || one >= (terms[i - 1] ?? 0));
+  return ascending && entries.every((one, i) => one.index === prevIndex + 1 + i);
 }
 
 function installCall(
   body: ValueOf<(typeof raftRequests)[typeof RaftType.installSnapshot]>,
   from: Sender,
-): ReadCall | string {
+): ReadCall | string | undefined {
   const decoded = configurationCodec.decode(body.Configuration ?? NONE);
   if (decoded === undefined) return "the snapshot's configuration cannot be read";
   const meta: SnapshotMeta = {
-    index: Number(body.LastLogIndex),
-    term: Number(body.LastLogTerm),
+    index: body.LastLogIndex,
+    term: body.LastLogTerm,
     configuration: decoded,
-    configurationIndex: Number(body.ConfigurationIndex),
+    configurationIndex: body.ConfigurationIndex,
   };
-  const call = { kind: "install-snapshot", from, term: Number(body.Term), meta } as const;
+  if (meta.term > body.Term || meta.configurationIndex > meta.index) return undefined;
+  const call = { kind: "install-snapshot", from, term: body.Term, meta } as const;
   return { call, size: Number(body.Size) };
 }
 
@@ -232,24 +246,24 @@ export function encodeAnswer(answer: RaftAnswer | string, self: Sender): Uint8Ar
     case "append-entries":
       return encodeRaftAnswer(raftAnswers[RaftType.appendEntries], {
         ...head,
-        LastLog: BigInt(answer.lastIndex),
+        LastLog: answer.lastIndex,
         NoRetryBackoff: answer.noRetryBackoff,
         Success: answer.success,
-        Term: BigInt(answer.term),
+        Term: answer.term,
       });
     case "request-vote":
       return encodeRaftAnswer(raftAnswers[RaftType.requestVote], {
         ...head,
         Granted: answer.granted,
         Peers: null,
-        Term: BigInt(answer.term),
+        Term: answer.term,
       });
     case "request-pre-vote": {
-      const body = { ...head, Granted: answer.granted, Term: BigInt(answer.term) };
+      const body = { ...head, Granted: answer.granted, Term: answer.term };
       return encodeRaftAnswer(raftAnswers[RaftType.requestPreVote], body);
     }
     case "install-snapshot": {
-      const body = { ...head, Success: answer.success, Term: BigInt(answer.term) };
+      const body = { ...head, Success: answer.success, Term: answer.term };
       return encodeRaftAnswer(raftAnswers[RaftType.installSnapshot], body);
     }
     case "timeout-now":
@@ -266,8 +280,8 @@ export function decodeAnswer(
     case "append-entries": {
       const read = decodeRaftAnswer(raftAnswers[RaftType.appendEntries], bytes);
       if (read === undefined || typeof read === "string") return read;
-      const { LastLog, NoRetryBackoff: noRetryBackoff, Success: success, Term } = read;
-      const [lastIndex, term] = [Number(LastLog), Number(Term)];
+      const { LastLog: lastIndex, NoRetryBackoff: noRetryBackoff, Success: success } = read;
+      const term = read.Term;
       return { kind, lastIndex, noRetryBackoff, success, term };
     }
     case "request-vote":
@@ -275,12 +289,12 @@ export function decodeAnswer(
       // They differ in a field that nobody looks at.
       const read = decodeRaftAnswer(raftAnswers[RaftType.requestPreVote], bytes);
       if (read === undefined || typeof read === "string") return read;
-      return { kind, granted: read.Granted, term: Number(read.Term) };
+      return { kind, granted: read.Granted, term: read.Term };
     }
     case "install-snapshot": {
       const read = decodeRaftAnswer(raftAnswers[RaftType.installSnapshot], bytes);
       if (read === undefined || typeof read === "string") return read;
-      return { kind, success: read.Success, term: Number(read.Term) };
+      return { kind, success: read.Success, term: read.Term };
     }
     case "timeout-now": {
       const read = decodeRaftAnswer(raftAnswers[RaftType.timeoutNow], bytes);

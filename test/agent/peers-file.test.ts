@@ -6,13 +6,14 @@ import { join } from "node:path";
 import { recoverGroup } from "../../src/agent/peers-file.ts";
 import type { Log } from "../../src/host/host.ts";
 import { RaftStore } from "../../src/host/raft-store.ts";
-import { EntryType } from "../../src/protocol/raft/message.ts";
+import { EntryType, type RaftServer } from "../../src/protocol/raft/message.ts";
 import {
   AUTOPILOT_DEFAULTS,
   autopilotCommand,
   clusterMetadataCommand,
 } from "../../src/state/command.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
+import { configurationCodec } from "../../src/wire/raft-codec.ts";
 
 const root = mkdtempSync(join(tmpdir(), "nomad-peers-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -25,6 +26,9 @@ const quiet: Log = {
   error: () => undefined,
   named: () => quiet,
 };
+const GROUP = ["a", "b", "c"].map((id): RaftServer => {
+  return { id, address: `10.0.0.1:${id.charCodeAt(0)}`, suffrage: "voter" };
+});
 const state = { term: 4, votedTerm: 4, votedFor: "a" };
 
 function storeWith(name: string): { store: RaftStore; path: string } {
@@ -38,7 +42,7 @@ function storeWith(name: string): { store: RaftStore; path: string } {
     appendedAtMs: undefined,
   });
   store.persist(state, undefined, [
-    entry(1, EntryType.noop, new Uint8Array(0)),
+    entry(1, EntryType.configuration, configurationCodec.encode({ servers: GROUP })),
     entry(2, EntryType.command, clusterMetadataCommand({ ClusterID: "c", CreateTime: 1n })),
     entry(3, EntryType.command, autopilotCommand({ Config: { ...AUTOPILOT_DEFAULTS } })),
   ]);
@@ -47,14 +51,14 @@ function storeWith(name: string): { store: RaftStore; path: string } {
 
 test("what the log says becomes the state, with the servers of the file", () => {
   const { store, path } = storeWith("good");
-  recoverGroup(path, store, quiet);
+  recoverGroup(path, "a", store, quiet);
   expect(store.load().entries.length).toBe(3); // No file, no change.
   const peers = [
     { id: "a", address: "127.0.0.1:4647" },
     { id: "b", address: "[::1]:4647", non_voter: true },
   ];
   writeFileSync(path, JSON.stringify(peers));
-  recoverGroup(path, store, quiet);
+  recoverGroup(path, "a", store, quiet);
   store.close();
   const again = new RaftStore(join(path, ".."));
   const after = again.load();
@@ -92,12 +96,20 @@ describe("a bad file is named, and nothing changes", () => {
     [JSON.stringify([{ ...a, non_voter: "no" }]), "non_voter that is no bool"],
     [JSON.stringify([a, { ...a, address: "127.0.0.2:4647" }]), "names the id a twice"],
     [JSON.stringify([a, { ...a, id: "b" }]), "names the address 127.0.0.1:4647 twice"],
+    [
+      JSON.stringify([a, { id: "d", address: "127.0.0.2:4647" }]),
+      "names the id d, which no server of the group has had (a, b, c)",
+    ],
+    [
+      JSON.stringify([{ ...a, id: "b" }]),
+      "does not name this server, whose id is a; nothing was changed",
+    ],
   ];
   for (const [i, [text, says]] of cases.entries()) {
     test(text, () => {
       const { store, path } = storeWith(`bad${i}`);
       writeFileSync(path, text);
-      expect(() => recoverGroup(path, store, quiet)).toThrow(says);
+      expect(() => recoverGroup(path, "a", store, quiet)).toThrow(says);
       expect(existsSync(path)).toBe(true);
       expect(store.load()).toMatchObject({ snapshot: undefined, entries: { length: 3 } });
       store.close();
@@ -110,6 +122,6 @@ test("a server that never was in a group is told so", () => {
   const store = new RaftStore(directory);
   const path = join(directory, "peers.json");
   writeFileSync(path, '[{"id": "a", "address": "127.0.0.1:4647"}]');
-  expect(() => recoverGroup(path, store, quiet)).toThrow("this one has no Raft state");
+  expect(() => recoverGroup(path, "a", store, quiet)).toThrow("this one has no Raft state");
   store.close();
 });

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect as netConnect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
-import { decodeAnswer } from "../../src/wire/raft-codec.ts";
+import { decodeAnswer, encodeCall } from "../../src/wire/raft-codec.ts";
 import { decodeResponse, encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { decodeServerMembers, encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { FrameWriter } from "../../src/wire/yamux-frame.ts";
@@ -212,6 +212,21 @@ describe("the other protocols in the clear", () => {
     expect(read).toEqual({ kind: "request-pre-vote", granted: true, term: 2 });
     socket.destroy();
   });
+});
+
+test("02: a term that no server can count with is refused and counted", async () => {
+  const refused = async (): Promise<number> => {
+    return (await getJson(PLAIN, "/v1/status")).rpc.refused["raft-malformed"] ?? 0;
+  };
+  const before = await refused();
+  const from = { id: "b", address: "127.0.62.9:4647" };
+  for (const term of [2 ** 53, 2 ** 63]) {
+    const call = { kind: "request-vote", from, term, lastIndex: 1, lastTerm: 1 } as const;
+    const socket = await dial(PLAIN);
+    const say = Buffer.concat([Uint8Array.of(2), encodeCall({ ...call, transfer: true }, 0)]);
+    expect(await conversation(socket, say, 1)).toBe("closed");
+  }
+  expect(await refused()).toBe(before + 2);
 });
 
 describe("first bytes", () => {

@@ -89,6 +89,7 @@ export class RaftNode {
           },
         },
         log: silent,
+        malformed: () => undefined,
       }),
       machine: this.machine,
       clock: systemClock,
@@ -117,7 +118,8 @@ export class RaftNode {
         const { stream } = await acceptTls(plain, identity, how);
         if ((await stream.takeFirst(5000)) !== 2) return stream.destroy();
         this.#keep(stream);
-        serveRaft(stream, self, (call, data) => this.consensus.receive(call, data));
+        const handle = this.consensus.receive.bind(this.consensus);
+        serveRaft(stream, self, handle, () => stream.destroy());
       } catch {
         plain.destroy();
       }

@@ -6,8 +6,10 @@ import {
   decodeRaftRequest,
   encodeRaftAnswer,
   encodeRaftRequest,
+  RaftType,
   raftAnswers,
   raftLog,
+  raftRequests,
 } from "../../src/wire/raft-message.ts";
 import { hex, type Json, vectors } from "../vectors.ts";
 
@@ -69,6 +71,41 @@ describe("recorded Raft calls", () => {
       const written = encodeValue(raftLog, log).toHex();
       expect(written).toContain(`aa417070656e6465644174${bytes}`);
       expect(decodeValue(raftLog, hex(written))?.AppendedAt).toEqual(at);
+    }
+  });
+});
+
+describe("terms and indexes are exact, or the message is malformed", () => {
+  const { requestVote, appendEntries } = RaftType;
+  const vote = raftRequests[requestVote];
+  const encoded = (field: "Term" | "LastLogIndex" | "LastLogTerm", value: number): Uint8Array => {
+    const body = { ...vote.zero, [field]: value };
+    return encodeRaftRequest({ type: requestVote, body });
+  };
+  for (const field of ["Term", "LastLogIndex", "LastLogTerm"] as const) {
+    test(`${field} of a vote`, () => {
+      const highest = decodeRaftRequest(encoded(field, Number.MAX_SAFE_INTEGER));
+      expect(highest).toMatchObject({
+        kind: "request",
+        request: { body: { [field]: Number.MAX_SAFE_INTEGER } },
+      });
+      for (const value of [2 ** 53, 2 ** 63]) {
+        expect(decodeRaftRequest(encoded(field, value)).kind).toBe("malformed");
+      }
+    });
+  }
+
+  test("of an entry, and of an answer", () => {
+    const body = raftRequests[appendEntries].zero;
+    for (const field of ["Index", "Term"]) {
+      const Entries = [{ ...raftLog.zero, [field]: 2 ** 63 }];
+      const bytes = encodeRaftRequest({ type: appendEntries, body: { ...body, Entries } });
+      expect(decodeRaftRequest(bytes).kind).toBe("malformed");
+    }
+    const answer = raftAnswers[appendEntries];
+    for (const field of ["LastLog", "Term"]) {
+      const bytes = encodeRaftAnswer(answer, { ...answer.zero, [field]: 2 ** 63 });
+      expect(decodeRaftAnswer(answer, bytes)).toBeUndefined();
     }
   });
 });

@@ -137,8 +137,12 @@ export class Consensus {
     return this.#runner.snapshot();
   }
 
-  /** A call of another server; a snapshot's bytes with it. */
-  receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string> {
+  /**
+   * A call of another server; a snapshot's bytes with it.
+   *
+   * @returns undefined: no honest server sends it
+   */
+  receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string | undefined> {
     return this.#runner.receive(call, data);
   }
 

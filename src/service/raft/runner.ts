@@ -16,6 +16,7 @@ import { Driver } from "../drive.ts";
 import { Bystander } from "./bystander.ts";
 import { ConsensusError, LEADERSHIP_LOST, SHUTDOWN } from "./consensus-error.ts";
 import { applyEntry, restoreStored } from "./replicated-machine.ts";
+import { checkStored, isPlausible } from "./sanity.ts";
 import { Snapshots, type SnapshotsInit } from "./snapshots.ts";
 import type { RaftTransport } from "./transport.ts";
 
@@ -61,7 +62,9 @@ export class Runner {
     this.#init = init;
     this.#events = events;
     const { store, machine, clock, self, config, prng } = init;
-    const { state, entries, snapshot, warning } = store.load();
+    const loaded = store.load();
+    checkStored(loaded);
+    const { state, entries, snapshot, warning } = loaded;
     if (warning !== undefined) init.log.warn(warning);
     restoreStored(machine, snapshot);
     const stored = { state, entries, snapshot: snapshot?.meta };
@@ -108,8 +111,13 @@ export class Runner {
     return this.#snapshots.takeNow();
   }
 
-  /** A call of another server; a snapshot's bytes with it. */
-  receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string> {
+  /**
+   * A call of another server; a snapshot's bytes with it.
+   *
+   * @returns undefined: no honest server sends it
+   */
+  receive(call: RaftCall, data: Uint8Array): Promise<RaftAnswer | string | undefined> {
+    if ("term" in call && !this.#isPlausible(call.term)) return Promise.resolve(undefined);
     if (this.#bystander !== undefined) {
       const isNew = this.#bystander.heard(call, this.#init.clock.now());
       if (isNew) this.#init.onLeader(call.from);
@@ -167,12 +175,18 @@ export class Runner {
     }
   }
 
+  #isPlausible(term: number): boolean {
+    return isPlausible(term, this.#raft.lastIndex === 0 ? 0 : this.#raft.term);
+  }
+
   #send({ ticket, call, to, lane }: Extract<RaftAction, { kind: "send" }>): void {
     const { store, transport } = this.#init;
     const settle = (answer: RaftAnswer | undefined): void => {
       if (this.#bystander !== undefined) return;
       this.tell((raft, now) => {
-        if (answer === undefined) raft.failed(ticket, now);
+        const honest =
+          answer !== undefined && (!("term" in answer) || this.#isPlausible(answer.term));
+        if (!honest) raft.failed(ticket, now);
         else raft.answered(ticket, answer, now);
       });
     };

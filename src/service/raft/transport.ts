@@ -29,6 +29,8 @@ export interface RaftTransportInit {
   readonly region: string;
   readonly dialer: Pick<RpcDialer, "connect">;
   readonly log: Log;
+  /** An answer that no server gives: for the counters. */
+  readonly malformed: () => void;
 }
 
 /** What came back; undefined: nothing will. */
@@ -88,6 +90,7 @@ class Line {
   readonly #waiting: Waiting[] = [];
   readonly #pending = new ByteQueue();
   readonly #gone: () => void;
+  readonly #malformed: () => void;
   #stream: ByteStream | undefined;
   #unsent: Uint8Array[] = [];
   #retired = false;
@@ -95,7 +98,8 @@ class Line {
 
   constructor(init: RaftTransportInit, address: Address, gone: () => void) {
     this.#gone = gone;
-    const { dialer, region, log } = init;
+    const { dialer, region, log, malformed } = init;
+    this.#malformed = malformed;
     dialer.connect(address, region, RpcMode.raft, TIMEOUT_MS).then(
       ({ stream }) => this.#connected(stream),
       (error: unknown) => {
@@ -131,6 +135,11 @@ class Line {
     }
   }
 
+  #refuse(): void {
+    this.#malformed();
+    this.destroy();
+  }
+
   #connected(stream: ByteStream): void {
     if (this.broken) return stream.destroy();
     this.#stream = stream;
@@ -148,8 +157,9 @@ class Line {
       const length = raftAnswerLength(this.#pending.peek());
       const waiting = this.#waiting[0];
       if (length === "more" && this.#pending.length < REQUEST_BYTES_MAX) return;
-      if (typeof length !== "number" || waiting === undefined) return this.destroy();
+      if (typeof length !== "number" || waiting === undefined) return this.#refuse();
       const answer = decodeAnswer(waiting.kind, this.#pending.peek().subarray(0, length));
+      if (answer === undefined) return this.#refuse();
       this.#pending.drop(length);
       this.#waiting.shift();
       clearTimeout(waiting.timer);
@@ -160,11 +170,19 @@ class Line {
   }
 }
 
-/** Answers one connection's calls in order. */
+/** undefined: no server of the group sends this. */
+type Handle = (call: RaftCall, data: Uint8Array) => Promise<RaftAnswer | string | undefined>;
+
+/**
+ * Answers one connection's calls in order.
+ *
+ * @param refuse ends the connection, and counts it as one that sent what is no call
+ */
 export function serveRaft(
   stream: ByteStream,
   self: Sender,
-  handle: (call: RaftCall, data: Uint8Array) => Promise<RaftAnswer | string>,
+  handle: Handle,
+  refuse: () => void,
 ): void {
   const pending = new ByteQueue();
   let busy = false;
@@ -174,16 +192,18 @@ export function serveRaft(
     busy = true;
     while (!over) {
       const read = decodeRaftRequest(pending.peek());
-      if (read.kind === "malformed") return stream.destroy();
+      if (read.kind === "malformed") return refuse();
       if (read.kind === "more") break;
       const call = toCall(read.request);
+      if (call === undefined) return refuse();
       const size = typeof call === "string" ? 0 : call.size;
-      if (size < 0 || size > SNAPSHOT_BYTES_MAX) return stream.destroy();
+      if (size < 0 || size > SNAPSHOT_BYTES_MAX) return refuse();
       if (pending.length < read.bytes + size) break;
       pending.drop(read.bytes);
       const data = pending.peek().slice(0, size);
       pending.drop(size);
       const answer = typeof call === "string" ? call : await handle(call.call, data);
+      if (answer === undefined) return refuse();
       if (!over) stream.write(encodeAnswer(answer, self));
     }
     busy = false;
@@ -191,7 +211,7 @@ export function serveRaft(
   stream.listen({
     data: (chunk) => {
       pending.push(chunk);
-      if (pending.length > SNAPSHOT_BYTES_MAX) return stream.destroy();
+      if (pending.length > SNAPSHOT_BYTES_MAX) return refuse();
       void next();
     },
     ended: () => {

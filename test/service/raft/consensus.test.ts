@@ -1,7 +1,7 @@
 /** A running Raft server among others that are played: reads in rounds, and snapshots. */
 import { expect, test } from "bun:test";
 import type { Log } from "../../../src/host/host.ts";
-import { RaftStore } from "../../../src/host/raft-store.ts";
+import { RaftStore, type StoredRaft } from "../../../src/host/raft-store.ts";
 import { createPrng } from "../../../src/protocol/prng.ts";
 import { RAFT } from "../../../src/protocol/raft/config.ts";
 import type {
@@ -26,6 +26,8 @@ const SERVERS = ["a", "b", "c"].map((id): RaftServer => {
 class Others {
   heartbeats = 0;
   silent = false;
+  /** What they say their term is; undefined: the caller's. */
+  term: number | undefined;
   readonly #held: (() => void)[] = [];
   hold = false;
 
@@ -38,7 +40,10 @@ class Others {
   ): void {
     if (call.kind === "append-entries" && call.entries === undefined) this.heartbeats += 1;
     if (this.silent) return;
-    const answer = (): void => settle(yes(call));
+    const said = yes(call);
+    const { term } = this;
+    const lied = term !== undefined && "term" in said ? { ...said, term } : said;
+    const answer = (): void => settle(lied);
     if (this.hold) this.#held.push(answer);
     else queueMicrotask(answer);
   }
@@ -71,21 +76,32 @@ function yes(call: RaftCall): RaftAnswer {
   }
 }
 
+function partsOf(store = new RaftStore(undefined)): RunnerInit {
+  return {
+    self: { id: "a", address: "a:1" },
+    config: { ...RAFT, trailingEntries: 2 },
+    store,
+    transport: new Others(),
+    machine: new StateMachine(),
+    clock: new ManualClock(),
+    prng: createPrng(1),
+    log: silent,
+    snapshotThreshold: 1e9,
+    onRole: () => undefined,
+    onLeader: () => undefined,
+  };
+}
+
 async function leader(changes: Partial<RunnerInit> = {}) {
   const [others, clock, machine] = [new Others(), new ManualClock(), new StateMachine()];
   const { store = new RaftStore(undefined) } = changes;
   const roles: string[] = [];
   const leaders: (string | undefined)[] = [];
   const consensus = new Consensus({
-    self: { id: "a", address: "a:1" },
-    config: { ...RAFT, trailingEntries: 2 },
-    store,
+    ...partsOf(store),
     transport: others,
     machine,
     clock,
-    prng: createPrng(1),
-    log: silent,
-    snapshotThreshold: 1e9,
     onRole: (role) => roles.push(role),
     onLeader: (one) => leaders.push(one?.id),
     ...changes,
@@ -387,4 +403,54 @@ test("each caller hears what became of its own entry, however many are one batch
   expect(answers.map((one) => one.index - index)).toEqual([1, 2, 3, 4, 5]);
   expect(machine.autopilot?.MinQuorum).toBe(9);
   consensus.stop();
+});
+
+test("a term that no honest server can have reached moves nobody, asked or answered", async () => {
+  const { consensus, others, clock } = await leader();
+  const { term } = consensus.stats();
+  const from = { id: "b", address: "b:1" };
+  const vote = (high: number): RaftCall => {
+    return { kind: "request-vote", from, term: high, lastIndex: 99, lastTerm: 9, transfer: true };
+  };
+  const far = term + 2 ** 33;
+  expect(await consensus.receive(vote(far), command(0))).toBeUndefined();
+  others.term = far;
+  await clock.advance(3000);
+  expect([consensus.role, consensus.stats().term]).toEqual(["candidate", term]);
+  others.term = undefined;
+  await clock.advance(5000);
+  expect(consensus.role).toBe("leader");
+  const { term: next } = consensus.stats();
+  expect(await consensus.receive(vote(next + 7), command(0))).toMatchObject({ term: next + 7 });
+  consensus.stop();
+});
+
+test("a server that knows nothing yet believes the group that takes it in", async () => {
+  const high = 2 ** 40;
+  const consensus = new Consensus(partsOf());
+  const from = { id: "b", address: "b:1" };
+  const call: RaftCall = {
+    ...{ kind: "append-entries", from, term: high, prevIndex: 0, prevTerm: 0, commitIndex: 0 },
+    entries: [],
+  };
+  expect(await consensus.receive(call, command(0))).toMatchObject({ term: high, success: true });
+  consensus.stop();
+});
+
+test("a disk that names impossible terms or indexes is refused at start", async () => {
+  const entry = { index: 1, term: 1, type: 0, data: command(0), appendedAtMs: undefined };
+  const state = { term: 1, votedTerm: 1, votedFor: "a:1" };
+  const stored = { state, entries: [entry], snapshot: undefined, warning: undefined };
+  const bad: readonly StoredRaft[] = [
+    { ...stored, state: { ...state, term: 2 ** 63 } },
+    { ...stored, state: { ...state, votedTerm: -1 } },
+    { ...stored, entries: [{ ...entry, term: 2 ** 53 }] },
+    { ...stored, entries: [{ ...entry, index: 2 ** 60 }] },
+    { ...stored, entries: [{ ...entry, term: 1.5 }] },
+  ];
+  for (const one of bad) {
+    const store = new RaftStore(undefined);
+    store.load = () => one;
+    expect(() => new Consensus(partsOf(store))).toThrow(/the Raft log is damaged: it has /);
+  }
 });

@@ -2,16 +2,23 @@
 import { expect, test } from "bun:test";
 import type { ByteStream } from "../../../src/host/host.ts";
 import { streamPair } from "../../../src/host/stream-pair.ts";
-import type { RaftAnswer, RaftCall, RaftServer } from "../../../src/protocol/raft/message.ts";
-import { RaftTransport } from "../../../src/service/raft/transport.ts";
-import { encodeAnswer } from "../../../src/wire/raft-codec.ts";
+import type {
+  AppendEntries,
+  LogEntry,
+  RaftAnswer,
+  RaftCall,
+  RaftServer,
+} from "../../../src/protocol/raft/message.ts";
+import { RaftTransport, serveRaft } from "../../../src/service/raft/transport.ts";
+import { encodeAnswer, encodeCall } from "../../../src/wire/raft-codec.ts";
+import { encodeRaftAnswer, RaftType, raftAnswers } from "../../../src/wire/raft-message.ts";
 import { silent } from "../../silent.ts";
 import { settle } from "../manual-clock.ts";
 
 const NONE = new Uint8Array(0);
 const TO: RaftServer = { id: "b", address: "127.0.0.1:4647", suffrage: "voter" };
 const FROM = { id: "a", address: "127.0.0.2:4647" };
-const HEARTBEAT: RaftCall = {
+const HEARTBEAT: AppendEntries = {
   kind: "append-entries",
   from: FROM,
   term: 1,
@@ -20,6 +27,8 @@ const HEARTBEAT: RaftCall = {
   commitIndex: 0,
   entries: undefined,
 };
+/** The first number above those that are all exact. */
+const TOO_HIGH = 2 ** 53;
 const YES: RaftAnswer = {
   kind: "append-entries",
   term: 1,
@@ -30,10 +39,12 @@ const YES: RaftAnswer = {
 
 function transport() {
   const dialled: ByteStream[] = [];
+  const counts: string[] = [];
   const raft = new RaftTransport({
     self: FROM,
     region: "global",
     log: silent,
+    malformed: () => counts.push("answer"),
     dialer: {
       connect: async () => {
         const [near, far] = streamPair();
@@ -60,7 +71,7 @@ function transport() {
     await settle();
     return over;
   };
-  return { raft, dialled, answers, send, answer, closed };
+  return { raft, dialled, counts, answers, send, answer, closed };
 }
 
 test("a line that was retired ends with its last answer and leaves the new one alone", async () => {
@@ -87,4 +98,74 @@ test("close() ends all lines, also those that were retired and still wait", asyn
   await settle();
   expect([await closed(0), await closed(1)]).toEqual([true, true]);
   expect(answers).toEqual([undefined, undefined]);
+});
+
+test("an answer with a term that is no exact number ends the line, and is counted", async () => {
+  const { dialled, counts, answers, send, closed } = transport();
+  await send();
+  const { appendEntries } = RaftType;
+  const bytes = encodeRaftAnswer(raftAnswers[appendEntries], {
+    ...raftAnswers[appendEntries].zero,
+    Term: TOO_HIGH,
+  });
+  dialled[0]?.write(bytes);
+  await settle();
+  expect([answers, counts]).toEqual([[undefined], ["answer"]]);
+  expect(await closed(0)).toBe(true);
+});
+
+function served() {
+  const [near, far] = streamPair();
+  const taken: RaftCall[] = [];
+  let refused = 0;
+  const handle = async (call: RaftCall): Promise<RaftAnswer | undefined> => {
+    taken.push(call);
+    return "term" in call && call.term === 66 ? undefined : YES;
+  };
+  serveRaft(far, FROM, handle, () => {
+    refused += 1;
+    far.destroy();
+  });
+  const say = async (bytes: Uint8Array): Promise<void> => {
+    near.write(bytes);
+    await settle();
+  };
+  return { say, taken, refused: () => refused };
+}
+
+const entryAt = (index: number, term: number): LogEntry => {
+  return { index, term, type: 0, data: NONE, appendedAtMs: undefined };
+};
+const appending = (entries: readonly LogEntry[]): RaftCall => {
+  return { ...HEARTBEAT, term: 5, prevIndex: 3, prevTerm: 2, entries };
+};
+
+test("calls whose numbers contradict each other are refused, and reach nobody", async () => {
+  const good = served();
+  await good.say(encodeCall(appending([entryAt(4, 2), entryAt(5, 5)]), 0));
+  expect([good.taken.length, good.refused()]).toEqual([1, 0]);
+  const meta = { index: 9, term: 4, configuration: { servers: [] }, configurationIndex: 3 };
+  const install = { kind: "install-snapshot", from: FROM, term: 5 } as const;
+  const bad: readonly RaftCall[] = [
+    { ...HEARTBEAT, term: TOO_HIGH },
+    { ...HEARTBEAT, commitIndex: TOO_HIGH },
+    appending([entryAt(5, 2)]),
+    appending([entryAt(4, 2), entryAt(6, 2)]),
+    appending([entryAt(4, 1)]),
+    appending([entryAt(4, 3), entryAt(5, 2)]),
+    appending([entryAt(4, 6)]),
+    appending([entryAt(TOO_HIGH, 2)]),
+    { ...install, meta: { ...meta, term: 6 } },
+    { ...install, meta: { ...meta, configurationIndex: 10 } },
+    { ...install, meta: { ...meta, index: TOO_HIGH } },
+    { kind: "request-vote", from: FROM, term: TOO_HIGH, lastIndex: 1, lastTerm: 1, transfer: true },
+    { kind: "request-pre-vote", from: FROM, term: TOO_HIGH, lastIndex: 1, lastTerm: 1 },
+    // What the one who answers finds implausible.
+    { ...HEARTBEAT, term: 66 },
+  ];
+  for (const [i, call] of bad.entries()) {
+    const { say, taken, refused } = served();
+    await say(encodeCall(call, 0));
+    expect([i, taken.length, refused()]).toEqual([i, i === bad.length - 1 ? 1 : 0, 1]);
+  }
 });

@@ -49,7 +49,7 @@ export interface RpcServerInit {
   readonly methods: RpcMethods;
   readonly streams: StreamMethods;
   /** Serves a Raft connection behind its mode byte. */
-  readonly raft: (stream: ByteStream) => void;
+  readonly raft: (stream: ByteStream, malformed: () => void) => void;
   readonly counters: RpcCounters;
   readonly clock: Clock;
   readonly log: Log;
@@ -219,7 +219,9 @@ export class RpcServer {
       const message = `a Raft connection must prove the name ${serverName(region)}`;
       return this.#refuse(stream, "raft-not-a-server", message, { names: caller.names ?? [] });
     }
-    raft(stream);
+    raft(stream, () => {
+      this.#refuse(stream, "raft-malformed", "a Raft call that no server of the region sends");
+    });
   }
 
   #streaming({ stream, caller }: Chosen): void {
