@@ -8,7 +8,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { FINISH_MS, finish } from "../host/finish.ts";
 import type { Clock } from "../host/host.ts";
+import type { SocketStream } from "../host/network.ts";
 import type { Caller } from "./access.ts";
 
 /** The parser gets so much at a time: requests in one piece are all parsed at once. */
@@ -33,6 +35,7 @@ export class HttpConnection extends Duplex {
   readonly caller: Caller;
   /** Bun's parser asks for it. */
   readonly remoteAddress: string | undefined;
+  readonly #stream: SocketStream;
   readonly #socket: Socket;
   readonly #clock: Clock;
   #chunks: Uint8Array[] = [];
@@ -51,8 +54,10 @@ export class HttpConnection extends Duplex {
   #blocked = false;
   #cancelIdle: (() => void) | undefined;
 
-  constructor(socket: Socket, caller: Caller, clock: Clock) {
+  constructor(stream: SocketStream, caller: Caller, clock: Clock) {
     super({ allowHalfOpen: true });
+    const socket = stream.detach();
+    this.#stream = stream;
     this.#socket = socket;
     this.#clock = clock;
     this.caller = caller;
@@ -106,9 +111,9 @@ export class HttpConnection extends Duplex {
     else next();
   }
 
+  /** The parser ends it, for whatever reason: what is written goes out, and its peer has to go. */
   override _final(done: () => void): void {
-    this.#socket.end();
-    done();
+    void finish(this.#stream, FINISH_MS, this.#clock).then(() => done());
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -141,6 +146,7 @@ export class HttpConnection extends Duplex {
   }
 
   #received(chunk: Uint8Array): void {
+    if (this.writableEnded) return;
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > WAITING_BYTES_MAX) this.#socket.pause();

@@ -7,7 +7,6 @@
  * @module
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { errorText } from "../host/error-text.ts";
 import { FAREWELL_MS, finish } from "../host/finish.ts";
@@ -125,8 +124,7 @@ export class HttpServer {
 
   #plain(stream: SocketStream): void {
     const caller = { ip: stream.remote.ip, names: undefined };
-    const socket = stream.detach();
-    this.#serve(socket, caller);
+    this.#serve(stream, caller);
   }
 
   async #secure(stream: SocketStream, identity: TlsIdentity, verifyClient: boolean): Promise<void> {
@@ -145,7 +143,7 @@ export class HttpServer {
       counters.accepted += 1;
       const { peer } = secured;
       const names = verifyClient && peer !== undefined ? certificateNames(peer) : undefined;
-      this.#serve(secured.stream.detach(), { ip: remote.ip, names });
+      this.#serve(secured.stream, { ip: remote.ip, names });
     } catch (error) {
       const reason = error instanceof TlsError ? error.reason : "other";
       const text = errorText(error);
@@ -157,8 +155,8 @@ export class HttpServer {
     }
   }
 
-  #serve(socket: Socket, caller: Caller): void {
-    this.#http.emit("connection", new HttpConnection(socket, caller, this.#init.clock));
+  #serve(stream: SocketStream, caller: Caller): void {
+    this.#http.emit("connection", new HttpConnection(stream, caller, this.#init.clock));
   }
 
   async #handle(

@@ -1,5 +1,5 @@
 /** The compiled binary under test: starting it, asking it, and waiting for what it should do. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY, build } from "../../build/build.ts";
@@ -108,6 +108,11 @@ export class Agent {
   get residentKb(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
+  }
+
+  /** How many are open. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.#child.pid}/fd`).length;
   }
 
   kill(signal: NodeJS.Signals): void {
