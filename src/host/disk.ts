@@ -15,6 +15,7 @@ import { dirname } from "node:path";
 
 export const SECRET_MODE = 0o600;
 export const PUBLIC_MODE = 0o644;
+const NO_FILE = "/dev/null";
 
 /**
  * All of it or nothing, and on the disk when it returns.
@@ -69,6 +70,34 @@ export function makeDirectory(path: string): void {
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) {
     syncDirectory(dirname(made));
+  }
+}
+
+/** One descriptor put by: what opens one file at a time works also when there are none left. */
+export class SpareDescriptor {
+  #file: number | undefined = openSync(NO_FILE, "r");
+
+  use(work: () => void): void {
+    this.close();
+    try {
+      work();
+    } finally {
+      this.#putBy();
+    }
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  /** If another was faster, there is none until the next use. */
+  #putBy(): void {
+    try {
+      this.#file = openSync(NO_FILE, "r");
+    } catch {
+      this.#file = undefined;
+    }
   }
 }
 

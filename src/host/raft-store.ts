@@ -10,7 +10,7 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { HardState } from "../protocol/raft/action.ts";
 import type { LogEntry } from "../protocol/raft/message.ts";
-import { makeDirectory, SECRET_MODE, syncDirectory, touch } from "./disk.ts";
+import { makeDirectory, SECRET_MODE, SpareDescriptor, syncDirectory, touch } from "./disk.ts";
 import {
   type LogTables,
   makeTables,
@@ -65,6 +65,8 @@ export class RaftStore {
   readonly #db: Database;
   readonly #directory: string | undefined;
   readonly #mark: RaftMark | undefined;
+  /** SQLite and the mark hold theirs; a snapshot must not fail for want of one. */
+  readonly #spare = new SpareDescriptor();
   #at: Position;
   #snapshot: StoredSnapshot | undefined;
 
@@ -125,7 +127,8 @@ export class RaftStore {
    * @throws when the disk fails: the snapshot of before still counts
    */
   saveSnapshot(snapshot: StoredSnapshot): void {
-    if (this.#directory !== undefined) writeSnapshot(this.#directory, snapshot);
+    const directory = this.#directory;
+    if (directory !== undefined) this.#spare.use(() => writeSnapshot(directory, snapshot));
     this.#snapshot = snapshot;
   }
 
@@ -138,6 +141,7 @@ export class RaftStore {
     try {
       this.#db.close();
     } finally {
+      this.#spare.close();
       this.#mark?.close();
     }
   }

@@ -129,3 +129,36 @@ test("all that it writes is for its owner only", () => {
   }
   store.close();
 });
+
+/** Uses up all descriptors, then does what a server does. */
+const WITHOUT_DESCRIPTORS = `
+  const { openSync } = await import("node:fs");
+  const { RaftStore } = await import(process.argv[1]);
+  const store = new RaftStore(process.argv[2]);
+  try {
+    for (;;) openSync("/dev/null", "r");
+  } catch (error) {
+    console.log(error.code);
+  }
+  const entry = (index) => ({ index, term: 1, type: 0, data: new Uint8Array(9000) });
+  for (let i = 1; i <= 2000; i++) {
+    store.persist({ term: i, votedTerm: i, votedFor: "me" }, undefined, [entry(i)]);
+    if (i % 500 !== 0) continue;
+    const meta = { index: i, term: 1, configuration: { servers: [] }, configurationIndex: 0 };
+    store.saveSnapshot({ meta, data: new Uint8Array(500) });
+    store.forget(i - 9, undefined);
+  }
+  store.close();
+`;
+
+test("with no descriptor left it goes on: log, vote and snapshots", () => {
+  const directory = folders.next();
+  const module = new URL("../../src/host/raft-store.ts", import.meta.url).pathname;
+  const child = [process.execPath, "-e", WITHOUT_DESCRIPTORS, module, directory];
+  const { stdout, stderr } = Bun.spawnSync(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", ...child]);
+  expect({ out: stdout.toString(), err: stderr.toString() }).toEqual({ out: "EMFILE\n", err: "" });
+  const { state, entries, snapshot } = load(directory);
+  expect(state.term).toBe(2000);
+  expect(entries.map((one) => one.index)).toEqual(Array.from({ length: 9 }, (_, i) => 1992 + i));
+  expect(snapshot?.meta.index).toBe(2000);
+});
