@@ -10,7 +10,14 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { HardState } from "../protocol/raft/action.ts";
 import type { LogEntry } from "../protocol/raft/message.ts";
-import { makeDirectory, SECRET_MODE, SpareDescriptor, syncDirectory, touch } from "./disk.ts";
+import {
+  makeDirectory,
+  readFileIfThere,
+  SECRET_MODE,
+  SpareDescriptor,
+  syncDirectory,
+  touch,
+} from "./disk.ts";
 import {
   type LogTables,
   makeTables,
@@ -31,6 +38,7 @@ import {
   type StoredSnapshot,
   writeSnapshot,
 } from "./raft-snapshot.ts";
+import { hasCommitsBehindDamage } from "./raft-wal.ts";
 
 export interface StoredRaft extends LoadedSnapshot {
   readonly state: HardState;
@@ -218,7 +226,7 @@ function checkLog(directory: string): LogTables {
     const db = openReadOnly(path);
     try {
       const tables = readTables(db);
-      const lost = lossOf(tables, mark);
+      const lost = lossOf(tables, mark) ?? lossIn(`${path}-wal`);
       if (lost === undefined) return tables;
       throw new Error(`${lost}: ${WHAT_NEXT}`);
     } finally {
@@ -252,6 +260,13 @@ function lossOf(tables: LogTables, mark: Mark | "damaged" | undefined): string |
   const same = first === mark.first && last === mark.last && stateSum === mark.stateSum;
   if (sequence > mark.sequence || same) return undefined;
   return `the file is damaged: other entries or another vote are in it than ${MARK} says`;
+}
+
+/** What the mark cannot know, as it is synced once a second: of the time before a power cut. */
+function lossIn(path: string): string | undefined {
+  const file = readFileIfThere(path);
+  if (file === undefined || !hasCommitsBehindDamage(file)) return undefined;
+  return `${DATABASE}-wal is damaged: writes that were promised stand behind the damage`;
 }
 
 /** @throws Error with one sentence for the operator */
