@@ -21,11 +21,13 @@ export async function waitingFor(client: Asker, path: string): Promise<string> {
   const answer = await client.get("/v1/agent/members", { quiet: true });
   const names = listField(answer, "Members")
     .filter((member) => textField(member, "Status") === "alive")
-    .map((member) => textField(member, "Name"));
+    .map((member) => textField(member, "Name"))
+    .sort();
   return names.length === 0 ? agent : `${inWords(names)} to answer`;
 }
 
-function inWords(names: readonly string[]): string {
+/** a, b and c. */
+export function inWords(names: readonly string[]): string {
   const shown = names.slice(0, 20);
   const rest = names.length - shown.length;
   if (rest > 0) return `${shown.join(", ")} and ${rest} more`;
