@@ -4,7 +4,6 @@ import { errorText } from "../host/error-text.ts";
 import { formatAddress } from "../host/ip.ts";
 import { LogSink } from "../host/log.ts";
 import { VERSION } from "../version.ts";
-import { printable } from "../wire/text.ts";
 import { banner } from "./banner.ts";
 import { type CheckedConfig, checkConfig } from "./check-config.ts";
 import { type DevTls, makeDevTls } from "./dev-tls.ts";
@@ -207,12 +206,9 @@ async function leaves(agent: Agent): Promise<boolean> {
 }
 
 async function sayWhoHears(agent: Agent): Promise<void> {
-  const { members, serverName, serverRegion } = await agent.context.members();
-  const self = `${serverName}.${serverRegion}`;
-  const others = members.filter((one) => one.status === "alive" && one.name !== self);
+  const others = await agent.otherServers();
   if (others.length === 0) return;
-  const names = inWords(others.map((one) => printable(one.name)).sort());
-  print(`==> Waiting for ${names} to hear that this server leaves ...`);
+  print(`==> Waiting for ${inWords(others)} to hear that this server leaves ...`);
 }
 
 /** Reads the same files again, one reload at a time; what cannot be used changes nothing. */
