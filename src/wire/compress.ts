@@ -18,9 +18,10 @@ export function compress(message: Uint8Array): Uint8Array {
  * Opens the body behind the type byte.
  *
  * @param bytesMax how much it may open to
- * @returns "short" if bytes are missing (streams), "bad" if it cannot be opened
+ * @returns a number if bytes are missing (streams): how many there have to be to try again; "bad" if
+ *   it cannot be opened
  */
-export function decompress(body: Uint8Array, bytesMax: number): Uint8Array | "short" | "bad" {
+export function decompress(body: Uint8Array, bytesMax: number): Uint8Array | number | "bad" {
   let algo = 0;
   let buf: Uint8Array = new Uint8Array(0);
   const reader = new MsgpackReader(body);
@@ -28,7 +29,7 @@ export function decompress(body: Uint8Array, bytesMax: number): Uint8Array | "sh
     if (name === "Algo") algo = reader.uint(0xff);
     else buf = reader.raw() ?? buf;
   });
-  if (reader.state === "short") return "short";
+  if (reader.state === "short") return reader.wanted;
   if (!reader.ok || algo !== 0) return "bad";
   return lzwDecompress(buf, bytesMax) ?? "bad";
 }

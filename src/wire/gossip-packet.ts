@@ -217,7 +217,7 @@ class Flattening {
 
   #addCompressed(bytes: Uint8Array, depth: number): void {
     const opened = decompress(bytes.subarray(1), OPENED_BYTES_MAX - this.#openedBytes);
-    if (typeof opened === "string") {
+    if (typeof opened !== "object") {
       this.refusals.push("compression");
       return;
     }

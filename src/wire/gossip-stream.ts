@@ -5,6 +5,7 @@
  * @module
  */
 import type { Ack, PeerState, Ping } from "../protocol/swim/message.ts";
+import { ByteBlocks } from "./byte-blocks.ts";
 import { compress, decompress } from "./compress.ts";
 import {
   decodeMessage,
@@ -27,7 +28,9 @@ const OPENED_BYTES_MAX = 2 * FRAME_BYTES_MAX;
 const NODES_MAX = 1_048_576;
 const FRAME_HEADER_BYTES = 5;
 /** One record (a node state, a ping): real ones stay below 2 KiB. Bounds re-reading on dribble. */
-const RECORD_BYTES_MAX = 256 * 1024;
+const RECORD_BYTES_MAX = 16 * 1024;
+/** What a node state takes in memory, beside its bytes: it may come in ten. */
+const STATE_BYTES = 300;
 const USER_FIELDS = ["UserMsgLen"];
 const ERR_FIELDS = ["Error"];
 
@@ -96,7 +99,8 @@ export type StreamRefusal =
   | "compression"
   | "unknown-type"
   | "malformed"
-  | "too-much";
+  | "too-much"
+  | "no-room";
 
 export type StreamProgress =
   | { readonly kind: "more" }
@@ -113,10 +117,12 @@ export interface StreamDecoding {
 
 const MORE: StreamProgress = { kind: "more" };
 
-/** Fed in pieces of any size; says once what came. Never throws. */
+/** Fed in pieces of any size; says once what came. Never throws; its work is linear in bytes. */
 export class StreamParser {
   readonly #how: StreamDecoding;
-  #pending: Uint8Array = new Uint8Array(0);
+  readonly #pending = new ByteBlocks();
+  /** With fewer bytes there is nothing to be found out. */
+  #wanted = 1;
   #labelDone: boolean;
   #plain: PlainParser | undefined;
 
@@ -125,39 +131,50 @@ export class StreamParser {
     this.#labelDone = !how.expectLabelHeader;
   }
 
+  /** Memory that waits for the rest of the message. */
+  get heldBytes(): number {
+    return this.#pending.heldBytes + (this.#plain?.heldBytes ?? 0);
+  }
+
   push(chunk: Uint8Array): StreamProgress {
     if (this.#plain !== undefined) return this.#plain.push(chunk);
-    this.#pending = concat(this.#pending, chunk);
+    this.#pending.push(chunk);
     if (this.#pending.length > OPENED_BYTES_MAX) return refuse("too-much");
-    if (!this.#labelDone) {
-      const split = splitLabel(this.#pending);
-      if (this.#pending.length === 0 || split.kind === "short") return MORE;
-      if (split.kind === "bad" || !sameBytes(split.label, this.#how.label)) return refuse("label");
-      this.#pending = split.rest;
-      this.#labelDone = true;
-    }
-    return this.#layers();
+    if (this.#pending.length < this.#wanted) return MORE;
+    return this.#label(this.#pending.peek());
   }
 
-  #layers(): StreamProgress {
-    const type = this.#pending[0];
+  #label(bytes: Uint8Array): StreamProgress {
+    if (this.#labelDone) return this.#layers(bytes);
+    const split = splitLabel(bytes);
+    if (split.kind === "short") return this.#more(bytes.length < 2 ? 2 : 2 + (bytes[1] ?? 0));
+    if (split.kind === "bad" || !sameBytes(split.label, this.#how.label)) return refuse("label");
+    this.#labelDone = true;
+    this.#pending.drop(bytes.length - split.rest.length);
+    this.#wanted = 1;
+    return this.#layers(split.rest);
+  }
+
+  #layers(bytes: Uint8Array): StreamProgress {
+    const type = bytes[0];
     if (type === undefined) return MORE;
-    if (type === MessageType.encrypt) return this.#sealed();
+    if (type === MessageType.encrypt) return this.#sealed(bytes);
     if (this.#how.open !== undefined && this.#how.verifyIncoming) return refuse("plaintext");
-    if (type === MessageType.compress) return this.#compressed(this.#pending, false);
+    if (type === MessageType.compress) return this.#compressed(bytes, false);
     this.#plain = new PlainParser(false);
-    return this.#plain.push(this.#pending);
+    this.#pending.drop(bytes.length);
+    return this.#plain.push(bytes);
   }
 
-  #sealed(): StreamProgress {
+  #sealed(bytes: Uint8Array): StreamProgress {
     if (this.#how.open === undefined) return refuse("unexpected-encryption");
-    if (this.#pending.length < FRAME_HEADER_BYTES) return MORE;
-    const length = new DataView(this.#pending.buffer, this.#pending.byteOffset).getUint32(1);
+    if (bytes.length < FRAME_HEADER_BYTES) return this.#more(FRAME_HEADER_BYTES);
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
     if (length > FRAME_BYTES_MAX) return refuse("too-much");
     const end = FRAME_HEADER_BYTES + length;
-    if (this.#pending.length < end) return MORE;
-    const aad = concat(this.#pending.subarray(0, FRAME_HEADER_BYTES), this.#how.label);
-    const opened = this.#how.open(this.#pending.subarray(FRAME_HEADER_BYTES, end), aad);
+    if (bytes.length < end) return this.#more(end);
+    const aad = concat(bytes.subarray(0, FRAME_HEADER_BYTES), this.#how.label);
+    const opened = this.#how.open(bytes.subarray(FRAME_HEADER_BYTES, end), aad);
     if (opened === undefined) return refuse("no-key-opens");
     if (opened[0] === MessageType.compress) return this.#compressed(opened, true);
     return finish(new PlainParser(true).push(opened));
@@ -165,9 +182,14 @@ export class StreamParser {
 
   #compressed(bytes: Uint8Array, sealed: boolean): StreamProgress {
     const opened = decompress(bytes.subarray(1), OPENED_BYTES_MAX);
-    if (opened === "short" && !sealed) return MORE;
-    if (typeof opened === "string") return refuse("compression");
+    if (typeof opened === "number" && !sealed) return this.#more(1 + opened);
+    if (typeof opened !== "object") return refuse("compression");
     return finish(new PlainParser(sealed).push(opened));
+  }
+
+  #more(wanted: number): StreamProgress {
+    this.#wanted = wanted;
+    return MORE;
   }
 }
 
@@ -183,110 +205,133 @@ function refuse(reason: StreamRefusal): StreamProgress {
 /** Reads one message record by record, so that bytes in drips cost no repeated work. */
 class PlainParser {
   readonly #sealed: boolean;
-  #pending: Uint8Array = new Uint8Array(0);
+  readonly #pending = new ByteBlocks();
+  #wanted = 1;
   #header: PushPullHeader | undefined;
   #states: PeerState[] = [];
+  #stateBytes = 0;
   #userBytes: number | undefined;
 
   constructor(sealed: boolean) {
     this.#sealed = sealed;
   }
 
+  get heldBytes(): number {
+    return this.#pending.heldBytes + this.#stateBytes;
+  }
+
   push(chunk: Uint8Array): StreamProgress {
-    this.#pending = concat(this.#pending, chunk);
-    if (this.#header !== undefined) return this.#nodeStates(this.#header);
-    const type = this.#pending[0];
-    if (type === undefined) return MORE;
-    switch (type) {
+    this.#pending.push(chunk);
+    if (this.#pending.length < this.#wanted) return MORE;
+    const bytes = this.#pending.peek();
+    if (this.#header !== undefined) return this.#nodeStates(this.#header, bytes);
+    if (this.#userBytes !== undefined) return this.#userBody(this.#userBytes, bytes);
+    switch (bytes[0]) {
+      case undefined:
+        return MORE;
       case MessageType.pushPull:
-        return this.#pushPull();
+        return this.#pushPull(bytes);
       case MessageType.user:
-        return this.#user();
+        return this.#user(bytes);
       case MessageType.ping:
       case MessageType.ack:
-        return this.#leaf();
+        return this.#leaf(bytes);
       case MessageType.err:
-        return this.#err();
+        return this.#err(bytes);
       default:
         return refuse("unknown-type");
     }
   }
 
-  #pushPull(): StreamProgress {
-    const reader = new MsgpackReader(this.#pending, 1);
+  #pushPull(bytes: Uint8Array): StreamProgress {
+    const reader = new MsgpackReader(bytes, 1);
     const header = decodePushPullHeader(reader);
-    const problem = this.#check(reader);
+    const problem = this.#check(reader, bytes);
     if (problem !== undefined) return problem;
     if (header.nodes < 0 || header.nodes > NODES_MAX) return refuse("too-much");
     if (header.userStateBytes < 0 || header.userStateBytes > FRAME_BYTES_MAX) {
       return refuse("too-much");
     }
     this.#header = header;
-    this.#pending = this.#pending.subarray(reader.at);
-    return this.#nodeStates(header);
+    return this.#nodeStates(header, this.#rest(reader.at));
   }
 
-  #nodeStates(header: PushPullHeader): StreamProgress {
+  #nodeStates(header: PushPullHeader, bytes: Uint8Array): StreamProgress {
     let at = 0;
     while (this.#states.length < header.nodes) {
-      const reader = new MsgpackReader(this.#pending, at);
+      const reader = new MsgpackReader(bytes, at);
       const state = decodePeerState(reader);
       if (!reader.ok) {
-        this.#pending = this.#pending.subarray(at);
-        return this.#check(reader) ?? MORE;
+        const refusal = this.#check(reader, bytes.subarray(at));
+        this.#rest(at);
+        this.#wanted = reader.wanted - at;
+        return refusal ?? MORE;
       }
       this.#states.push(state);
+      this.#stateBytes += reader.at - at + STATE_BYTES;
       at = reader.at;
     }
-    this.#pending = this.#pending.subarray(at);
-    if (this.#pending.length < header.userStateBytes) return MORE;
-    const userState = this.#pending.slice(0, header.userStateBytes);
+    const rest = this.#rest(at);
+    if (rest.length < header.userStateBytes) return this.#more(header.userStateBytes);
+    const userState = rest.slice(0, header.userStateBytes);
     return this.#done({ kind: "pushPull", join: header.join, states: this.#states, userState });
   }
 
-  #user(): StreamProgress {
-    if (this.#userBytes === undefined) {
-      let length = 0;
-      const reader = new MsgpackReader(this.#pending, 1);
-      reader.struct(USER_FIELDS, () => {
-        length = reader.int(-FRAME_BYTES_MAX, Number.MAX_SAFE_INTEGER);
-      });
-      const problem = this.#check(reader);
-      if (problem !== undefined) return problem;
-      if (length > FRAME_BYTES_MAX) return refuse("too-much");
-      this.#userBytes = length;
-      this.#pending = concat(this.#pending.subarray(0, 1), this.#pending.subarray(reader.at));
-    }
-    const end = 1 + Math.max(0, this.#userBytes);
-    if (this.#pending.length < end) return MORE;
-    return this.#done({ kind: "user", body: this.#pending.slice(1, end) });
+  #user(bytes: Uint8Array): StreamProgress {
+    let length = 0;
+    const reader = new MsgpackReader(bytes, 1);
+    reader.struct(USER_FIELDS, () => {
+      length = reader.int(-FRAME_BYTES_MAX, Number.MAX_SAFE_INTEGER);
+    });
+    const problem = this.#check(reader, bytes);
+    if (problem !== undefined) return problem;
+    if (length > FRAME_BYTES_MAX) return refuse("too-much");
+    this.#userBytes = Math.max(0, length);
+    return this.#userBody(this.#userBytes, this.#rest(reader.at));
   }
 
-  #leaf(): StreamProgress {
-    const reader = new MsgpackReader(this.#pending, 1);
+  #userBody(length: number, bytes: Uint8Array): StreamProgress {
+    if (bytes.length < length) return this.#more(length);
+    return this.#done({ kind: "user", body: bytes.slice(0, length) });
+  }
+
+  #leaf(bytes: Uint8Array): StreamProgress {
+    const reader = new MsgpackReader(bytes, 1);
     reader.skip();
-    const problem = this.#check(reader);
+    const problem = this.#check(reader, bytes);
     if (problem !== undefined) return problem;
-    const message = decodeMessage(this.#pending.subarray(0, reader.at));
+    const message = decodeMessage(bytes.subarray(0, reader.at));
     if (message?.kind === "ping") return this.#done({ kind: "ping", ping: message });
     if (message?.kind === "ack") return this.#done({ kind: "ack", ack: message });
     return refuse("malformed");
   }
 
-  #err(): StreamProgress {
+  #err(bytes: Uint8Array): StreamProgress {
     let error = "";
-    const reader = new MsgpackReader(this.#pending, 1);
+    const reader = new MsgpackReader(bytes, 1);
     reader.struct(ERR_FIELDS, () => {
       error = reader.text();
     });
-    return this.#check(reader) ?? this.#done({ kind: "err", error });
+    return this.#check(reader, bytes) ?? this.#done({ kind: "err", error });
   }
 
   /** undefined: the record was read whole. */
-  #check(reader: MsgpackReader): StreamProgress | undefined {
+  #check(reader: MsgpackReader, record: Uint8Array): StreamProgress | undefined {
     if (reader.ok) return undefined;
     if (reader.state === "bad") return refuse("malformed");
-    return this.#pending.length > RECORD_BYTES_MAX ? refuse("too-much") : MORE;
+    return record.length > RECORD_BYTES_MAX ? refuse("too-much") : this.#more(reader.wanted);
+  }
+
+  /** What is behind the first `bytes`. */
+  #rest(bytes: number): Uint8Array {
+    this.#wanted = 0;
+    this.#pending.drop(bytes);
+    return this.#pending.peek();
+  }
+
+  #more(wanted: number): StreamProgress {
+    this.#wanted = wanted;
+    return MORE;
   }
 
   #done(message: StreamMessage): StreamProgress {

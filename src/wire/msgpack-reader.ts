@@ -22,6 +22,7 @@ export class MsgpackReader {
   #view: DataView | undefined;
   #at: number;
   #state: ReaderState = "ok";
+  #wanted = 0;
 
   constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
@@ -34,6 +35,11 @@ export class MsgpackReader {
 
   get state(): ReaderState {
     return this.#state;
+  }
+
+  /** When short: the length of input below which it makes no sense to try again. */
+  get wanted(): number {
+    return this.#wanted;
   }
 
   get ok(): boolean {
@@ -314,7 +320,7 @@ export class MsgpackReader {
   #peek(): number | undefined {
     if (this.#state !== "ok") return undefined;
     const head = this.#bytes[this.#at];
-    if (head === undefined) this.#state = "short";
+    if (head === undefined) this.#advance(1);
     return head;
   }
 
@@ -356,6 +362,7 @@ export class MsgpackReader {
     if (this.#state !== "ok") return false;
     if (this.#at + bytes > this.#bytes.length) {
       this.#state = "short";
+      this.#wanted = this.#at + bytes;
       return false;
     }
     this.#at += bytes;

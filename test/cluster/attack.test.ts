@@ -198,6 +198,33 @@ describe("streams", () => {
     expect(first.log).not.toContain("Suspect second.global");
   }, 60_000);
 
+  test("20 MB of ciphertext on each of 32: a few megabytes are held, the rest is refused", async () => {
+    const before = first.residentKb;
+    const frame = Buffer.alloc(20_000_000, 7);
+    frame.writeUInt8(10);
+    frame.writeUInt32BE(frame.length - 5, 1);
+    const ended = Array.from({ length: 32 }, () => {
+      return new Promise<void>((resolve) => {
+        const socket = connect({ host: FIRST, port: 4648, localAddress: "127.0.64.8" });
+        socket.on("connect", () => socket.write(frame));
+        socket.on("error", () => resolve()).on("close", () => resolve());
+        socket.on("end", () => socket.destroy()).resume();
+      });
+    });
+    let most = 0;
+    await Promise.race([
+      Promise.all(ended),
+      until("all are refused", async () => {
+        most = Math.max(most, first.residentKb);
+        const { refused } = (await getJson(FIRST, "/v1/status")).gossip.streams;
+        return (refused["no-room"] ?? 0) + (refused["no-key-opens"] ?? 0) >= 32;
+      }),
+    ]);
+    expect(most - before).toBeLessThan(200_000);
+    expect(await membersSeenBy(FIRST)).toMatchObject({ "second.global": "alive" });
+    expect(first.log).not.toContain("Suspect second.global");
+  }, 60_000);
+
   test("what comes over them in place of a push/pull is refused by reason", async () => {
     const state = { kind: "pushPull", join: true, states: [], userState: NONE } as const;
     const how = { compress: false, label: NONE };

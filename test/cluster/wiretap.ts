@@ -54,7 +54,7 @@ export class Wiretap implements AsyncDisposable {
     const parts = [raw];
     for (let at = raw.indexOf(COMPRESSED); at >= 0; at = raw.indexOf(COMPRESSED, at + 1)) {
       const opened = decompress(raw.subarray(at), 1 << 20);
-      if (typeof opened !== "string") parts.push(Buffer.from(opened));
+      if (typeof opened === "object") parts.push(Buffer.from(opened));
     }
     return Buffer.concat(parts).toString("latin1");
   }

@@ -6,6 +6,7 @@ import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
 import { Sealer } from "../../src/service/gossip/sealer.ts";
 import {
+  encodeStream,
   encodeStreamBody,
   type StreamDecoding,
   StreamParser,
@@ -14,6 +15,7 @@ import {
 import { bytesOf, hex, type Json, vectors } from "../vectors.ts";
 
 const file = vectors("gossip/pushpull-stream.json");
+const NONE = new Uint8Array(0);
 
 function decoding(keyHex: Json, label: string, expectLabelHeader: boolean): StreamDecoding {
   const key = keyHex === null ? undefined : makeKey(bytesOf(keyHex) ?? new Uint8Array(), sha256);
@@ -126,4 +128,54 @@ test("lengths that lie are refused before anything is allocated", () => {
   expect(push(header("00", "d27fffffff"))).toEqual({ kind: "refused", reason: "too-much" });
   const sealed = new StreamParser(decoding({ hex: "00".repeat(16) }, "", true));
   expect(sealed.push(hex("0affffffff"))).toEqual({ kind: "refused", reason: "too-much" });
+});
+
+describe("pieces", () => {
+  const key = { hex: "01".repeat(16) };
+  const body = new Uint8Array(4 * 1024 * 1024).map((_, i) => i * 7);
+
+  /** Bytes held at most, on the way to the message. */
+  function drip(parser: StreamParser, bytes: Uint8Array, size: number): number {
+    let most = 0;
+    for (let at = 0; at < bytes.length; at += size) {
+      const progress = parser.push(bytes.slice(at, at + size));
+      if (progress.kind === "message") {
+        const { message } = progress;
+        if (message.kind === "user") expect(Buffer.compare(message.body, body)).toBe(0);
+        return most;
+      }
+      expect(progress.kind).toBe("more");
+      most = Math.max(most, parser.heldBytes);
+    }
+    throw new Error("no message");
+  }
+
+  // Work that grew with the square of the bytes would take hours here.
+  test("a large message in small pieces costs its bytes twice, and holds them once", () => {
+    const message = { kind: "user", body } as const;
+    const plain = encodeStream(message, { compress: false, seal: undefined, label: NONE });
+    const packed = encodeStream(message, { compress: true, seal: undefined, label: NONE });
+    const made = makeKey(bytesOf(key) ?? NONE, sha256);
+    const ring = new Keyring(isKeyFault(made) ? [] : [made]);
+    const seal = new Sealer(ring, nativeAead, systemEntropy).layer();
+    const sealed = encodeStream(message, { compress: false, seal, label: NONE });
+    for (const size of [20, 1000, 70_000]) {
+      expect(drip(new StreamParser(decoding(null, "", true)), plain, size)).toBeLessThan(4.3e6);
+      expect(drip(new StreamParser(decoding(null, "", true)), packed, size)).toBeLessThan(
+        packed.length + 70_000,
+      );
+      expect(drip(new StreamParser(decoding(key, "", true)), sealed, size)).toBeLessThan(4.3e6);
+    }
+  });
+
+  test("node states are counted with what they take, not only with their bytes", () => {
+    const state = { name: "n", addr: null, port: 1, meta: null, incarnation: 1, vsn: null };
+    const states = Array.from({ length: 10_000 }, () => ({ ...state, state: "alive" as const }));
+    const message = { kind: "pushPull", join: false, states, userState: NONE } as const;
+    const bytes = encodeStream(message, { compress: false, seal: undefined, label: NONE });
+    const parser = new StreamParser(decoding(null, "", true));
+    expect(parser.push(bytes.subarray(0, -10))).toEqual({ kind: "more" });
+    expect(parser.heldBytes).toBeGreaterThan(3_000_000);
+    expect(parser.push(bytes.subarray(-10)).kind).toBe("message");
+  });
 });

@@ -21,7 +21,7 @@ import type { Peer, Ping } from "../../protocol/swim/message.ts";
 import { encodeMessage } from "../../wire/gossip-message.ts";
 import type { PacketRefusal } from "../../wire/gossip-packet.ts";
 import type { StreamMessage, StreamRefusal } from "../../wire/gossip-stream.ts";
-import { labelOverhead } from "../../wire/label.ts";
+import { labelOverhead, sameBytes } from "../../wire/label.ts";
 import { serfCodec } from "../../wire/serf-message.ts";
 import { printable } from "../../wire/text.ts";
 import { Driver } from "../drive.ts";
@@ -99,6 +99,7 @@ export class Gossip {
       timeoutMs: init.streamTimeoutMs,
       serve: (request, from) => this.#serve(request, from),
       refused: (reason, from) => this.#refusedStream(reason, from),
+      isMember: (ip) => this.#isMember(ip),
     });
   }
 
@@ -283,6 +284,13 @@ export class Gossip {
       default:
         return undefined;
     }
+  }
+
+  #isMember(ip: Uint8Array): boolean {
+    for (const member of this.#serf.members()) {
+      if (member.status === "alive" && sameBytes(member.ip, ip)) return true;
+    }
+    return false;
   }
 
   #ourState(join: boolean): StreamMessage {

@@ -33,6 +33,8 @@ export function receiveProblem(reason: PacketRefusal | StreamRefusal | "malforme
       );
     case "label":
       return "failed to receive: unexpected label header";
+    case "no-room":
+      return "failed to receive: too many bytes that no key has opened yet, over all connections";
     case "checksum":
       return "failed to receive: checksum mismatch";
     default:

@@ -19,6 +19,8 @@ import { ConnectionLimit } from "../connection-limit.ts";
 import { countRefusal } from "../refusals.ts";
 import { countAccepted, countSent, type TrafficCounters } from "./counters.ts";
 import type { Sealer } from "./sealer.ts";
+import { Turn } from "./turn.ts";
+import { UnprovenBytes } from "./unproven-bytes.ts";
 
 /** Exchanges served at once, as the real library; beyond it connections are closed. */
 const ACCEPTED_MAX = 127;
@@ -38,6 +40,8 @@ export interface StreamSyncInit {
     from: Address,
   ) => { readonly answer?: StreamMessage; readonly after?: () => void } | undefined;
   readonly refused: (reason: StreamRefusal, from: Address) => void;
+  /** Is there a member at that address? */
+  readonly isMember: (ip: Uint8Array) => boolean;
 }
 
 /** What the exchange ended with: an answer, or why there is none. */
@@ -57,10 +61,13 @@ const ERROR_TEXTS: Partial<Record<StreamRefusal, string>> = {
 export class StreamSync {
   readonly #init: StreamSyncInit;
   #accepted = 0;
+  readonly #unproven = new UnprovenBytes();
+  readonly #turn: Turn;
   readonly #perAddress = new ConnectionLimit(ACCEPTED_PER_ADDRESS_MAX);
 
   constructor(init: StreamSyncInit) {
     this.#init = init;
+    this.#turn = new Turn(init.clock);
   }
 
   /** Dials, asks, and waits for the answer; never rejects. */
@@ -130,12 +137,15 @@ export class StreamSync {
     const open = sealer.opener();
     const { verifyIncoming } = sealer.policy;
     const decoding = { label, expectLabelHeader: accepting, open, verifyIncoming };
-    const parser = new StreamParser(decoding);
+    let parser: StreamParser | undefined = new StreamParser(decoding);
+    // Whom we have dialled is who we want to hear.
+    const isMember = (): boolean => !accepting || this.#init.isMember(stream.remote.ip);
+    const share = this.#unproven.open(isMember);
     return new Promise((resolve) => {
-      let done = false;
       const finish = (result: ExchangeResult): void => {
-        if (done) return;
-        done = true;
+        if (parser === undefined) return;
+        parser = undefined;
+        share.hold(0);
         cancel();
         resolve(result);
       };
@@ -143,16 +153,31 @@ export class StreamSync {
         finish({ kind: "failed", reason: "i/o timeout" });
         stream.destroy();
       });
-      stream.listen({
-        data(bytes) {
-          counters.receivedBytes += bytes.length;
-          if (done) return;
-          const progress = parser.push(bytes);
-          if (progress.kind === "refused") finish(progress);
-          if (progress.kind !== "message") return;
+      const hold = (bytes: number): void => {
+        if (!share.hold(bytes)) finish({ kind: "refused", reason: "no-room" });
+      };
+      const parse = (bytes: Uint8Array): void => {
+        if (parser === undefined) return;
+        const progress = parser.push(bytes);
+        if (progress.kind === "more") hold(parser.heldBytes);
+        else if (progress.kind === "refused") finish(progress);
+        else {
           counters.received += 1;
           countAccepted(counters, progress.sealed);
           finish({ kind: "answer", message: progress.message });
+        }
+      };
+      stream.listen({
+        data: (bytes) => {
+          counters.receivedBytes += bytes.length;
+          if (parser === undefined) return;
+          if (this.#turn.take(bytes.length)) return parse(bytes);
+          hold(parser.heldBytes + bytes.length);
+          stream.pause();
+          this.#turn.later(bytes.length, () => {
+            parse(bytes);
+            stream.resume();
+          });
         },
         ended: () => finish({ kind: "failed", reason: "EOF" }),
         closed: (error) => finish({ kind: "failed", reason: error?.message ?? "EOF" }),
