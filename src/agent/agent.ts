@@ -195,6 +195,7 @@ class Parts {
       monitor: new Monitor({ sink, clock: systemClock }),
       forwarder: undefined,
       server: () => undefined,
+      nodes: undefined,
     });
     return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
   }

@@ -32,6 +32,7 @@ import { RpcForwarder } from "../service/rpc/client/forward.ts";
 import { PeerHealth, type PeerReport } from "../service/rpc/client/peer-health.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
+import { NodeLines } from "../service/rpc/node-lines.ts";
 import { RpcServer } from "../service/rpc/server/server.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
@@ -64,6 +65,7 @@ export class ServerRole {
   readonly #log: Log;
   readonly #rpc: RpcServer;
   readonly #forwarder: RpcForwarder;
+  readonly #lines = new NodeLines(() => systemClock.wallMs());
   readonly #methods: RpcMethods;
   readonly streams: StreamMethods;
   readonly raft: ConsensusRole;
@@ -284,6 +286,10 @@ export class ServerRole {
       monitor: new Monitor({ sink, clock: systemClock }),
       forwarder: this.#forwarder,
       server: (id) => this.#serverNamed(id),
+      nodes: {
+        isKnown: (id) => this.raft.machine.nodes.get(id) !== undefined,
+        lines: this.#lines,
+      },
     });
     const snapshots = snapshotMethods({
       region,
@@ -308,6 +314,7 @@ export class ServerRole {
       leader: () => consensus.leader?.address ?? "",
       raftStats: () => this.raft.stats(),
       verify: () => consensus.verify(),
+      lines: this.#lines,
       others: this.raft.methods(),
       forwarder: this.#forwarder,
     });

@@ -14,6 +14,7 @@ import {
   text,
   time,
   uint64,
+  unixTime,
   type ValueOf,
 } from "./codec.ts";
 import { formatDurationMs, parseDurationMs } from "./duration.ts";
@@ -173,9 +174,26 @@ export function decodeServerMembers(body: Uint8Array): ServerMembers | undefined
 
 const nodeConn = struct({ Connected: bool, Established: time, ...queryMeta });
 
-/** Status.HasNodeConn while no node is connected here. */
-export function encodeNoNodeConn(): Uint8Array {
-  return encodeValue(nodeConn, nodeConn.zero);
+/** Status.HasNodeConn. @param sinceMs Unix time; undefined: the node is not connected here */
+export function encodeNodeConn(sinceMs: number | undefined): Uint8Array {
+  if (sinceMs === undefined) return encodeValue(nodeConn, nodeConn.zero);
+  const Established = unixTime(BigInt(Math.floor(sinceMs / 1000)));
+  return encodeValue(nodeConn, structOf(nodeConn, { Connected: true, Established }));
+}
+
+export function decodeNodeConn(bytes: Uint8Array): boolean {
+  return decodeValue(nodeConn, bytes)?.Connected === true;
+}
+
+const nodeNamed = struct({ ...queryFields, NodeID: text });
+
+export function encodeNodeNamed(NodeID: string, Region: string): Uint8Array {
+  return encodeValue(nodeNamed, structOf(nodeNamed, { NodeID, Region }));
+}
+
+/** Of any request that is about one node; "" where it names none. */
+export function decodeNodeNamed(body: Uint8Array): string {
+  return decodeValue(nodeNamed, body)?.NodeID ?? "";
 }
 
 /** `[]string`; nil when empty, as Go's nil slice. */

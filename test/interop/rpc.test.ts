@@ -18,6 +18,7 @@ import { createRpcCounters } from "../../src/service/rpc/counters.ts";
 import { RpcMode } from "../../src/service/rpc/mode.ts";
 import { Mux } from "../../src/service/rpc/mux.ts";
 import type { MuxStream } from "../../src/service/rpc/mux-stream.ts";
+import { NodeLines } from "../../src/service/rpc/node-lines.ts";
 import type { TlsIdentity } from "../../src/tls/handshake.ts";
 import {
   bool,
@@ -240,6 +241,7 @@ describe.if(mustRun)("our pool dials Go", () => {
       leader: () => ({ address: GO_EU, region: "eu" }),
     });
     const methods = new RpcMethods({
+      lines: new NodeLines(() => 0),
       region: "global",
       members: () => ({ serverName: "", serverRegion: "", serverDc: "", members: [] }),
       regions: () => [],
@@ -299,6 +301,7 @@ function relay(pool: RpcPool): StreamMethods {
       leader: () => undefined,
     }),
     server: () => undefined,
+    nodes: undefined,
   });
   return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
 }

@@ -6,9 +6,10 @@
  */
 import type { QueryOptions, RaftStats, ServerMembers } from "../../wire/rpc-status.ts";
 import {
+  decodeNodeNamed,
   decodeQueryOptions,
   encodeEmpty,
-  encodeNoNodeConn,
+  encodeNodeConn,
   encodeRaftStats,
   encodeServerMembers,
   encodeText,
@@ -16,6 +17,7 @@ import {
 } from "../../wire/rpc-status.ts";
 import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
 import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
+import type { NodeLines } from "../rpc/node-lines.ts";
 import { mayCall } from "../rpc/roles.ts";
 
 export interface RpcMethodsInit {
@@ -29,6 +31,8 @@ export interface RpcMethodsInit {
   readonly raftStats: () => RaftStats;
   /** Resolves while we still lead. @throws Error when we do not */
   readonly verify: () => Promise<unknown>;
+  /** Nodes that are connected here. */
+  readonly lines: NodeLines;
   /** All but Status and Region. */
   readonly others: ReadonlyMap<string, Method>;
   readonly forwarder: RpcForwarder;
@@ -48,6 +52,9 @@ export interface Method {
   ) => Uint8Array | Promise<Uint8Array>;
 }
 
+/** Calls that succeed only for the node which the request names. */
+const FROM_NODES: ReadonlySet<string> = new Set(["Node.GetClientAllocs", "Node.UpdateStatus"]);
+
 export class RpcMethods {
   readonly #init: RpcMethodsInit;
   readonly #methods: ReadonlyMap<string, Method>;
@@ -60,7 +67,7 @@ export class RpcMethods {
     this.#methods = new Map<string, Method>([
       ["Status.Ping", local(() => encodeEmpty())],
       ["Status.Members", local(() => encodeServerMembers(init.members()))],
-      ["Status.HasNodeConn", local(() => encodeNoNodeConn())],
+      ["Status.HasNodeConn", local((_options, body) => this.#hasNode(body))],
       ["Status.RaftStats", local(() => encodeRaftStats(init.raftStats()))],
       ["Region.List", local(() => encodeTexts(init.regions()))],
       ["Status.Peers", status(() => encodeTexts(init.raftPeers()))],
@@ -88,7 +95,17 @@ export class RpcMethods {
       throw new RpcMethodError("msgpack decode error: the request body is not a struct", true);
     }
     if (method?.where === "here") return method.run(options, body, caller.signal);
-    return this.#route({ name, body, options, signal: caller.signal }, method);
+    const answer = this.#route({ name, body, options, signal: caller.signal }, method);
+    const { line } = caller;
+    if (line === undefined || options.Forwarded || !FROM_NODES.has(name)) return answer;
+    return Promise.resolve(answer).then((bytes) => {
+      this.#init.lines.heard(decodeNodeNamed(body), line);
+      return bytes;
+    });
+  }
+
+  #hasNode(body: Uint8Array): Uint8Array {
+    return encodeNodeConn(this.#init.lines.since(decodeNodeNamed(body)));
   }
 
   #route(request: ForwardedRequest, method: Method | undefined): Uint8Array | Promise<Uint8Array> {

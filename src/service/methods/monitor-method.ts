@@ -3,12 +3,14 @@ import { errorText } from "../../host/error-text.ts";
 import { FAREWELL_MS, finish } from "../../host/finish.ts";
 import type { ByteStream } from "../../host/host.ts";
 import { encodeValue } from "../../wire/codec.ts";
+import { decodeNodeConn, encodeNodeNamed } from "../../wire/rpc-status.ts";
 import { encodeFrameError, type MonitorRequest, monitorRequest } from "../../wire/rpc-stream.ts";
 import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
+import type { NodeLines } from "../rpc/node-lines.ts";
 import type { StreamReader } from "../rpc/stream-reader.ts";
 import type { Monitor } from "./monitor.ts";
-import { HANDSHAKE_MS, passOn, type StreamMethod } from "./stream-methods.ts";
+import { HANDSHAKE_MS, passOn, passOver, type StreamMethod } from "./stream-methods.ts";
 
 export const MONITOR = "Agent.Monitor";
 
@@ -19,6 +21,13 @@ export interface MonitorMethodInit {
   readonly forwarder: RpcForwarder | undefined;
   /** Which server a name, an id or "leader" means: "self", one to be asked, or none. */
   readonly server: (id: string) => PoolTarget | "self" | undefined;
+  /** Undefined on an agent that is a client only. */
+  readonly nodes: NodeAccess | undefined;
+}
+
+export interface NodeAccess {
+  readonly isKnown: (id: string) => boolean;
+  readonly lines: NodeLines;
 }
 
 export class MonitorMethod implements StreamMethod {
@@ -53,12 +62,34 @@ export class MonitorMethod implements StreamMethod {
       if (request.Forwarded) return fail(500, "No path to region");
       return pass(request.Region, request);
     }
-    if (request.NodeID !== "") return fail(404, `Unknown node "${request.NodeID}"`);
+    if (request.NodeID !== "") {
+      const way = await this.#wayTo(request);
+      if (typeof way === "string") return fail(404, way);
+      if ("address" in way) return pass(way, request);
+      const body = encodeValue(monitorRequest, request);
+      return passOver({ stream, reader }, way, MONITOR, body).catch((error: unknown) => {
+        fail(500, errorText(error));
+      });
+    }
     if (request.ServerID !== "") {
       const target = server(request.ServerID);
       if (target === undefined) return fail(400, `unknown Nomad server ${request.ServerID}`);
       if (target !== "self") return pass(target, { ...request, ServerID: "" });
     }
     return monitor.serve(stream, request);
+  }
+
+  /** A stream to a client, a server that has one, or why there is neither. */
+  async #wayTo(request: MonitorRequest): Promise<ByteStream | PoolTarget | string> {
+    const { region, nodes, forwarder } = this.#init;
+    const { NodeID: id } = request;
+    if (nodes?.isKnown(id) !== true) return `Unknown node "${id}"`;
+    const near = nodes.lines.stream(id);
+    if (near !== undefined) return near;
+    const body = encodeNodeNamed(id, region);
+    const far = request.Forwarded
+      ? undefined
+      : await forwarder?.whoSays(region, "Status.HasNodeConn", body, decodeNodeConn);
+    return far ?? "No path to node";
   }
 }

@@ -87,7 +87,17 @@ export async function passOn(
   name: string,
   request: Uint8Array,
 ): Promise<void> {
-  const far = await begin(await forwarder.streamTo(to), name, request);
+  await passOver(call, await forwarder.streamTo(to), name, request);
+}
+
+/** The same, where there is a stream to whoever answers. @throws Error */
+export async function passOver(
+  call: StreamCall,
+  to: ByteStream,
+  name: string,
+  request: Uint8Array,
+): Promise<void> {
+  const far = await begin(to, name, request);
   call.stream.write(far.reader.rest());
   far.stream.write(call.reader.rest());
   await splice(call.stream, far.stream);

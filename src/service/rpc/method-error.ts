@@ -1,4 +1,5 @@
 /** What a method says when it fails, and to whom. */
+import type { ByteStream } from "../../host/host.ts";
 
 /** An error for the caller; its text is part of the protocol. */
 export class RpcMethodError extends Error {
@@ -17,6 +18,14 @@ export interface RpcCaller {
   readonly names: readonly string[] | undefined;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined;
+  /** Its connection, where that is multiplexed. */
+  readonly line?: CallerLine;
+}
+
+/** A connection on which its other end can be asked something, too. */
+export interface CallerLine {
+  readonly open: boolean;
+  openStream(): ByteStream | undefined;
 }
 
 /** Nobody will hear it: the stream that asked is over. */

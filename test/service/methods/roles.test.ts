@@ -4,6 +4,7 @@ import { createPrng } from "../../../src/protocol/prng.ts";
 import { type Method, RpcMethods } from "../../../src/service/methods/methods.ts";
 import { RpcForwarder } from "../../../src/service/rpc/client/forward.ts";
 import { createRpcCounters } from "../../../src/service/rpc/counters.ts";
+import { NodeLines } from "../../../src/service/rpc/node-lines.ts";
 import { mayOperate } from "../../../src/service/rpc/roles.ts";
 import { encodeQueryOptions } from "../../../src/wire/rpc-status.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -14,6 +15,7 @@ const FOR_SERVERS = ["Operator.RaftGetConfiguration", "Operator.AnythingNew", "N
 
 const nobody = { call: () => Promise.reject(), stream: () => Promise.reject() };
 const methods = new RpcMethods({
+  lines: new NodeLines(() => 0),
   region: "global",
   members: () => ({ members: [], serverName: "", serverRegion: "", serverDc: "" }),
   regions: () => [],

@@ -106,6 +106,22 @@ export class RpcForwarder {
     }
   }
 
+  /** One of our region's other servers whose answer is a yes, if there is one. */
+  async whoSays(
+    region: string,
+    name: string,
+    body: Uint8Array,
+    isYes: (answer: Uint8Array) => boolean,
+  ): Promise<PoolTarget | undefined> {
+    const { pool, servers } = this.#init;
+    const answers = servers(region).map(async (target) => {
+      const answer = await pool.call(target, name, body, HOLD_MS, true);
+      if (!isYes(answer)) throw new Error("no");
+      return target;
+    });
+    return Promise.any(answers).catch(() => undefined);
+  }
+
   /** A streaming call's other half, at a server of `region`. @throws RpcMethodError */
   async streamTo(target: PoolTarget | string): Promise<ByteStream> {
     const { pool, prng, servers, counters } = this.#init;

@@ -234,11 +234,11 @@ export class RpcServer {
     void this.#init.streams.serve(stream, caller);
   }
 
-  #multiplex(chosen: Chosen, withByte: boolean): void {
+  #multiplex(accepted: Chosen, withByte: boolean): void {
     const { clock, counters } = this.#init;
-    const { stream } = chosen;
+    const { stream } = accepted;
     const budget = new ByteBudget(PENDING_BYTES_MAX);
-    const mux = new Mux({
+    const mux: Mux = new Mux({
       stream,
       dialer: false,
       clock,
@@ -250,6 +250,9 @@ export class RpcServer {
         if (why !== "") countRefusal(counters.sessionFailures, why);
       },
     });
+    // Without the byte of its own a stream cannot be said to be a streaming call.
+    const caller = withByte ? { ...accepted.caller, line: mux } : accepted.caller;
+    const chosen = { ...accepted, caller };
     this.#connections.isMultiplexed(stream, mux);
     mux.start();
   }
