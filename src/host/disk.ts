@@ -1,6 +1,5 @@
 /** Files that matter: written beside, synced, renamed; secrets readable by their owner only. */
 import {
-  chmodSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -58,12 +57,6 @@ export function writeFileNew(path: string, content: string, mode: number): void 
   }
 }
 
-/** The file is there, with this mode, whatever is in it. */
-export function touch(path: string, mode: number): void {
-  closeSync(openSync(path, "a", mode));
-  chmodSync(path, mode);
-}
-
 /** With all above it that are missing, durably: a file in it is not there without it. */
 export function makeDirectory(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -113,10 +106,14 @@ export function readFileIfThere(path: string): Uint8Array | undefined {
 
 /** A file's name is only durable when its directory is. */
 export function syncDirectory(path: string): void {
-  const directory = openSync(path, "r");
+  syncFile(path);
+}
+
+export function syncFile(path: string): void {
+  const file = openSync(path, "r");
   try {
-    fsyncSync(directory);
+    fsyncSync(file);
   } finally {
-    closeSync(directory);
+    closeSync(file);
   }
 }

@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { HardState } from "../protocol/raft/action.ts";
 import type { LogEntry } from "../protocol/raft/message.ts";
+import { SECRET_MODE, syncFile, writeFileNew } from "./disk.ts";
 import { errorText } from "./error-text.ts";
 
 /** In SQLite's user_version; 0: new, or of the releases whose rows had no checksums. */
@@ -48,6 +49,13 @@ interface StateRow {
 /** By name: another one in a damaged schema is an error. */
 const LOG_COLUMNS = "idx, term, type, data, appended";
 const NO_STATE: HardState = { term: 0, votedTerm: 0, votedFor: "" };
+export const NO_TABLES: LogTables = {
+  sequence: 0,
+  forgotten: 0,
+  state: NO_STATE,
+  entries: [],
+  current: false,
+};
 
 /**
  * Nothing is created or changed, not even by SQLite itself: the file is opened read-only, and what
@@ -78,7 +86,8 @@ export function openForWriting(path: string): Database {
 }
 
 /** The tables in the form of this release, with what was in them before. */
-export function makeTables(db: Database, { state, entries, forgotten }: LogTables): number {
+export function makeTables(db: Database, before: LogTables): LogTables {
+  const { state, entries, forgotten } = before;
   const sequence = 1;
   db.transaction(() => {
     db.run("DROP TABLE IF EXISTS log");
@@ -95,9 +104,26 @@ export function makeTables(db: Database, { state, entries, forgotten }: LogTable
     writeState(db, state, forgotten, sequence);
     db.run(`PRAGMA user_version = ${VERSION}`);
   })();
-  // In the file itself: it is a log that wants its mark, also when the write-ahead file goes.
+  return { ...before, sequence, current: true };
+}
+
+/** A file with the tables and nothing in them, on the disk when this returns. */
+export function createDatabase(path: string): LogTables {
+  // What is in it is for its owner only; SQLite's other files take its mode.
+  writeFileNew(path, "", SECRET_MODE);
+  const db = new Database(path, { strict: true });
+  db.run("PRAGMA locking_mode = EXCLUSIVE");
+  db.run("PRAGMA synchronous = OFF"); // Once is enough, at the end.
+  const tables = makeTables(db, NO_TABLES);
+  db.run("PRAGMA journal_mode = WAL");
+  db.close();
+  syncFile(path);
+  return tables;
+}
+
+/** What is in the write-ahead file comes into the file itself, on the disk. */
+export function checkpoint(db: Database): void {
   db.run("PRAGMA wal_checkpoint(TRUNCATE)");
-  return sequence;
 }
 
 export function writeEntries(db: Database, entries: readonly LogEntry[], sequence: number): void {
@@ -166,8 +192,9 @@ function readCurrent(db: Database): LogTables {
 
 /** There is nothing yet, or what is there has no checksums. */
 function readOld(db: Database): LogTables {
-  const empty = { sequence: 0, forgotten: 0, state: NO_STATE, entries: [], current: false };
-  if (db.query("SELECT 1 FROM sqlite_schema WHERE name = 'log'").get() === null) return empty;
+  if (db.query("SELECT 1 FROM sqlite_schema WHERE name = 'log'").get() === null) {
+    return NO_TABLES;
+  }
   const rows = db
     .query<LogRow, []>(`SELECT ${LOG_COLUMNS}, 0 AS sequence, 0 AS sum FROM log ORDER BY idx`)
     .all();
@@ -175,7 +202,7 @@ function readOld(db: Database): LogTables {
   const entries = entriesOf(rows);
   const forgotten = (entries[0]?.index ?? 1) - 1;
   return {
-    ...empty,
+    ...NO_TABLES,
     forgotten,
     entries,
     state: state === null ? NO_STATE : JSON.parse(state.body),
@@ -246,6 +273,10 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof SQLiteError)) return errorText(error);
   const { code = "" } = error;
   if (code === "SQLITE_BUSY") return "it is in use: another agent runs with this data_dir";
+  if (code === "SQLITE_CANTOPEN") return "it cannot be opened: look at its owner and mode";
+  if (code.startsWith("SQLITE_READONLY")) {
+    return "it cannot be written: look at its owner and mode, and at how the disk is mounted";
+  }
   if (code === "SQLITE_FULL") return "the disk is full: make room, then start again";
   const foreign = code === "SQLITE_NOTADB";
   // A table or a column that is not there is damage, too: it was there when we made it.

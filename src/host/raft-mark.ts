@@ -44,17 +44,22 @@ export function readMark(path: string): Mark | "damaged" | undefined {
   return newest;
 }
 
+/** A new one, on the disk when this returns. @throws when it cannot be written */
+export function createMark(path: string, mark: Mark): void {
+  const content = new Uint8Array(SLOTS * SLOT_BYTES).fill(0x20);
+  for (let slot = 0; slot < SLOTS; slot++) content.set(encode(mark), slot * SLOT_BYTES);
+  writeFileAtomic(path, content, SECRET_MODE);
+}
+
+/** One that is there, being written. */
 export class RaftMark {
   readonly #file: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failed: string | undefined;
   #closed = false;
 
-  /** The mark is on the disk when this returns. @throws when it cannot be written */
-  constructor(path: string, mark: Mark) {
-    const content = new Uint8Array(SLOTS * SLOT_BYTES).fill(0x20);
-    for (let slot = 0; slot < SLOTS; slot++) content.set(encode(mark), slot * SLOT_BYTES);
-    writeFileAtomic(path, content, SECRET_MODE);
+  /** @throws when it cannot be opened */
+  constructor(path: string) {
     this.#file = openSync(path, "r+");
   }
 

@@ -10,17 +10,13 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { HardState } from "../protocol/raft/action.ts";
 import type { LogEntry } from "../protocol/raft/message.ts";
+import { makeDirectory, readFileIfThere, SpareDescriptor, syncDirectory } from "./disk.ts";
 import {
-  makeDirectory,
-  readFileIfThere,
-  SECRET_MODE,
-  SpareDescriptor,
-  syncDirectory,
-  touch,
-} from "./disk.ts";
-import {
+  checkpoint,
+  createDatabase,
   type LogTables,
   makeTables,
+  NO_TABLES,
   openForWriting,
   openReadOnly,
   readTables,
@@ -30,7 +26,7 @@ import {
   writeEntries,
   writeState,
 } from "./raft-database.ts";
-import { type Mark, RaftMark, readMark } from "./raft-mark.ts";
+import { createMark, type Mark, RaftMark, readMark } from "./raft-mark.ts";
 import {
   type LoadedSnapshot,
   loadSnapshot,
@@ -54,9 +50,16 @@ interface Position extends Mark {
 const DATABASE = "raft.db";
 const MARK = "raft.db-mark";
 const IN_MEMORY = ":memory:";
-const NOTHING: LogTables = {
-  ...{ sequence: 0, forgotten: 0, entries: [], current: false },
-  state: { term: 0, votedTerm: 0, votedFor: "" },
+
+/** As it was found, before anything was written. */
+interface Found {
+  readonly tables: LogTables;
+  readonly loaded: LoadedSnapshot;
+}
+
+const NOTHING: Found = {
+  tables: NO_TABLES,
+  loaded: { snapshot: undefined, warning: undefined },
 };
 
 /**
@@ -65,8 +68,7 @@ const NOTHING: LogTables = {
  * @throws Error with one sentence for the operator when it cannot be trusted
  */
 export function readRaft(directory: string): StoredRaft {
-  const tables = checkLog(directory);
-  return storedOf(tables, loadSnapshot(directory, tables.forgotten));
+  return storedOf(find(directory));
 }
 
 export class RaftStore {
@@ -74,9 +76,11 @@ export class RaftStore {
   readonly #directory: string | undefined;
   readonly #mark: RaftMark | undefined;
   /** SQLite and the mark hold theirs; a snapshot must not fail for want of one. */
-  readonly #spare = new SpareDescriptor();
+  readonly #spare: SpareDescriptor;
   #at: Position;
   #snapshot: StoredSnapshot | undefined;
+  /** For the first who asks. */
+  #found: Found | undefined;
 
   /**
    * @param directory undefined: in memory only
@@ -86,33 +90,31 @@ export class RaftStore {
     this.#directory = directory;
     const path = directory === undefined ? IN_MEMORY : join(directory, DATABASE);
     if (directory !== undefined) makeDirectory(directory);
-    const tables = directory === undefined ? NOTHING : checkLog(directory);
+    let { tables, loaded } = directory === undefined ? NOTHING : find(directory);
     try {
-      if (directory !== undefined && !existsSync(path)) createLog(directory);
+      if (directory !== undefined && !existsSync(path)) tables = createLog(directory);
       this.#db = openForWriting(path);
       // What a killed process left unsynced counts from now on, so it has to be on the disk.
-      this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
-      // The mark is there before the tables that want one.
-      if (directory !== undefined) this.#mark = new RaftMark(join(directory, MARK), markOf(tables));
-      const sequence = tables.current ? tables.sequence : makeTables(this.#db, tables);
-      this.#at = { ...markOf({ ...tables, sequence }), ...tables, sequence };
+      checkpoint(this.#db);
+      if (!tables.current) tables = this.#takeOver(tables);
+      if (directory !== undefined) this.#mark = new RaftMark(join(directory, MARK));
+      this.#at = { ...markOf(tables), state: tables.state, forgotten: tables.forgotten };
       this.#mark?.write(this.#at);
+      this.#spare = new SpareDescriptor();
     } catch (error) {
       throw new Error(`cannot open the Raft log ${path}: ${reasonOf(error)}`);
     }
+    this.#found = { tables, loaded };
   }
 
   /** @throws Error with one sentence for the operator when what is there cannot be trusted */
   load(): StoredRaft {
-    const tables = readable(this.#db.filename, () => readTables(this.#db));
-    const loaded =
-      this.#directory === undefined
-        ? { snapshot: this.#snapshot, warning: undefined }
-        : loadSnapshot(this.#directory, tables.forgotten);
-    this.#snapshot = loaded.snapshot;
-    const stored = storedOf(tables, loaded);
-    const { index } = loaded.snapshot?.meta ?? { index: 0 };
-    if (stored.entries.length < tables.entries.length) this.forget(index, 0);
+    const found = this.#found ?? this.#find();
+    this.#found = undefined;
+    this.#snapshot = found.loaded.snapshot;
+    const stored = storedOf(found);
+    const { index } = this.#snapshot?.meta ?? { index: 0 };
+    if (stored.entries.length < found.tables.entries.length) this.forget(index, 0);
     return stored;
   }
 
@@ -138,6 +140,7 @@ export class RaftStore {
     const directory = this.#directory;
     if (directory !== undefined) this.#spare.use(() => writeSnapshot(directory, snapshot));
     this.#snapshot = snapshot;
+    this.#found = undefined;
   }
 
   /** Entries up to here, and from `alsoFrom` on, go. */
@@ -154,6 +157,24 @@ export class RaftStore {
     }
   }
 
+  #find(): Found {
+    const tables = readable(this.#db.filename, () => readTables(this.#db));
+    const kept = { snapshot: this.#snapshot, warning: undefined };
+    const directory = this.#directory;
+    const loaded = directory === undefined ? kept : loadSnapshot(directory, tables.forgotten);
+    return { tables, loaded };
+  }
+
+  /** What there is, in memory or in an older form, in the form of this release. */
+  #takeOver(before: LogTables): LogTables {
+    // The mark is there before the tables that want one.
+    if (this.#directory !== undefined) createMark(join(this.#directory, MARK), markOf(before));
+    const tables = makeTables(this.#db, before);
+    // In the file itself it says that it wants a mark, also when the write-ahead file goes.
+    checkpoint(this.#db);
+    return tables;
+  }
+
   #write(change: Change): void {
     const { truncateFrom, entries, upTo } = change;
     const after = positionAfter(this.#at, change);
@@ -168,6 +189,7 @@ export class RaftStore {
       writeState(this.#db, after.state, after.forgotten, after.sequence);
     })();
     this.#at = after;
+    this.#found = undefined;
     this.#mark?.write(after);
   }
 }
@@ -199,18 +221,21 @@ function markOf({ sequence, entries, state }: LogTables): Mark {
 }
 
 /** Whole when there, or not there at all: a crash in the middle leaves nothing that counts. */
-function createLog(directory: string): void {
+function createLog(directory: string): LogTables {
   const path = join(directory, DATABASE);
   const making = `${path}-new`;
-  for (const end of ["", "-wal", "-journal"]) rmSync(`${making}${end}`, { force: true });
-  // What is in it is for its owner only; SQLite's other files take its mode.
-  touch(making, SECRET_MODE);
-  const db = openForWriting(making);
-  const sequence = makeTables(db, NOTHING);
-  db.close();
-  new RaftMark(join(directory, MARK), markOf({ ...NOTHING, sequence })).close();
+  for (const end of ["", "-journal"]) rmSync(`${making}${end}`, { force: true });
+  const tables = createDatabase(making);
+  createMark(join(directory, MARK), markOf(tables));
   renameSync(making, path);
   syncDirectory(directory);
+  return tables;
+}
+
+/** @throws Error with one sentence for the operator */
+function find(directory: string): Found {
+  const tables = checkLog(directory);
+  return { tables, loaded: loadSnapshot(directory, tables.forgotten) };
 }
 
 /** All that was promised is there, or one sentence says what is not. */
@@ -220,7 +245,7 @@ function checkLog(directory: string): LogTables {
     const mark = readMark(join(directory, MARK));
     if (!existsSync(path)) {
       const left = leftOf(directory, mark);
-      if (left === undefined) return NOTHING;
+      if (left === undefined) return NO_TABLES;
       throw new Error(`it is gone, and ${left} is still there: ${WHAT_NEXT}`);
     }
     const db = openReadOnly(path);
@@ -279,7 +304,8 @@ function readable<T>(path: string, read: () => T): T {
 }
 
 /** A crash between a leader's snapshot and the end of the old log: the snapshot counts. */
-function storedOf({ state, entries }: LogTables, loaded: LoadedSnapshot): StoredRaft {
+function storedOf({ tables, loaded }: Found): StoredRaft {
+  const { state, entries } = tables;
   const { index = 0, term = 0 } = loaded.snapshot?.meta ?? {};
   const atEnd = entries.find((one) => one.index === index);
   const stale = (entries.at(-1)?.index ?? index) < index;

@@ -373,6 +373,18 @@ describe("beside the write-ahead file", () => {
     });
   });
 
+  test("which leaves the log as it was found", () => {
+    const { directory, store } = folders.filled(10);
+    store.saveSnapshot(snapshotAt(8, 1));
+    store.forget(8, undefined);
+    const cut = folders.cut(directory);
+    store.close();
+    writeFileSync(join(cut, "snapshot"), "x");
+    const before = readFileSync(join(cut, WAL));
+    expect(() => load(cut)).toThrow(/snapshot is damaged/);
+    expect(readFileSync(join(cut, WAL)).equals(before)).toBe(true);
+  });
+
   test("and a snapshot that is gone, also where the log is empty", () => {
     const { directory, store } = folders.filled(10);
     store.saveSnapshot(snapshotAt(30, 1));
