@@ -10,6 +10,7 @@ import type { Address } from "../protocol/ports.ts";
 import type { InspectedTls, RpcInspection } from "../service/rpc/client/inspect.ts";
 import { serverName } from "../service/rpc/roles.ts";
 import { certificateNames, daysLeft } from "../tls/certificate.ts";
+import { isNameOf } from "../tls/x509/host-name.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
@@ -121,7 +122,7 @@ function tlsProblems(
   if (certificate !== undefined) {
     const names = certificateNames(certificate);
     const wanted = serverName(region);
-    if (!names.includes(wanted)) {
+    if (!names.some((name) => isNameOf(name, wanted))) {
       const fix = `make one with nomad tls cert create -server -region ${region}`;
       add(`its certificate is for ${names.join(", ")}, not for ${wanted}`, fix);
     }

@@ -113,7 +113,8 @@ async function loadAndCheck(
   try {
     const loaded = await load();
     const checked = await checkConfig(loaded);
-    if (loaded.warnings.length > 0) printError(loaded.render(loaded.warnings));
+    const warnings = [...loaded.warnings, ...checked.warnings];
+    if (warnings.length > 0) printError(loaded.render(warnings));
     return { loaded, checked };
   } catch (error) {
     if (error instanceof LoadError) throw new CommandError(error.text);
@@ -234,7 +235,8 @@ class Reloads {
     if (agent === undefined) throw new Error("the agent has not started yet");
     try {
       const loaded = await this.#load();
-      const { material } = await checkConfig(loaded);
+      const { material, warnings } = await checkConfig(loaded);
+      if (warnings.length > 0) printError(loaded.render(warnings));
       return agent.reload(loaded.config, material);
     } catch (error) {
       if (error instanceof LoadError) throw new Error(error.text);

@@ -13,6 +13,7 @@ import { LoadError, type LoadedConfig } from "./load-config.ts";
 export interface CheckedConfig {
   readonly endpoints: Endpoints;
   readonly material: TlsMaterial | undefined;
+  readonly warnings: readonly Problem[];
 }
 
 /** @throws LoadError with every mistake */
@@ -37,6 +38,7 @@ export async function checkConfig(
     problems.push(...checked.problems);
     material = checked.material;
   }
-  if (problems.length > 0 || endpoints === undefined) throw new LoadError(render(problems));
-  return { endpoints, material };
+  const failed = problems.some(({ severity }) => severity === "error");
+  if (failed || endpoints === undefined) throw new LoadError(render(problems));
+  return { endpoints, material, warnings: problems };
 }

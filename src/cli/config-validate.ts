@@ -13,7 +13,8 @@ export async function configValidate(paths: readonly string[]): Promise<void> {
   try {
     const loaded = await loadConfig({ paths, flags: [], devMode: false });
     if (loaded.warnings.length > 0) printError(loaded.render(loaded.warnings));
-    await checkConfig(loaded);
+    const { warnings } = await checkConfig(loaded);
+    if (warnings.length > 0) printError(loaded.render(warnings));
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     throw new CommandError(`${error.text}\n\nConfiguration is invalid`);

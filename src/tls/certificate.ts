@@ -1,11 +1,14 @@
 /** Certificates as an operator sees them: names, issuer, dates. Reading only. */
-import { X509Certificate } from "node:crypto";
+import { formatIp } from "../host/ip.ts";
+import { parseCertificate, type X509 } from "./x509/certificate.ts";
+import { readPem } from "./x509/pem.ts";
 
 const DAY_MS = 86_400_000;
 
 export interface CertificateInfo {
-  /** RFC 4514 text, one line. */
+  /** One line: `C=US, O=Acme, CN=server.global.nomad`. */
   readonly subject: string;
+  /** Of several the last, as in Go. */
   readonly commonName: string;
   readonly issuer: string;
   readonly issuerCommonName: string;
@@ -20,23 +23,21 @@ export interface CertificateInfo {
   readonly isCa: boolean;
 }
 
-export function describeCertificate(certificate: X509Certificate): CertificateInfo {
-  const alternatives = (certificate.subjectAltName ?? "").split(", ");
-  const withPrefix = (prefix: string): string[] =>
-    alternatives.filter((one) => one.startsWith(prefix)).map((one) => one.slice(prefix.length));
+export function describeCertificate(certificate: X509): CertificateInfo {
+  const { subject, issuer, names, notBeforeMs, notAfterMs, fingerprint } = certificate;
   return {
-    subject: oneLine(certificate.subject),
-    commonName: commonName(certificate.subject),
-    issuer: oneLine(certificate.issuer),
-    issuerCommonName: commonName(certificate.issuer),
-    dnsNames: withPrefix("DNS:"),
-    ipAddresses: withPrefix("IP Address:"),
-    serial: certificate.serialNumber,
-    notBeforeMs: Date.parse(certificate.validFrom),
-    notAfterMs: Date.parse(certificate.validTo),
-    fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-    keyType: certificate.publicKey.asymmetricKeyType ?? "unknown",
-    isCa: certificate.ca,
+    subject: subject.text,
+    commonName: subject.commonName,
+    issuer: issuer.text,
+    issuerCommonName: issuer.commonName,
+    dnsNames: names.dnsNames,
+    ipAddresses: names.ips.map(formatIp),
+    serial: certificate.serial.toUpperCase(),
+    notBeforeMs,
+    notAfterMs,
+    fingerprint,
+    keyType: certificate.publicKey.type,
+    isCa: certificate.constraints?.isCa === true,
   };
 }
 
@@ -50,16 +51,10 @@ export function daysLeft(info: CertificateInfo, nowMs: number): number {
   return Math.floor((info.notAfterMs - nowMs) / DAY_MS);
 }
 
-/** Every certificate of a PEM file, in order. @throws when one cannot be parsed */
-export function parseCertificates(pem: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g);
-  return (blocks ?? []).map((block) => new X509Certificate(block));
-}
-
-function oneLine(name: string | undefined): string {
-  return (name ?? "").split("\n").join(", ");
-}
-
-function commonName(name: string | undefined): string {
-  return /^CN=(.*)$/m.exec(name ?? "")?.[1] ?? "";
+/** The certificates of a PEM file, in order; what cannot be parsed is passed over, as in Go. */
+export function parseCertificates(pem: string): readonly X509[] {
+  return readPem(pem).blocks.flatMap(({ type, hasHeaders, bytes }) => {
+    if (type !== "CERTIFICATE" || hasHeaders) return [];
+    return parseCertificate(bytes).certificate ?? [];
+  });
 }

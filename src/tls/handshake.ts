@@ -4,52 +4,45 @@
  *
  * @module
  */
-import { constants, X509Certificate } from "node:crypto";
-import {
-  connect,
-  createSecureContext,
-  type PeerCertificate,
-  type SecureContext,
-  TLSSocket,
-} from "node:tls";
+import { constants } from "node:crypto";
+import { isIP } from "node:net";
+import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { librarySuites } from "../config/cipher-suites.ts";
 import type { TlsVersion } from "../config/config.ts";
 import { SocketStream } from "../host/network.ts";
-import { type CertificateInfo, describeCertificate } from "./certificate.ts";
+import { type CertificateInfo, parseCertificates } from "./certificate.ts";
 import type { TlsMaterial } from "./material.ts";
-
-/** Why a handshake came to nothing; the label of a counter. */
-export type TlsRefusal =
-  | "no-certificate"
-  | "unknown-authority"
-  | "expired"
-  | "wrong-name"
-  | "protocol-version"
-  | "no-shared-cipher"
-  | "not-tls"
-  | "refused-by-peer"
-  | "timeout"
-  | "other";
-
-export class TlsError extends Error {
-  override readonly name = "TlsError";
-  readonly reason: TlsRefusal;
-
-  constructor(reason: TlsRefusal, message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}
+import { describePeer, peerFault } from "./peer.ts";
+import { classify, TlsError } from "./refusal.ts";
+import { CertificatePool } from "./x509/verify.ts";
 
 export interface TlsIdentity {
   readonly context: SecureContext;
   readonly material: TlsMaterial;
+  /** Whoever is to be trusted. */
+  readonly anchors: CertificatePool;
+  readonly demand: ClientDemand;
   /** As the TLS library names them. */
   readonly minVersion: (typeof VERSIONS)[TlsVersion];
   readonly ciphers: string;
 }
 
-/** A certificate and its key, ready for either side. */
+/**
+ * How a server demands certificates of its clients. Within the handshake, the one who has none gets
+ * the alert that says so; but then the library ends it by a verdict of its own, too, and there is a
+ * little that Go takes and the library does not (a usage of `any`, two CAs of one name). So from the
+ * first such certificate on, and at once if ours is of that kind, the demand comes after the
+ * handshake.
+ */
+export class ClientDemand {
+  inHandshake: boolean;
+
+  constructor(inHandshake: boolean) {
+    this.inHandshake = inHandshake;
+  }
+}
+
+/** A certificate and its key, ready for either side. @throws Error in the library's words */
 export function createIdentity(
   material: TlsMaterial,
   minVersion: TlsVersion,
@@ -59,8 +52,14 @@ export function createIdentity(
   const strength = { minVersion: VERSIONS[minVersion], ciphers: librarySuites(cipherSuites) };
   // A resumed session would be let in by what was checked once, whatever CA is trusted since.
   const secureOptions = constants.SSL_OP_NO_TICKET;
-  const context = createSecureContext({ ca, cert, key, secureOptions, ...strength });
-  return { context, material, ...strength };
+  const context = createSecureContext({
+    ...{ ca, cert, key, secureOptions, ...strength },
+    allowPartialTrustChain: true,
+  });
+  const anchors = new CertificatePool(parseCertificates(ca));
+  const usages = parseCertificates(cert)[0]?.extendedUsages ?? [];
+  const demand = new ClientDemand(!usages.includes("any"));
+  return { context, material, anchors, demand, ...strength };
 }
 
 const VERSIONS = { tls10: "TLSv1", tls11: "TLSv1.1", tls12: "TLSv1.2", tls13: "TLSv1.3" } as const;
@@ -79,21 +78,31 @@ export interface SecuredStream {
  * @param requireClient demand a certificate of our CA
  * @throws TlsError
  */
-export function acceptTls(
+export async function acceptTls(
   plain: SocketStream,
   identity: TlsIdentity,
   how: { readonly requireClient: boolean; readonly timeoutMs: number },
 ): Promise<SecuredStream> {
   const { remote } = plain;
+  const { demand, anchors } = identity;
+  const inHandshake = how.requireClient && demand.inHandshake;
   const socket = new TLSSocket(plain.detach(), {
     isServer: true,
     requestCert: how.requireClient,
-    rejectUnauthorized: how.requireClient,
+    rejectUnauthorized: inHandshake,
     secureContext: identity.context,
   });
-  return settle(socket, "secure", how.timeoutMs, (error) => error).then(() =>
-    secured(socket, remote),
-  );
+  // What the library says of a certificate shall not end it unheard; without this it would.
+  if (inHandshake) Object.assign(socket, { _rejectUnauthorized: false });
+  const judge = (): TlsError | undefined => {
+    if (!how.requireClient) return undefined;
+    const fault = peerFault(socket, anchors, { nowMs: Date.now(), usage: "client" });
+    if (fault !== undefined || socket.authorized || !inHandshake) return fault;
+    demand.inHandshake = false;
+    return new TlsError("other", "tls: a certificate of an unusual kind: dial again");
+  };
+  await settle(socket, "secure", how.timeoutMs, judge, (error) => error);
+  return secured(socket, remote);
 }
 
 export interface DialTls {
@@ -110,7 +119,7 @@ export async function dialTls(
 ): Promise<SecuredStream> {
   const { remote } = plain;
   const { ca, cert, key, certificate } = identity.material;
-  const { serverName } = how;
+  const { serverName: host } = how;
   const socket = connect({
     socket: plain.detach(),
     ca,
@@ -118,20 +127,12 @@ export async function dialTls(
     key,
     minVersion: identity.minVersion,
     ciphers: identity.ciphers,
-    servername: serverName ?? "",
-    rejectUnauthorized: true,
-    checkServerIdentity: (_host, peer) => {
-      if (serverName === undefined) return undefined;
-      const info = describeCertificate(new X509Certificate(peer.raw));
-      if (info.dnsNames.includes(serverName)) return undefined;
-      const names = info.dnsNames.join(", ") || info.commonName;
-      return new TlsError(
-        "wrong-name",
-        `x509: certificate is valid for ${names}, not ${serverName}`,
-      );
-    },
+    servername: host === undefined || isIP(host) !== 0 ? "" : host, // SNI has no addresses.
+    rejectUnauthorized: false, // We do, by our own judgement.
   });
-  await settle(socket, "secureConnect", how.timeoutMs, (error) => {
+  const judge = (): TlsError | undefined =>
+    peerFault(socket, identity.anchors, { nowMs: Date.now(), usage: "server", host });
+  await settle(socket, "secureConnect", how.timeoutMs, judge, (error) => {
     if (error.reason !== "refused-by-peer") return error;
     return new TlsError(
       "refused-by-peer",
@@ -142,10 +143,12 @@ export async function dialTls(
   return secured(socket, remote);
 }
 
+/** @param judge what is wrong with the peer, asked when the handshake is done */
 function settle(
   socket: TLSSocket,
   done: "secure" | "secureConnect",
   timeoutMs: number,
+  judge: () => TlsError | undefined,
   explain: (error: TlsError) => TlsError,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -168,7 +171,9 @@ function settle(
       clearTimeout(timer);
       socket.off("close", closed);
       socket.pause();
-      resolve();
+      const fault = judge();
+      if (fault === undefined) resolve();
+      else fail(fault);
     });
   });
 }
@@ -176,62 +181,11 @@ function settle(
 function secured(socket: TLSSocket, remote: SocketStream["remote"]): SecuredStream {
   return {
     stream: new SocketStream(socket, remote),
-    peer: describePeer(socket.getPeerCertificate()),
+    peer: describePeer(socket),
     version: socket.getProtocol() ?? "unknown",
     cipher: socket.getCipher()?.standardName ?? "unknown",
   };
 }
-
-/** What peers' certificates say, by fingerprint: the same few come again and again. */
-const described = new Map<string, CertificateInfo>();
-const DESCRIBED_MAX = 1024;
-
-function describePeer(peer: PeerCertificate | undefined): CertificateInfo | undefined {
-  const raw: unknown = peer?.raw;
-  if (peer === undefined || !(raw instanceof Uint8Array) || raw.length === 0) return undefined;
-  const known = described.get(peer.fingerprint256);
-  if (known !== undefined) return known;
-  if (described.size >= DESCRIBED_MAX) described.clear();
-  const info = describeCertificate(new X509Certificate(raw));
-  described.set(peer.fingerprint256, info);
-  return info;
-}
-
-const BY_CODE: ReadonlyMap<string, TlsRefusal> = new Map([
-  ["ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE", "no-certificate"],
-  ["ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED", "refused-by-peer"],
-  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unknown-authority"],
-  ["UNABLE_TO_GET_ISSUER_CERT", "unknown-authority"],
-  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "unknown-authority"],
-  ["SELF_SIGNED_CERT_IN_CHAIN", "unknown-authority"],
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", "unknown-authority"],
-  ["CERT_HAS_EXPIRED", "expired"],
-  ["CERT_NOT_YET_VALID", "expired"],
-  ["ERR_SSL_UNSUPPORTED_PROTOCOL", "protocol-version"],
-  ["ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", "protocol-version"],
-  ["ERR_SSL_NO_SHARED_CIPHER", "no-shared-cipher"],
-  ["ERR_SSL_HTTP_REQUEST", "not-tls"],
-  ["ERR_SSL_WRONG_VERSION_NUMBER", "not-tls"],
-  ["ECONNRESET", "refused-by-peer"],
-]);
-
-function classify(error: Error & { code?: unknown }): TlsError {
-  if (error instanceof TlsError) return error;
-  const code = typeof error.code === "string" ? error.code : "";
-  const reason = BY_CODE.get(code) ?? (code.includes("_ALERT_") ? "refused-by-peer" : "other");
-  return new TlsError(reason, WORDS[reason] ?? error.message);
-}
-
-/** Go's words where there are some; BoringSSL's mean little to an operator. */
-const WORDS: Partial<Record<TlsRefusal, string>> = {
-  "no-certificate": "tls: client didn't provide a certificate",
-  "unknown-authority": "x509: certificate signed by unknown authority",
-  expired: "x509: certificate has expired or is not yet valid",
-  "protocol-version": "tls: client offered only unsupported versions",
-  "no-shared-cipher": "tls: no cipher suite supported by both client and server",
-  "not-tls": "tls: first record does not look like a TLS handshake",
-  "refused-by-peer": "remote error: the peer refused the TLS handshake",
-};
 
 /** What a server shows of itself, verified or not; for looking, never for talking. */
 export interface TlsInspection {
@@ -254,13 +208,10 @@ export async function inspectTls(
     minVersion: "TLSv1",
     servername: how.serverName ?? "",
     rejectUnauthorized: false,
-    checkServerIdentity: () => undefined,
   });
-  await settle(socket, "secureConnect", how.timeoutMs, (error) => error);
-  const failed = socket.authorizationError;
-  const code = typeof failed === "string" ? failed : (failed?.message ?? "");
-  const reason = BY_CODE.get(code);
-  const words = (reason === undefined ? undefined : WORDS[reason]) ?? code;
-  const unknown = ca === undefined || code === "";
-  return { secured: secured(socket, remote), verifyError: unknown ? undefined : words };
+  const accept = (): undefined => undefined;
+  await settle(socket, "secureConnect", how.timeoutMs, accept, (error) => error);
+  const options = { nowMs: Date.now(), usage: "server" } as const;
+  const fault = identity && peerFault(socket, identity.anchors, options);
+  return { secured: secured(socket, remote), verifyError: fault?.message };
 }

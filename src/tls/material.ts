@@ -1,24 +1,30 @@
 /**
- * The files of the `tls` block, read and checked before anything listens: what Nomad lets pass at
+ * The files of the `tls` block, read and judged before anything listens: what Nomad lets pass at
  * start (an expired certificate, a client's, one of another CA) is refused here with its reason.
  *
  * @module
  */
-import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import { suitesFor } from "../config/cipher-suites.ts";
 import type { TlsConfig } from "../config/config.ts";
 import type { Position, Problem } from "../config/problem.ts";
+import { errorText } from "../host/error-text.ts";
 import { describeErrno } from "../host/network.ts";
+import { type CertificateInfo, describeCertificate } from "./certificate.ts";
+import { isPair, keyFault, peersFaults } from "./own-certificate.ts";
 import {
-  type CertificateInfo,
-  certificateNames,
-  describeCertificate,
-  parseCertificates,
-} from "./certificate.ts";
+  type PrivateKey,
+  type Read,
+  readAuthorities,
+  readChain,
+  readPrivateKey,
+} from "./pem-files.ts";
+import type { X509 } from "./x509/certificate.ts";
+import { writePem } from "./x509/pem.ts";
 
 export interface TlsMaterial {
-  /** PEM texts, as the TLS library wants them. */
+  /** PEM texts, as the TLS library wants them: what could be parsed, and nothing else. */
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
@@ -33,7 +39,7 @@ export interface LoadOptions {
   readonly nowMs: number;
 }
 
-/** The material, or every reason why it cannot be used. */
+/** The material and what is to be warned of, or every reason why it cannot be used. */
 export function loadTlsMaterial(
   tls: TlsConfig,
   options: LoadOptions,
@@ -54,43 +60,130 @@ class Loading {
   }
 
   load(): TlsMaterial | undefined {
-    const { at, caFile, certFile, keyFile } = this.#tls;
-    const ca = this.#read("tls.ca_file", caFile, at.caFile);
-    const cert = this.#read("tls.cert_file", certFile, at.certFile);
-    const key = this.#read("tls.key_file", keyFile, at.keyFile);
-    const authorities = this.#certificates("tls.ca_file", caFile, ca, at.caFile);
-    const [certificate, ...chain] = this.#certificates(
-      "tls.cert_file",
-      certFile,
-      cert,
-      at.certFile,
-    );
-    const privateKey = this.#privateKey(key);
+    const authorities = this.#authorities();
+    const chain = this.#chain();
+    const key = this.#privateKey();
+    const [certificate] = chain;
     if (certificate === undefined) return undefined;
     const info = describeCertificate(certificate);
-    if (privateKey !== undefined && !certificate.checkPrivateKey(privateKey)) {
+    if (key !== undefined && !isPair(certificate, key)) {
+      const { keyFile, certFile, at } = this.#tls;
       this.#fail(
         `tls: private key does not match public key: ${keyFile} is not the key of ${certFile}`,
         at.keyFile,
         "point key_file at the key that was made together with the certificate",
       );
     }
-    this.#dates("tls.cert_file", certFile, info, at.certFile);
-    for (const one of authorities) {
-      this.#dates("tls.ca_file", caFile, describeCertificate(one), at.caFile);
-    }
-    if (authorities.length > 0) this.#signature(certificate, chain, authorities);
-    this.#names(info);
+    this.#judge(certificate, chain, authorities, info);
     this.#suites(info);
-    if (ca === undefined || cert === undefined || key === undefined) return undefined;
-    if (this.problems.length > 0) return undefined;
-    return {
-      ca,
-      cert,
-      key,
+    if (key === undefined || this.#failed) return undefined;
+    const material = {
+      ca: authorities.map(({ der }) => writePem("CERTIFICATE", der)).join(""),
+      cert: chain.map(({ der }) => writePem("CERTIFICATE", der)).join(""),
+      key: writePem(key.type, key.der),
       certificate: info,
       authorities: authorities.map(describeCertificate),
     };
+    return this.#tried(material) ? material : undefined;
+  }
+
+  get #failed(): boolean {
+    return this.problems.some(({ severity }) => severity === "error");
+  }
+
+  /** Nothing that these checks miss shall end the agent in the library's own words. */
+  #tried({ ca, cert, key }: TlsMaterial): boolean {
+    const { certFile, at } = this.#tls;
+    try {
+      createSecureContext({ ca, cert, key });
+      return true;
+    } catch (error) {
+      const message = `tls.cert_file: ${certFile} cannot be used: ${errorText(error)}`;
+      this.#fail(message, at.certFile);
+      return false;
+    }
+  }
+
+  #authorities(): readonly X509[] {
+    const { caFile, at } = this.#tls;
+    const text = this.#read("tls.ca_file", caFile, at.caFile);
+    if (text === undefined) return [];
+    const { content, faults } = readAuthorities(text);
+    if (content.length === 0) {
+      const message = `Failed to parse any valid certificates in tls.ca_file: ${caFile}`;
+      this.#fail([message, ...faults.slice(0, 3)].join(": "), at.caFile, "it must be PEM");
+      return [];
+    }
+    for (const fault of faults.slice(0, FAULTS_SHOWN_MAX)) {
+      const message = `tls.ca_file: ${caFile}: ${fault}; it is passed over`;
+      this.problems.push({ severity: "warning", message, at: at.caFile });
+    }
+    this.#authorityDates(content);
+    return content;
+  }
+
+  /** One that is over is only missed when there is no other. */
+  #authorityDates(authorities: readonly X509[]): void {
+    const { nowMs } = this.#options;
+    const { caFile, at } = this.#tls;
+    const isOver = (one: X509): boolean => one.notAfterMs < nowMs || one.notBeforeMs > nowMs;
+    const severity = authorities.every(isOver) ? "error" : "warning";
+    for (const one of authorities.filter(isOver).slice(0, FAULTS_SHOWN_MAX)) {
+      this.#dates("tls.ca_file", caFile, describeCertificate(one), at.caFile, severity);
+    }
+  }
+
+  #chain(): readonly X509[] {
+    const { certFile, at } = this.#tls;
+    const text = this.#read("tls.cert_file", certFile, at.certFile);
+    if (text === undefined) return [];
+    return this.#whole(
+      "any valid certificates",
+      "tls.cert_file",
+      certFile,
+      at.certFile,
+      readChain(text),
+      [],
+    );
+  }
+
+  #privateKey(): PrivateKey | undefined {
+    const { keyFile, at } = this.#tls;
+    const text = this.#read("tls.key_file", keyFile, at.keyFile);
+    if (text === undefined) return undefined;
+    const read = readPrivateKey(text);
+    const key = this.#whole(
+      "the private key",
+      "tls.key_file",
+      keyFile,
+      at.keyFile,
+      read,
+      undefined,
+    );
+    const type = key?.key.asymmetricKeyType;
+    if (key === undefined || type === "ec" || type === "rsa") return key;
+    const found = `${type} in ${keyFile}`;
+    const message = `Unsupported signature algorithm: ${found}; RSA and ECDSA only are supported`;
+    this.#fail(message, at.keyFile);
+    return undefined;
+  }
+
+  /** What a file holds, if there is nothing wrong with it. */
+  #whole<Content>(
+    what: string,
+    name: string,
+    path: string,
+    at: Position,
+    { content, faults }: Read<Content>,
+    none: Content,
+  ): Content {
+    if (faults.length === 0) return content;
+    const help = what.includes("certificates")
+      ? "it must be PEM"
+      : "it must be PEM without a password";
+    const parsed = `Failed to parse ${what} in ${name}: ${path}`;
+    this.#fail(`${parsed}: ${faults.slice(0, 3).join("; ")}`, at, help);
+    return none;
   }
 
   #read(name: string, path: string, at: Position): string | undefined {
@@ -112,96 +205,50 @@ class Loading {
     }
   }
 
-  #certificates(
+  #judge(
+    certificate: X509,
+    chain: readonly X509[],
+    authorities: readonly X509[],
+    info: CertificateInfo,
+  ): void {
+    const { certFile, at, rpc, http, verifyServerHostname } = this.#tls;
+    const { nowMs, region, isServer } = this.#options;
+    const unusable = keyFault(certificate);
+    if (unusable !== undefined) {
+      const message = `tls.cert_file: ${certFile} cannot be used: ${unusable.message}`;
+      return this.#fail(message, at.certFile, unusable.help);
+    }
+    if (certificate.notAfterMs < nowMs || certificate.notBeforeMs > nowMs) {
+      return this.#dates("tls.cert_file", certFile, info, at.certFile, "error");
+    }
+    if (authorities.length === 0 || this.#failed) return;
+    const expected = { region, isServer, rpc, http, verifyServerHostname };
+    for (const { message, help } of peersFaults(chain, authorities, expected, nowMs)) {
+      this.#fail(`tls.cert_file: ${certFile} ${message}`, at.certFile, help);
+    }
+  }
+
+  #dates(
     name: string,
     path: string,
-    pem: string | undefined,
+    info: CertificateInfo,
     at: Position,
-  ): readonly X509Certificate[] {
-    if (pem === undefined) return [];
-    try {
-      const found = parseCertificates(pem);
-      if (found.length > 0) return found;
-    } catch {
-      // Said below.
-    }
-    this.#fail(`Failed to parse any valid certificates in ${name}: ${path}`, at, "it must be PEM");
-    return [];
-  }
-
-  #privateKey(pem: string | undefined): KeyObject | undefined {
-    if (pem === undefined) return undefined;
-    const { keyFile, at } = this.#tls;
-    try {
-      const key = createPrivateKey(pem);
-      if (key.asymmetricKeyType === "ec" || key.asymmetricKeyType === "rsa") return key;
-      const found = `${key.asymmetricKeyType} in ${keyFile}`;
-      this.#fail(
-        `Unsupported signature algorithm: ${found}; RSA and ECDSA only are supported`,
-        at.keyFile,
-      );
-    } catch {
-      const help = "it must be a PEM private key without a password";
-      this.#fail(`Failed to parse the private key in tls.key_file: ${keyFile}`, at.keyFile, help);
-    }
-    return undefined;
-  }
-
-  #dates(name: string, path: string, info: CertificateInfo, at: Position): void {
-    const { nowMs } = this.#options;
-    const days = Math.abs(Math.floor((info.notAfterMs - nowMs) / 86_400_000));
-    if (info.notAfterMs < nowMs) {
-      const when = new Date(info.notAfterMs).toISOString();
-      this.#fail(
-        `${name}: the certificate ${info.commonName} in ${path} expired ${days} days ago (${when})`,
-        at,
-        "make a new one with `nomad tls cert create` (or `nomad tls ca create`)",
-      );
-    } else if (info.notBeforeMs > nowMs) {
-      const when = new Date(info.notBeforeMs).toISOString();
-      const message = `${name}: the certificate ${info.commonName} in ${path} is not valid before ${when}`;
-      this.#fail(message, at, "is this machine's clock right?");
-    }
-  }
-
-  #signature(
-    certificate: X509Certificate,
-    chain: readonly X509Certificate[],
-    authorities: readonly X509Certificate[],
+    severity: Problem["severity"],
   ): void {
-    let current = certificate;
-    for (let depth = 0; depth <= chain.length; depth++) {
-      if (authorities.some((authority) => isSignedBy(current, authority))) return;
-      const next = chain.find((one) => one !== current && isSignedBy(current, one));
-      if (next === undefined) break;
-      current = next;
+    const { nowMs } = this.#options;
+    const who = `${name}: the certificate ${info.commonName || info.subject} in ${path}`;
+    if (info.notAfterMs < nowMs) {
+      const days = Math.floor((nowMs - info.notAfterMs) / 86_400_000);
+      const when = new Date(info.notAfterMs).toISOString();
+      const message = `${who} expired ${days} days ago (${when})`;
+      const make = "make a new one with `nomad tls cert create` (or `nomad tls ca create`)";
+      const help = severity === "error" ? make : "take it out of the file, if nothing needs it";
+      this.problems.push({ severity, message, at, help });
+    } else {
+      const when = new Date(info.notBeforeMs).toISOString();
+      const message = `${who} is not valid before ${when}`;
+      this.problems.push({ severity, message, at, help: "is this machine's clock right?" });
     }
-    const { certFile, caFile, at } = this.#tls;
-    const info = describeCertificate(certificate);
-    const known = authorities.map((one) => describeCertificate(one).commonName).join(", ");
-    this.#fail(
-      `tls.cert_file: ${certFile} is not signed by ca_file: issued by "${info.issuerCommonName}", ` +
-        `while ${caFile} holds "${known}"`,
-      at.certFile,
-      "use the CA that issued the certificate, or have this CA issue one",
-    );
-  }
-
-  /** What peers will demand of us once verify_server_hostname is on. */
-  #names(info: CertificateInfo): void {
-    const { verifyServerHostname, rpc, certFile, at } = this.#tls;
-    const { region, isServer } = this.#options;
-    if (!rpc || !verifyServerHostname) return;
-    const roles = isServer ? ["server"] : ["client", "server"];
-    const wanted = roles.map((role) => `${role}.${region}.nomad`);
-    const names = certificateNames(info);
-    if (wanted.some((name) => names.includes(name))) return;
-    this.#fail(
-      `tls.cert_file: ${certFile} lacks the name ${wanted.join(" or ")} while ` +
-        `verify_server_hostname is on: it is valid for ${names.join(", ")}`,
-      at.certFile,
-      `make one with \`nomad tls cert create -${isServer ? "server" : "client"} -region ${region}\``,
-    );
   }
 
   #suites(info: CertificateInfo): void {
@@ -222,6 +269,5 @@ class Loading {
   }
 }
 
-function isSignedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
-  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
-}
+/** A bundle of the system has hundreds. */
+const FAULTS_SHOWN_MAX = 8;

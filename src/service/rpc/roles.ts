@@ -1,4 +1,5 @@
 /** Which certificate may do what, over RPC (wire/rpc-and-raft.md §1.1) and over HTTP. */
+import { isSameName } from "../../tls/x509/host-name.ts";
 import { GROUP_LEAVE, GROUP_SELF } from "../../wire/rpc-group.ts";
 
 /** The name that a server of `region` has to prove. */
@@ -15,7 +16,7 @@ export function clientName(region: string): string {
  * Servers of every region may (federation), clients only of the own one.
  */
 export function mayDial(names: readonly string[], ownRegion: string): boolean {
-  return names.includes(clientName(ownRegion)) || isAnyServer(names);
+  return hasName(names, clientName(ownRegion)) || isAnyServer(names);
 }
 
 /** The name in an operator's certificate, as `nomad tls cert create -cli` makes it. */
@@ -28,7 +29,7 @@ export function operatorName(region: string): string {
  * certificate of the CA will not do, since every client node has one.
  */
 export function mayOperate(names: readonly string[], region: string): boolean {
-  return names.includes(operatorName(region)) || isServer(names, region);
+  return hasName(names, operatorName(region)) || isServer(names, region);
 }
 
 /** May the holder of a certificate with these names call `method` at a server of `region`? */
@@ -51,12 +52,17 @@ const FOR_THE_GROUP: ReadonlySet<string> = new Set([
 /** Is it a server, of whatever region? */
 export function isAnyServer(names: readonly string[]): boolean {
   return names.some((name) => {
-    const parts = name.split(".");
+    const parts = name.toLowerCase().split(".");
     return parts.length >= 3 && parts[0] === "server" && parts.at(-1) === "nomad";
   });
 }
 
 /** Is it a server of `region`? Its own methods, and Raft, are for these only. */
 export function isServer(names: readonly string[], region: string): boolean {
-  return names.includes(serverName(region));
+  return hasName(names, serverName(region));
+}
+
+/** The whole name, whatever its case; a wildcard is no role. */
+function hasName(names: readonly string[], wanted: string): boolean {
+  return names.some((name) => isSameName(name, wanted));
 }

@@ -9,7 +9,7 @@ import type { Clock, Log } from "../../../host/host.ts";
 import { formatAddress } from "../../../host/ip.ts";
 import type { Address, Instant } from "../../../protocol/ports.ts";
 import type { CertificateInfo } from "../../../tls/certificate.ts";
-import { TlsError } from "../../../tls/handshake.ts";
+import { TlsError } from "../../../tls/refusal.ts";
 import { encodeQueryOptions } from "../../../wire/rpc-status.ts";
 import type { RpcDialer } from "./dial.ts";
 

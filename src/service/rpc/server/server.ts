@@ -10,12 +10,8 @@ import type { ByteStream, Clock, Log, StreamServer } from "../../../host/host.ts
 import { formatAddress } from "../../../host/ip.ts";
 import type { SocketStream } from "../../../host/network.ts";
 import { certificateNames } from "../../../tls/certificate.ts";
-import {
-  acceptTls,
-  type SecuredStream,
-  TlsError,
-  type TlsIdentity,
-} from "../../../tls/handshake.ts";
+import { acceptTls, type SecuredStream, type TlsIdentity } from "../../../tls/handshake.ts";
+import { TlsError } from "../../../tls/refusal.ts";
 import { ConnectionLimit } from "../../connection-limit.ts";
 import type { RpcMethods } from "../../methods/methods.ts";
 import type { StreamMethods } from "../../methods/stream-methods.ts";

@@ -1,0 +1,73 @@
+/** The certificate at the other end of a connection, and whether it is good. */
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
+import { type CertificateInfo, describeCertificate } from "./certificate.ts";
+import { refused, refusedCertificate, TlsError } from "./refusal.ts";
+import { parseCertificate, type X509 } from "./x509/certificate.ts";
+import { type CertificatePool, type VerifyOptions, verifyCertificate } from "./x509/verify.ts";
+
+/** Of one peer; anybody can send more. */
+const CHAIN_LENGTH_MAX = 16;
+
+/**
+ * Decided here and not by the TLS library, so that we take and refuse what Go's peers do.
+ *
+ * @param options `nowMs` and the rest of what it has to be good for
+ * @returns undefined: it is good
+ */
+export function peerFault(
+  socket: TLSSocket,
+  anchors: CertificatePool,
+  options: VerifyOptions,
+): TlsError | undefined {
+  const chain = peerChain(socket);
+  if (chain instanceof TlsError) return chain;
+  const [certificate, ...others] = chain;
+  if (certificate === undefined) return refused("no-certificate");
+  const fault = verifyCertificate(certificate, others, anchors, options);
+  return fault === undefined ? undefined : refusedCertificate(fault);
+}
+
+/** Undefined: it showed none, or none that can be read. */
+export function describePeer(socket: TLSSocket): CertificateInfo | undefined {
+  const chain = peerChain(socket);
+  const certificate = chain instanceof TlsError ? undefined : chain[0];
+  return certificate === undefined ? undefined : describeCertificate(certificate);
+}
+
+/** What the peer sent: its own certificate first. */
+export function peerChain(socket: TLSSocket): readonly X509[] | TlsError {
+  const chain: X509[] = [];
+  const seen = new Set<string>();
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (hasBytes(next) && !seen.has(next.fingerprint256) && seen.size < CHAIN_LENGTH_MAX) {
+    seen.add(next.fingerprint256);
+    const parsed = parsed256(next);
+    if (typeof parsed === "string") {
+      return new TlsError("bad-certificate", `tls: failed to parse certificate: x509: ${parsed}`);
+    }
+    chain.push(parsed);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
+function hasBytes(peer: DetailedPeerCertificate | undefined): peer is DetailedPeerCertificate {
+  const raw: unknown = peer?.raw;
+  return raw instanceof Uint8Array && raw.length > 0;
+}
+
+/** By fingerprint: the same few come again and again. */
+const known = new Map<string, X509>();
+const KNOWN_MAX = 512;
+const KNOWN_BYTES_MAX = 8192;
+
+/** @returns the certificate, or why it is none */
+function parsed256(peer: DetailedPeerCertificate): X509 | string {
+  const before = known.get(peer.fingerprint256);
+  if (before !== undefined) return before;
+  const { certificate, error } = parseCertificate(new Uint8Array(peer.raw));
+  if (certificate === undefined) return error;
+  if (known.size >= KNOWN_MAX) known.clear();
+  if (peer.raw.length <= KNOWN_BYTES_MAX) known.set(peer.fingerprint256, certificate);
+  return certificate;
+}
