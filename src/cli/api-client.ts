@@ -4,8 +4,8 @@
  * @module
  */
 import { request as httpRequest } from "node:http";
-import { request as httpsRequest, type RequestOptions } from "node:https";
-import type { TLSSocket } from "node:tls";
+import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { dialHttps } from "../tls/https.ts";
 import { type AgentAddress, parseAddress } from "./agent-address.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { explainFailure } from "./api-failure.ts";
@@ -100,7 +100,8 @@ export class ApiClient {
     const stopWaiting = this.#watch(path, asking);
     const seen: Seen = { secured: false };
     try {
-      return await perform(url, { ...options, ...this.#target() }, asking, seen);
+      const connection = await this.#connection(seen);
+      return await perform(url, { ...options, ...connection }, asking);
     } catch (error) {
       if (error instanceof CommandError) throw error;
       const tls = this.#tls === undefined ? undefined : { ...this.#tls, ...seen };
@@ -135,18 +136,24 @@ export class ApiClient {
     return headers;
   }
 
-  #target(): RequestOptions {
-    const { socketPath } = this.#at;
+  /** What the request goes through. @throws Error, and nothing has been sent */
+  async #connection(seen: Seen): Promise<RequestOptions> {
+    const { socketPath, url } = this.#at;
     if (socketPath !== undefined) return { socketPath };
     if (this.#tls === undefined) return {};
-    const { ca, pair, serverName, skipVerify } = this.#tls;
-    return {
-      ...(ca === undefined ? {} : { ca: [...ca], allowPartialTrustChain: true }),
-      ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }),
-      ...(serverName === undefined ? {} : { servername: serverName }),
-      rejectUnauthorized: !skipVerify,
-      minVersion: "TLSv1.2",
-    };
+    const { caSetting, authorities, pair, serverName, skipVerify } = this.#tls;
+    const socket = await dialHttps({
+      host: url.hostname.replace(/^\[|\]$/g, ""),
+      port: Number(url.port || 443),
+      serverName,
+      authorities: caSetting === undefined ? undefined : authorities,
+      skipVerify,
+      pair: pair && { cert: pair.cert, key: pair.key },
+      timeoutMs: HANDSHAKE_TIMEOUT_MS,
+    });
+    seen.secured = true;
+    const agent = new Agent({ keepAlive: false });
+    return { agent: Object.assign(agent, { createConnection: () => socket }) };
   }
 
   #unexpected(status: number, body: string): CommandError {
@@ -171,12 +178,11 @@ function perform(
   url: URL,
   request: RequestOptions,
   { body, begun, piece, stop }: Asking,
-  seen: Seen,
 ): Promise<ApiResponse> {
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const timeout = piece === undefined ? TIMEOUT_MS : 0;
-    const outgoing = send(url, { ...request, timeout, agent: false }, (response) => {
+    const outgoing = send(url, { agent: false, ...request, timeout }, (response) => {
       const chunks: Uint8Array[] = [];
       const { statusCode: status = 0, headers } = response;
       begun?.(status, headers);
@@ -199,16 +205,6 @@ function perform(
       stop?.addEventListener("abort", done);
     });
     stop?.addEventListener("abort", () => outgoing.destroy());
-    outgoing.on("socket", (socket: TLSSocket) => {
-      if (url.protocol !== "https:") return;
-      const late = new Error("TLS handshake timeout");
-      const timer = setTimeout(() => outgoing.destroy(late), HANDSHAKE_TIMEOUT_MS);
-      socket.once("secureConnect", () => {
-        seen.secured = true;
-        clearTimeout(timer);
-      });
-      socket.once("close", () => clearTimeout(timer));
-    });
     outgoing.on("timeout", () => outgoing.destroy(new Error("i/o timeout")));
     outgoing.on("error", reject);
     outgoing.end(body);

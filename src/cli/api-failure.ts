@@ -7,6 +7,8 @@
 import { isIP } from "node:net";
 import { connect } from "node:tls";
 import { describeErrno } from "../host/network.ts";
+import { TlsError } from "../tls/refusal.ts";
+import { CertificatePool, verifyCertificate } from "../tls/x509/verify.ts";
 import { withoutPassword } from "./agent-address.ts";
 import type { ClientPair, ClientTls } from "./client-tls.ts";
 
@@ -30,7 +32,6 @@ interface Failure {
 
 const DIAGNOSIS_MS = 3000;
 const HUNG_UP = /ECONNRESET|EPIPE|ERR_SOCKET_CLOSED|socket hang up|Socket is closed/;
-const UNTRUSTED = /self[- _]signed|unable to (verify|get)|UNABLE_TO|SELF_SIGNED/i;
 
 /** @param error of node's HTTP client */
 export async function explainFailure(attempt: Attempt, error: unknown): Promise<string> {
@@ -72,16 +73,8 @@ async function explainTls(
   { code, reason }: Failure,
   error: unknown,
 ): Promise<string | undefined> {
+  if (error instanceof TlsError) return explainRefusal(url, tls, error);
   const text = `${code} ${reason}`;
-  if (/ALTNAME|altnames/.test(text)) return wrongName(url, tls, error);
-  if (/CERT_HAS_EXPIRED|certificate has expired/.test(text)) {
-    const until = (await peerCertificate(url, tls))?.valid_to;
-    return `the agent's certificate has expired${until === undefined ? "" : ` on ${until}`}`;
-  }
-  if (/CERT_NOT_YET_VALID|not yet valid/.test(text)) {
-    return "the agent's certificate is not valid yet: is this machine's clock right?";
-  }
-  if (UNTRUSTED.test(text)) return untrusted(url, tls);
   const alert = /ALERT/.test(code);
   if (alert || (tls.secured && HUNG_UP.test(text))) return refusedUs(tls, code);
   if (HUNG_UP.test(text)) return notHttp(url, "HTTPS");
@@ -91,13 +84,24 @@ async function explainTls(
   return undefined;
 }
 
+/** We did not take the agent's certificate. */
+async function explainRefusal(url: URL, tls: TlsAttempt, error: TlsError): Promise<string> {
+  const { reason, message } = error;
+  if (reason === "wrong-name") return wrongName(url, tls, message);
+  if (reason === "unknown-authority") return untrusted(url, tls, message);
+  if (reason !== "expired") return message;
+  const found = await peerCertificate(url, tls);
+  const [from, until] = [found?.valid_from ?? "", found?.valid_to ?? ""];
+  if (Date.parse(until) < Date.now()) return `the agent's certificate has expired on ${until}`;
+  if (Date.parse(from) < Date.now()) return `the agent's certificate: ${message}`;
+  return "the agent's certificate is not valid yet: is this machine's clock right?";
+}
+
 /** The name to ask for is one of those that the certificate has. */
-function wrongName(url: URL, tls: TlsAttempt, error: unknown): string {
-  const cert: unknown = error instanceof Error && "cert" in error ? error.cert : undefined;
-  const alternatives: unknown = Object(cert).subjectaltname;
-  const names = String(alternatives ?? "")
-    .split(", ")
-    .map((one) => one.replace(/^(DNS|IP Address):/, ""));
+async function wrongName(url: URL, tls: TlsAttempt, message: string): Promise<string> {
+  const alternatives = (await peerCertificate(url, tls))?.subjectaltname;
+  if (alternatives === undefined) return `the agent's certificate: ${message}`;
+  const names = alternatives.split(", ").map((one) => one.replace(/^(DNS|IP Address):/, ""));
   const wanted = tls.serverName ?? url.hostname;
   const best = names.find((name) => /^(server|client)\..+\.nomad$/.test(name)) ?? names[0] ?? "";
   return (
@@ -106,7 +110,7 @@ function wrongName(url: URL, tls: TlsAttempt, error: unknown): string {
   );
 }
 
-async function untrusted(url: URL, tls: TlsAttempt): Promise<string> {
+async function untrusted(url: URL, tls: TlsAttempt, message: string): Promise<string> {
   const issuer = (await peerCertificate(url, tls))?.issuer?.CN;
   const by = issuer === undefined ? "" : ` was issued by "${String(issuer)}", which`;
   const { caSetting } = tls;
@@ -116,7 +120,9 @@ async function untrusted(url: URL, tls: TlsAttempt): Promise<string> {
       "Pass its CA with -ca-cert=FILE (NOMAD_CACERT)"
     );
   }
-  return `the agent's certificate${by} is not of a CA in ${caSetting.value} (${caSetting.source})`;
+  const why = /\(possibly because of .*/.exec(message)?.[0] ?? "";
+  const where = `${caSetting.value} (${caSetting.source})`;
+  return `the agent's certificate${by} is not of a CA in ${where}${why && ` ${why}`}`;
 }
 
 /** It saw our certificate, or that we have none, and hung up. */
@@ -143,11 +149,12 @@ function faultOf(pair: ClientPair, tls: TlsAttempt, nowMs: number): string | und
     return `${at(pair)} is not valid before ${dateText(notBeforeMs)}: is this machine's clock right?`;
   }
   const { authorities, caSetting } = tls;
-  const { certificate } = pair;
-  const isKnown = authorities.some((one) => {
-    return certificate.checkIssued(one) && certificate.verify(one.publicKey);
-  });
-  if (isKnown || caSetting === undefined) return undefined;
+  const [certificate, ...others] = pair.chain;
+  if (certificate === undefined || caSetting === undefined) return undefined;
+  const options = { nowMs, usage: "client" } as const;
+  const fault = verifyCertificate(certificate, others, new CertificatePool(authorities), options);
+  if (fault === undefined) return undefined;
+  if (fault.kind !== "unknown-authority") return `${at(pair)}: x509: ${fault.message}`;
   return `${at(pair)} was issued by "${issuerCommonName}", not by a CA in ${caSetting.value}`;
 }
 
@@ -160,7 +167,9 @@ function dateText(ms: number): string {
 }
 
 interface PeerFacts {
+  readonly valid_from?: string;
   readonly valid_to?: string;
+  readonly subjectaltname?: string | undefined;
   readonly issuer?: { readonly CN?: unknown };
 }
 

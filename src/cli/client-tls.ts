@@ -4,24 +4,22 @@
  *
  * @module
  */
-import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describeErrno } from "../host/network.ts";
-import {
-  type CertificateInfo,
-  describeCertificate,
-  parseCertificates,
-} from "../tls/certificate.ts";
+import { type CertificateInfo, describeCertificate } from "../tls/certificate.ts";
+import { isPair } from "../tls/own-certificate.ts";
+import { type PrivateKey, readAuthorities, readChain, readPrivateKey } from "../tls/pem-files.ts";
+import type { X509 } from "../tls/x509/certificate.ts";
+import { writePem } from "../tls/x509/pem.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { CommandError } from "./output.ts";
 import { type Environment, type Setting, settingOf } from "./setting.ts";
 
 export interface ClientTls {
-  /** PEM texts; undefined: the CAs of this machine. */
-  readonly ca: readonly string[] | undefined;
+  /** Undefined: the CAs of this machine. */
   readonly caSetting: Setting | undefined;
-  readonly authorities: readonly X509Certificate[];
+  readonly authorities: readonly X509[];
   readonly pair: ClientPair | undefined;
   readonly serverName: string | undefined;
   readonly skipVerify: boolean;
@@ -31,7 +29,8 @@ export interface ClientPair {
   readonly cert: string;
   readonly key: string;
   readonly setting: Setting;
-  readonly certificate: X509Certificate;
+  /** The certificate, and what is sent along with it. */
+  readonly chain: readonly X509[];
   readonly info: CertificateInfo;
 }
 
@@ -43,16 +42,15 @@ export function loadClientTls(flags: ApiFlags, env: Environment): ClientTls {
   const caSetting = caFile ?? caPath;
   const files = caFile !== undefined ? [caFile.value] : caPath !== undefined ? walk(caPath) : [];
   const found =
-    caSetting === undefined ? [] : files.map((file) => readAuthorities(file, caSetting));
+    caSetting === undefined ? [] : files.flatMap((file) => authoritiesIn(file, caSetting.source));
   const serverName = settingOf(
     ["-tls-server-name", flags.tlsServerName],
     "NOMAD_TLS_SERVER_NAME",
     env,
   );
   return {
-    ca: caSetting === undefined ? undefined : found.map(({ pem }) => pem),
     caSetting,
-    authorities: found.flatMap(({ certificates }) => certificates),
+    authorities: found,
     pair: loadPair(flags, env),
     serverName: serverName?.value,
     skipVerify:
@@ -81,14 +79,12 @@ function walk(setting: Setting): readonly string[] {
   return files;
 }
 
-interface Authorities {
-  readonly pem: string;
-  readonly certificates: readonly X509Certificate[];
-}
-
-function readAuthorities(file: string, { source }: Setting): Authorities {
+/** One that can be parsed is enough, as in Go. @throws CommandError */
+function authoritiesIn(file: string, source: string): readonly X509[] {
   const pem = read(file, source);
-  return { pem, certificates: certificatesIn(file, source, pem) };
+  const { content } = readAuthorities(pem);
+  if (content.length === 0) throw noCertificate(file, source, pem);
+  return content;
 }
 
 /** @throws CommandError */
@@ -115,17 +111,26 @@ function loadPair(flags: ApiFlags, env: Environment): ClientPair | undefined {
       );
     }
   }
-  const [certificate] = certificatesIn(cert.value, cert.source, certText);
+  const { content: chain, faults } = readChain(certText);
+  const [certificate] = chain;
+  if (certificate === undefined || faults.length > 0) {
+    throw noCertificate(cert.value, cert.source, certText);
+  }
   const privateKey = keyIn(key, keyText);
-  if (certificate === undefined) throw fault(cert.value, cert.source, NO_CERTIFICATE);
-  if (!certificate.checkPrivateKey(privateKey)) {
+  if (!isPair(certificate, privateKey)) {
     throw new CommandError(
       `Error initializing client: ${key.value} (${key.source}) is not the key of the certificate ` +
         `in ${cert.value} (${cert.source})`,
     );
   }
   const info = describeCertificate(certificate);
-  return { cert: certText, key: keyText, setting: cert, certificate, info };
+  return {
+    cert: chain.map(({ der }) => writePem("CERTIFICATE", der)).join(""),
+    key: writePem(privateKey.type, privateKey.der),
+    setting: cert,
+    chain,
+    info,
+  };
 }
 
 const NO_CERTIFICATE = "it holds no PEM certificate";
@@ -138,21 +143,16 @@ function holdsKey(text: string): boolean {
   return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text);
 }
 
-/** @throws CommandError */
-function certificatesIn(file: string, source: string, pem: string): readonly X509Certificate[] {
-  let found: readonly X509Certificate[];
-  try {
-    found = parseCertificates(pem);
-  } catch {
-    throw fault(file, source, "a certificate in it is damaged and cannot be parsed");
+function noCertificate(file: string, source: string, pem: string): CommandError {
+  if (holdsCertificate(pem)) {
+    return fault(file, source, "a certificate in it is damaged and cannot be parsed");
   }
-  if (found.length > 0) return found;
   const isKey = holdsKey(pem);
-  throw fault(file, source, isKey ? "it is a private key, not a certificate" : NO_CERTIFICATE);
+  return fault(file, source, isKey ? "it is a private key, not a certificate" : NO_CERTIFICATE);
 }
 
 /** @throws CommandError */
-function keyIn({ value: file, source }: Setting, pem: string): KeyObject {
+function keyIn({ value: file, source }: Setting, pem: string): PrivateKey {
   if (!holdsKey(pem)) {
     const isCertificate = holdsCertificate(pem);
     const why = isCertificate
@@ -167,11 +167,9 @@ function keyIn({ value: file, source }: Setting, pem: string): KeyObject {
       "its private key needs a password, which Nomad's commands do not ask for",
     );
   }
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    throw fault(file, source, "its private key is damaged and cannot be parsed");
-  }
+  const { content } = readPrivateKey(pem);
+  if (content !== undefined) return content;
+  throw fault(file, source, "its private key is damaged and cannot be parsed");
 }
 
 /** @throws CommandError */
