@@ -1,4 +1,4 @@
-/** Connections to an agent's HTTPS port, for the command line: judged as every other, before use. */
+/** Connections of the command line to an HTTPS port, judged before anything is sent. */
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { connect, rootCertificates, type TLSSocket } from "node:tls";
