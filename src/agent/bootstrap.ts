@@ -10,7 +10,7 @@ import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import type { Consensus } from "../service/raft/consensus.ts";
 import type { RpcPool } from "../service/rpc/client/pool.ts";
 import { decodeTexts, encodeQueryOptions } from "../wire/rpc-status.ts";
-import type { Directory, KnownServer } from "./directory.ts";
+import { byId, type Directory, type KnownServer } from "./directory.ts";
 
 const PEERS_TIMEOUT_MS = 5000;
 const AGAIN_MS = 1000;
@@ -67,7 +67,7 @@ export class Bootstrap {
 
   async #ifComplete(): Promise<void> {
     const { expect, directory, self, log } = this.#init;
-    const servers = directory.ownAlive();
+    const servers = [...byId(directory.ownAlive()).values()];
     for (const server of servers) {
       if (server.expect === String(expect)) continue;
       const problem = server.alone ? "is a group of its own" : "expects another number";

@@ -15,14 +15,15 @@ import { RaftStore } from "../host/raft-store.ts";
 import type { Prng } from "../protocol/ports.ts";
 import type { Role } from "../protocol/raft/action.ts";
 import { RAFT, scaled } from "../protocol/raft/config.ts";
-import type { Sender } from "../protocol/raft/message.ts";
+import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import { groupMethods } from "../service/methods/group-methods.ts";
 import type { Method } from "../service/methods/methods.ts";
 import { NodeMethods } from "../service/methods/node-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
 import { Consensus } from "../service/raft/consensus.ts";
-import { RaftTransport, serveRaft } from "../service/raft/transport.ts";
-import { countRefusal } from "../service/refusals.ts";
+import { createDoor, type Door } from "../service/raft/door.ts";
+import { type RaftHandler, RaftTransport, serveRaft } from "../service/raft/transport.ts";
+import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { RpcDialer } from "../service/rpc/client/dial.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
@@ -37,6 +38,7 @@ import type { Directory, KnownServer } from "./directory.ts";
 import { type LeaderCall, leaveGroup, sayWhatIsLeft } from "./farewell.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { recoverGroup } from "./peers-file.ts";
+import { refuseCopy } from "./presence.ts";
 
 export interface ConsensusRoleInit {
   readonly config: Config;
@@ -60,6 +62,8 @@ export class ConsensusRole {
   readonly #duties: LeaderDuties;
   readonly #nodes: NodeMethods;
   readonly consensus: Consensus;
+  readonly #refusals: RefusalLog;
+  readonly #door: Door;
   readonly #bootstrap: Bootstrap;
   /** We ask to be let go: nobody may take us in again. */
   #leaving = false;
@@ -70,12 +74,16 @@ export class ConsensusRole {
     const { config, nodeId, address, dialer, counters, sink } = init;
     this.#log = sink.logger("nomad.raft");
     this.#self = { id: nodeId, address };
+    this.#refusals = new RefusalLog(systemClock, this.#log);
     const { region } = config;
+    const { unsafeRaftWithOtherServers: mixes } = config.server;
+    this.#door = createDoor({
+      ...{ self: this.#self, region, refusals: this.#refusals, unsafeWithoutGreeting: mixes },
+      servers: () => this.consensus.servers,
+    });
     this.#transport = new RaftTransport({
-      self: this.#self,
-      region,
-      dialer,
-      log: this.#log,
+      ...{ self: this.#self, region, dialer, log: this.#log, unsafeWithoutGreeting: mixes },
+      refused: (to, why) => this.#refused(to, why),
       malformed: () => countRefusal(counters.refused, "raft-malformed-answer"),
     });
     const directory = raftDirectory(config);
@@ -103,7 +111,8 @@ export class ConsensusRole {
       consensus: this.consensus,
       machine: this.machine,
       region,
-      selfId: nodeId,
+      self: this.#self,
+      mixes,
       ownStats: () => this.stats(),
       pool: init.pool,
       clock: systemClock,
@@ -132,7 +141,11 @@ export class ConsensusRole {
     });
   }
 
-  start(): void {
+  /** @throws Error when this data_dir is a copy of another server's, and that one is alive */
+  async start(): Promise<void> {
+    const { pool, config } = this.#init;
+    const where = { pool, clock: systemClock, region: config.region };
+    await refuseCopy(where, this.#self, this.consensus.servers);
     this.consensus.start();
     this.#bootstrap.start();
   }
@@ -163,8 +176,8 @@ export class ConsensusRole {
 
   /** A connection of another server's Raft. */
   serve(stream: ByteStream, malformed: () => void): void {
-    const { consensus } = this;
-    serveRaft(stream, this.#self, (call, data) => consensus.receive(call, data), malformed);
+    const handle: RaftHandler = (call, data) => this.consensus.receive(call, data);
+    serveRaft(stream, { self: this.#self, door: this.#door, handle, malformed });
   }
 
   /** New connections use the new TLS settings. */
@@ -234,6 +247,11 @@ export class ConsensusRole {
     if (leader === undefined) return undefined;
     // Known from gossip too, not only from Raft: its certificate must fit its region.
     return this.#init.directory.atAddress(leader.address);
+  }
+
+  #refused({ id, address }: RaftServer, why: string): void {
+    const fields = { id, address, why };
+    this.#refusals.note("raft-refused", "a server refuses our Raft calls", () => fields);
   }
 
   #roleChanged(role: Role): void {

@@ -7,6 +7,7 @@
 import { formatAddress, parseIp } from "../host/ip.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { MemberStatus, SerfMember } from "../protocol/serf/message.ts";
+import { KIND_TAG } from "./server-tags.ts";
 
 export interface KnownServer {
   /** Gossip's: `<name>.<region>`. */
@@ -29,11 +30,17 @@ export interface KnownServer {
   readonly alone: boolean;
   /** It may vote in a first configuration. */
   readonly mayVote: boolean;
+  /** It says by its tag that it is a server of ours, and not one of Nomad's. */
+  readonly isOurKind: boolean;
+  /** Where gossip reaches it: ip:port. */
+  readonly gossipAddress: string;
 }
 
 export interface DirectoryInit {
   readonly members: () => Iterable<SerfMember>;
   readonly self: { readonly name: string; readonly id: string; readonly region: string };
+  /** Servers of any kind count as ours in our region: for tests of the protocol. */
+  readonly mixes?: boolean;
 }
 
 export class Directory {
@@ -43,10 +50,10 @@ export class Directory {
     this.#init = init;
   }
 
-  /** Servers of our region in any state, ourselves among them. */
+  /** Servers of our region and kind in any state, ourselves among them. */
   ownRegion(): readonly KnownServer[] {
-    const { region } = this.#init.self;
-    return this.#all().filter((one) => one.region === region);
+    const { mixes = false, self } = this.#init;
+    return this.#all().filter((one) => one.region === self.region && (mixes || one.isOurKind));
   }
 
   /** Of our region: who can be talked to, ourselves among them. */
@@ -91,7 +98,7 @@ export class Directory {
   }
 
   #all(): readonly KnownServer[] {
-    return [...this.#init.members()].map(knownServer);
+    return [...this.#init.members()].map(serverOf);
   }
 }
 
@@ -113,7 +120,9 @@ function rank({ status }: KnownServer): number {
 }
 
 /** What a member says about itself; whatever it leaves out is empty. */
-export function knownServer(member: SerfMember): KnownServer {
+export function serverOf(
+  member: Pick<SerfMember, "name" | "ip" | "port" | "tags" | "status">,
+): KnownServer {
   const { name, ip, tags, status } = member;
   const tag = (key: string): string => tags.get(key) ?? "";
   const address = { ip, port: Number(tag("port")) };
@@ -130,5 +139,7 @@ export function knownServer(member: SerfMember): KnownServer {
     expect: tag("expect"),
     alone: tags.has("bootstrap"),
     mayVote: !tags.has("nonvoter"),
+    isOurKind: tag(KIND_TAG.name) === KIND_TAG.value,
+    gossipAddress: formatAddress(member),
   };
 }

@@ -9,7 +9,7 @@ import { errorText } from "../host/error-text.ts";
 import type { Clock, Log } from "../host/host.ts";
 import { parseAddress } from "../host/ip.ts";
 import type { Instant } from "../protocol/ports.ts";
-import type { RaftServer } from "../protocol/raft/message.ts";
+import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import type { ServerState } from "../service/raft/autopilot-health.ts";
 import type { Consensus } from "../service/raft/consensus.ts";
 import type { RpcPool } from "../service/rpc/client/pool.ts";
@@ -36,7 +36,9 @@ export interface LeaderDutiesInit {
   >;
   readonly machine: StateMachine;
   readonly region: string;
-  readonly selfId: string;
+  readonly self: Sender;
+  /** Servers that are not ours may come in: only where the protocol is tested. */
+  readonly mixes: boolean;
   /** What we would tell another leader. */
   readonly ownStats: () => RaftStats;
   readonly pool: Pick<RpcPool, "call" | "forgive">;
@@ -72,9 +74,9 @@ export class LeaderDuties {
 
   constructor(init: LeaderDutiesInit) {
     this.#init = init;
-    const { consensus, machine, selfId, directory, clock, log, pool, region } = init;
+    const { consensus, machine, self, directory, clock, log, pool, region, mixes } = init;
     this.#membership = new Membership({
-      ...{ consensus, machine, selfId, directory, clock, log },
+      ...{ consensus, machine, selfId: self.id, directory, clock, log, mixes },
       whoIsAt: (raftAddress) => whoIsAt({ pool, clock, region }, raftAddress),
       answers: (id) => this.#observed.get(id)?.answers === true,
       unheardMs: (id) => {
@@ -173,6 +175,7 @@ export class LeaderDuties {
       await consensus.barrier();
       if (leading !== this.#leading) return;
       established();
+      await this.#ownAddress();
       if (machine.autopilot === undefined) {
         const settings = { Config: initial, Region: region };
         await consensus.apply(autopilotCommand(settings));
@@ -185,6 +188,15 @@ export class LeaderDuties {
       log.warn("cannot establish leadership", { error: errorText(error) });
     }
     await this.#round(leading);
+  }
+
+  /** This server has moved, and leads all the same: the others must know where it is now. */
+  async #ownAddress(): Promise<void> {
+    const { consensus, self, log } = this.#init;
+    const own = consensus.servers.find((one) => one.id === self.id);
+    if (own === undefined || own.address === self.address) return;
+    await consensus.change({ kind: "add-voter", ...self });
+    log.info("this leader has moved", { from: own.address, to: self.address });
   }
 
   async #round(leading: number): Promise<void> {
@@ -231,8 +243,8 @@ export class LeaderDuties {
 
   /** At the address that Raft has: what gossip says may be wrong. */
   async #statsOf({ id, address: text }: RaftServer): Promise<RaftStats | undefined> {
-    const { pool, region, selfId, ownStats, clock } = this.#init;
-    if (id === selfId) return ownStats();
+    const { pool, region, self, ownStats, clock } = this.#init;
+    if (id === self.id) return ownStats();
     const address = parseAddress(text);
     if (address === undefined) return undefined;
     const body = encodeQueryOptions({ AllowStale: true });

@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../host/host.ts";
 import { parseAddress } from "../host/ip.ts";
+import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import { RpcRemoteError } from "../service/rpc/call.ts";
 import type { RpcPool } from "../service/rpc/client/pool.ts";
 import { decodeSelf, encodeSelfRequest, GROUP_SELF, type GroupSelf } from "../wire/rpc-group.ts";
@@ -44,6 +45,11 @@ export async function whoIsAt(init: PresenceInit, raftAddress: string): Promise<
   }
 }
 
+/** That very server, at the address that it calls its own? */
+export function isAt(found: Presence, id: string, raftAddress: string): boolean {
+  return found.kind === "server" && found.self.ID === id && found.self.Address === raftAddress;
+}
+
 /** For a log: what was found there. */
 export function describePresence(found: Presence, raftAddress: string): string {
   switch (found.kind) {
@@ -52,8 +58,32 @@ export function describePresence(found: Presence, raftAddress: string): string {
     case "stranger":
       return `a server that is none of this kind answers at ${raftAddress}`;
     case "server":
-      return `the server with node id ${found.self.ID} answers at ${raftAddress}`;
+      return (
+        `the server with node id ${found.self.ID}, which calls itself ${found.self.Address}, ` +
+        `answers at ${raftAddress}`
+      );
   }
+}
+
+/**
+ * A data_dir that was copied to another machine brings the node id along, and two servers with one
+ * id would vote twice: the copy must not start while the first one is there.
+ *
+ * @throws Error with what to do
+ */
+export async function refuseCopy(
+  init: PresenceInit,
+  self: Sender,
+  servers: readonly RaftServer[],
+): Promise<void> {
+  const own = servers.find((one) => one.id === self.id);
+  if (own === undefined || own.address === self.address) return;
+  if (!isAt(await whoIsAt(init, own.address), self.id, own.address)) return;
+  throw new Error(
+    `the server with node id ${self.id} runs at ${own.address}, and this one would be at ` +
+      `${self.address}: this data_dir is a copy of its; remove server/node-id and server/raft from ` +
+      "this one to make it a server of its own",
+  );
 }
 
 /** undefined: it has not come in time. */

@@ -9,6 +9,7 @@ import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
 import { systemEntropy } from "../host/entropy.ts";
+import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
 import type { LogSink } from "../host/log.ts";
@@ -36,12 +37,13 @@ import { NodeLines } from "../service/rpc/node-lines.ts";
 import { RpcServer } from "../service/rpc/server/server.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
+import { createAdmission } from "./admission.ts";
 import { ConsensusRole } from "./consensus-role.ts";
-import { Directory, knownServer } from "./directory.ts";
+import { Directory, serverOf } from "./directory.ts";
 import { Joiner } from "./joiner.ts";
 import { createKeyKeeper } from "./key-keeper.ts";
 import type { LoadedKeyring } from "./keyring-file.ts";
-import { refuseMember, serverTags } from "./server-tags.ts";
+import { serverTags } from "./server-tags.ts";
 
 /** memberlist's WAN timeout for a TCP exchange is 30 s; an operator waits for a join, so less. */
 const STREAM_TIMEOUT_MS = 10_000;
@@ -86,6 +88,7 @@ export class ServerRole {
     this.#directory = new Directory({
       members: () => this.#gossip.members(),
       self: { name: this.#name, id: nodeId, region: config.region },
+      mixes: config.server.unsafeRaftWithOtherServers,
     });
     const { ip } = endpoints.advertise.serf;
     this.raft = new ConsensusRole({
@@ -139,7 +142,9 @@ export class ServerRole {
           `network transport on ${formatAddress(endpoints.bind.serf)}: ${describeErrno(error)}`,
       );
     });
-    this.raft.start();
+    await this.raft.start().catch((error: unknown) => {
+      throw new Error(`Error starting agent: server setup failed: ${errorText(error)}`);
+    });
   }
 
   /** start_join must work, retry_join goes on in the background. */
@@ -246,7 +251,12 @@ export class ServerRole {
       entropy: systemEntropy,
       network: systemNetwork,
       log: sink.logger("nomad"),
-      refuseMember,
+      ...createAdmission({
+        self: { name: this.#name, id: nodeId, region: config.region },
+        address: formatAddress(endpoints.advertise.serf),
+        directory: () => this.#directory,
+        mixes: config.server.unsafeRaftWithOtherServers,
+      }),
       snapshot: this.#openSnapshot(),
       onEvent: (event) => this.#event(event),
     });
@@ -327,7 +337,7 @@ export class ServerRole {
 
   #event(event: SerfEvent): void {
     if (event.kind === "user" || event.kind === "query") return; // Nomad ignores both.
-    const server = knownServer(event.member);
+    const server = serverOf(event.member);
     const { address, raftAddress, datacenter } = server;
     const name = printable(server.name);
     this.#log.info(`serf: ${EVENT_NAMES[event.kind]}: ${name} ${formatIp(address.ip)}`);

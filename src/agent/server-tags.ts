@@ -5,6 +5,12 @@ import type { Address } from "../protocol/ports.ts";
 import type { Tags } from "../protocol/serf/message.ts";
 import { NOMAD_VERSION } from "../version.ts";
 
+/**
+ * By this tag our servers know each other. Nomad's lack it: they write and read other things in
+ * Raft's log, and no group may have servers of both kinds.
+ */
+export const KIND_TAG = { name: "impl", value: "nomad-encrypted" } as const;
+
 export function serverTags(
   config: Config,
   nodeId: string,
@@ -22,6 +28,7 @@ export function serverTags(
     ["id", nodeId],
     ["rpc_addr", formatIp(advertiseRpc.ip)],
     ["port", String(advertiseRpc.port)],
+    [KIND_TAG.name, KIND_TAG.value],
   ]);
   const { bootstrapExpect, nonVoting, redundancyZone, upgradeVersion } = config.server;
   if (bootstrapExpect === 1) tags.set("bootstrap", "1");
@@ -30,17 +37,4 @@ export function serverTags(
   if (redundancyZone !== "") tags.set("ap_zone", redundancyZone);
   if (upgradeVersion !== "") tags.set("ap_version", upgradeVersion);
   return tags;
-}
-
-/** Why this node may not be a member, or undefined: Nomad's merge delegate. */
-export function refuseMember(name: string, tags: Tags, addressBytes: number): string | undefined {
-  const isServer =
-    tags.get("role") === "nomad" &&
-    /^\d+$/.test(tags.get("port") ?? "") &&
-    /^v?\d+\.\d+/.test(tags.get("build") ?? "") &&
-    /^\d*$/.test(tags.get("expect") ?? "") &&
-    /^\d*$/.test(tags.get("raft_vsn") ?? "");
-  if (!isServer) return `member '${name}' is not a server`;
-  if (addressBytes !== 4 && addressBytes !== 16) return `member '${name}' has no address`;
-  return undefined;
 }

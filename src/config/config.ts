@@ -51,6 +51,8 @@ export interface ServerConfig {
   readonly nonVoting: boolean;
   readonly redundancyZone: string;
   readonly upgradeVersion: string;
+  /** Servers that are not ours may be in our Raft group: for tests of the protocol only. */
+  readonly unsafeRaftWithOtherServers: boolean;
   /** Raft's timings, times this: 1 to 10. */
   readonly raftMultiplier: number;
   /** Entries from one Raft snapshot to the next, and kept behind it. */

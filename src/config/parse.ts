@@ -175,6 +175,7 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
     nonVoting: section.bool("non_voting_server") ?? false,
     redundancyZone: section.text("redundancy_zone") ?? "",
     upgradeVersion: section.text("upgrade_version") ?? "",
+    unsafeRaftWithOtherServers: section.bool("unsafe_raft_with_other_servers") ?? false,
     raftMultiplier: section.int("raft_multiplier", 1, 10) ?? 1,
     raftSnapshotThreshold: section.ownInt("raft_snapshot_threshold", 1, COUNT_MAX) ?? 8192,
     raftTrailingLogs: section.ownInt("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,

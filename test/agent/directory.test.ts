@@ -10,7 +10,15 @@ function member(
   more: Readonly<Record<string, string>> = {},
 ): SerfMember {
   const tags = new Map(
-    Object.entries({ role: "nomad", region: "global", id: name, port: "4647", dc: "dc1", ...more }),
+    Object.entries({
+      role: "nomad",
+      impl: "nomad-encrypted",
+      region: "global",
+      id: name,
+      port: "4647",
+      dc: "dc1",
+      ...more,
+    }),
   );
   const where = { name: `${name}.global`, ip: Uint8Array.of(10, 0, 0, last), port: 4648 };
   const versions = new Uint8Array(6);

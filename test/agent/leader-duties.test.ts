@@ -65,7 +65,8 @@ class Group {
       },
       machine: this.machine,
       region: "global",
-      selfId: "a",
+      self: { id: "a", address: addressOf("a") },
+      mixes: false,
       ownStats: () => ({ lastContactMs: 0, lastIndex: 10n, lastTerm: 3n }),
       pool: {
         call: async ({ address }, method) => {
@@ -125,6 +126,7 @@ function memberOf(id: string, status: SerfMember["status"], name = id, at = id):
     ["port", "4647"],
     ["role", "nomad"],
     ["region", "global"],
+    ["impl", "nomad-encrypted"],
   ]);
   const versions = new Uint8Array(6);
   const where = { name: `${name}.global`, ip: ipOf(at), port: 4648 };

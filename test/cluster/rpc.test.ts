@@ -26,7 +26,9 @@ beforeAll(async () => {
   await Promise.all(
     ["-client", "-cli"].map((role) => run(["tls", "cert", "create", role], { cwd: ca.directory })),
   );
-  await lab.agent({ name: "plain", ip: PLAIN });
+  // A recorded candidate greets nobody.
+  const server = { unsafe_raft_with_other_servers: true };
+  await lab.agent({ name: "plain", ip: PLAIN, server });
   await lab.agent({ name: "secure", ip: SECURE, tls });
   await lab.agent({ name: "upgrading", ip: UPGRADING, tls: { ...tls, rpc_upgrade_mode: true } });
   const other = await serverTls(ca, "eu");

@@ -1,6 +1,6 @@
 /** The compiled binary and HashiCorp's memberlist in one pool, in both directions. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { type Agent, getJson, Lab, membersSeenBy, until } from "../cluster/agents.ts";
+import { type Agent, getJson, type Json, Lab, membersSeenBy, until } from "../cluster/agents.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";
 
 const KEYS = {
@@ -54,6 +54,27 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
     await lab.agent({ name: "ts", ip: ours, join: [theirs] });
     await until("our agent is up", () => membersSeenBy(ours));
     await agree(ours, go, { "ts.global": "alive", "go.global": "alive" });
+  }, 30_000);
+
+  test("a server of another kind and our region is no member, whoever joins whom", async () => {
+    await using lab = new Lab();
+    const [ours, theirs] = ["127.0.71.3", "127.0.71.4"];
+    await using go = await peer("go.global", theirs, undefined, "-region=global");
+    await lab.agent({ name: "ts", ip: ours });
+    await until("our agent is up", () => membersSeenBy(ours));
+    const { error } = await go.ask(`join ${ours}:4648`);
+    const refusal = "is of another kind, and in the same region";
+    expect(error).toContain(`'go.global' at ${theirs}:4648 ${refusal} "global"`);
+    expect(error).toContain("give this cluster a region of its own");
+    const put = { method: "PUT", signal: AbortSignal.timeout(9000) };
+    const url = `http://${ours}:4646/v1/agent/join?address=${theirs}`;
+    const joined: Json = await (await fetch(url, put)).json();
+    expect(joined).toMatchObject({ num_joined: 0 });
+    expect(joined.error).toContain(refusal);
+    expect(await membersSeenBy(ours)).toEqual({ "ts.global": "alive" });
+    // We have looked, and said nothing of ourselves.
+    expect(await go.members()).toEqual({ "go.global": "alive" });
+    expect(lab.log("ts")).toContain(refusal);
   }, 30_000);
 
   test("another key is refused by both", async () => {

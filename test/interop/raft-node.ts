@@ -9,7 +9,9 @@ import { createPrng } from "../../src/protocol/prng.ts";
 import { RAFT } from "../../src/protocol/raft/config.ts";
 import type { Sender } from "../../src/protocol/raft/message.ts";
 import { Consensus } from "../../src/service/raft/consensus.ts";
+import { createDoor } from "../../src/service/raft/door.ts";
 import { RaftTransport, serveRaft } from "../../src/service/raft/transport.ts";
+import { RefusalLog } from "../../src/service/refusals.ts";
 import { RpcDialer } from "../../src/service/rpc/client/dial.ts";
 import { createRpcCounters } from "../../src/service/rpc/counters.ts";
 import { acceptTls, type TlsIdentity } from "../../src/tls/handshake.ts";
@@ -52,6 +54,8 @@ export interface RaftNodeOptions {
   readonly directory?: string;
   readonly snapshotThreshold?: number;
   readonly trailingEntries?: number;
+  /** As in production: only with servers of its kind. */
+  readonly greets?: boolean;
 }
 
 export class RaftNode {
@@ -59,6 +63,9 @@ export class RaftNode {
   readonly consensus: Consensus;
   readonly self: Sender;
   #server: StreamServer | undefined;
+  /** Connections that called without a greeting, and that we dialled. */
+  turnedAway = 0;
+  dialled = 0;
   #cut = false;
   readonly #streams = new Set<ByteStream>();
   readonly #options: RaftNodeOptions;
@@ -83,6 +90,7 @@ export class RaftNode {
         dialer: {
           connect: async (...how) => {
             if (this.#cut) throw new Error("no route to host");
+            this.dialled += 1;
             const connected = await dialer.connect(...how);
             this.#keep(connected.stream);
             return connected;
@@ -90,6 +98,8 @@ export class RaftNode {
         },
         log: silent,
         malformed: () => undefined,
+        unsafeWithoutGreeting: options.greets !== true,
+        refused: () => undefined,
       }),
       machine: this.machine,
       clock: systemClock,
@@ -109,7 +119,17 @@ export class RaftNode {
   }
 
   async #listen(): Promise<void> {
-    const { bind, identity, self } = this.#options;
+    const { bind, identity, self, greets = false } = this.#options;
+    const strict = createDoor({
+      ...{ self, region: "global", unsafeWithoutGreeting: !greets },
+      servers: () => this.consensus.servers,
+      refusals: new RefusalLog(systemClock, silent),
+    });
+    const notGreeted = (remote: Address): string => {
+      this.turnedAway += 1;
+      return strict.notGreeted(remote);
+    };
+    const door = { ...strict, notGreeted };
     this.#server = await listenSockets(bind, async (plain) => {
       if (this.#cut) return plain.destroy();
       if ((await plain.takeFirst(5000)) !== 4) return plain.destroy();
@@ -119,7 +139,7 @@ export class RaftNode {
         if ((await stream.takeFirst(5000)) !== 2) return stream.destroy();
         this.#keep(stream);
         const handle = this.consensus.receive.bind(this.consensus);
-        serveRaft(stream, self, handle, () => stream.destroy());
+        serveRaft(stream, { self, door, handle, malformed: () => stream.destroy() });
       } catch {
         plain.destroy();
       }

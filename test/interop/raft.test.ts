@@ -299,6 +299,35 @@ describe.if(mustRun)("one of ours and two of Go's", () => {
   });
 });
 
+describe.if(mustRun)("ours and Go's as in production: each a kind of its own", () => {
+  test("a leader of Go's takes in one of ours in vain, and ours sends Go's nothing", async () => {
+    round = 7;
+    const go = await startTheirs(1);
+    const node = await startOurs(2, { greets: true });
+    expect(await go.ask(`bootstrap id-1 ${addressOf(1)}`)).toEqual({ done: true });
+    await until("Go leads", async () => (await go.ask("state")).role === "Leader");
+    expect(await go.ask(`nonvoter id-2 ${addressOf(2)}`)).toEqual({ done: true });
+    expect(await go.ask("apply 100")).toHaveProperty("seconds");
+    await until("Go was turned away, for heartbeats and for entries", () => node.turnedAway > 5);
+    expect(node.consensus.stats()).toMatchObject({ term: 0, lastIndex: 0 });
+    expect(node.consensus.servers).toEqual([]);
+
+    const servers = [{ id: "id-2", address: addressOf(2), suffrage: "voter" }] as const;
+    expect(node.consensus.bootstrap({ servers })).toBeUndefined();
+    await until("we lead ourselves", () => node.consensus.role === "leader");
+    const fresh = await startTheirs(3);
+    await node.consensus.change({ kind: "add-nonvoter", id: "id-3", address: addressOf(3) });
+    await node.consensus.apply(new Uint8Array(256));
+    const { dialled } = node;
+    await until("Go has hung up on us again and again", () => node.dialled > dialled + 5);
+    expect(await fresh.ask("state")).toMatchObject({ count: 0, term: 0, leaderId: "" });
+    // Two of ours are one group, greeted.
+    const other = await startOurs(4, { greets: true });
+    await node.consensus.change({ kind: "add-voter", id: "id-4", address: addressOf(4) });
+    await until("it has all", () => other.machine.count === node.machine.count);
+  });
+});
+
 describe.if(mustRun)("snapshot archives and Go", () => {
   const STATE = new TextEncoder().encode("the state of the servers");
 

@@ -5,7 +5,8 @@ import { buildPeer } from "./go.ts";
 /** What a Nomad server's tags look like, so that our agents take it for one. */
 const TAGS = {
   role: "nomad",
-  region: "global",
+  // One of their own: ours share theirs with servers of their kind only.
+  region: "go",
   dc: "dc1",
   build: "2.0.5",
   raft_vsn: "3",

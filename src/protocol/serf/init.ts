@@ -1,7 +1,9 @@
 /** What a Serf machine is made from. */
+
 import type { Address, Prng } from "../ports.ts";
 import type { SwimConfig } from "../swim/config.ts";
 import type { Message } from "../swim/message.ts";
+import type { RefuseMember } from "./admission.ts";
 import type { SerfConfig } from "./config.ts";
 import type { KeyKeeper } from "./key-queries.ts";
 import type { SerfCodec, Tags } from "./message.ts";
@@ -18,7 +20,7 @@ export interface SerfInit {
   readonly sizeOf: (message: Message) => number;
   readonly overheadBytes: () => number;
   /** Why a node may not be a member (Nomad: not a server), or undefined. */
-  readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
+  readonly refuseMember: RefuseMember;
 }
 
 /** The numbers of `serf info`, by their names there. */

@@ -13,11 +13,12 @@ import type {
   Question,
   SerfAction,
 } from "../../protocol/serf/action.ts";
+import { type RefuseMember, refuseMerge } from "../../protocol/serf/admission.ts";
 import { type KeyOperation, keyQuestion, keyResult } from "../../protocol/serf/key-queries.ts";
 import type { SerfMember } from "../../protocol/serf/message.ts";
 import { Serf } from "../../protocol/serf/serf.ts";
 import type { SwimNote } from "../../protocol/swim/action.ts";
-import type { Peer, Ping } from "../../protocol/swim/message.ts";
+import type { Peer, PeerState, Ping } from "../../protocol/swim/message.ts";
 import { encodeMessage } from "../../wire/gossip-message.ts";
 import type { PacketRefusal } from "../../wire/gossip-packet.ts";
 import type { StreamMessage, StreamRefusal } from "../../wire/gossip-stream.ts";
@@ -45,6 +46,15 @@ export interface JoinResult {
 
 /** How often the member clock is written down while nothing else happens. */
 const CLOCK_MS = 500;
+
+type PushPull = Extract<StreamMessage, { kind: "pushPull" }>;
+/** A push/pull that tells nothing, and only asks. */
+const NOTHING: PushPull = {
+  kind: "pushPull",
+  join: false,
+  states: [],
+  userState: new Uint8Array(0),
+};
 
 export class Gossip {
   readonly #init: GossipInit;
@@ -261,8 +271,14 @@ export class Gossip {
   ): { answer?: StreamMessage; after?: () => void } | undefined {
     switch (request.kind) {
       case "pushPull": {
-        // The answer is our state from before the merge, also if we then refuse theirs.
         const { join, states, userState } = request;
+        // Whoever may not join hears why, and not who we are.
+        const problem = join ? this.#refuse(states, this.#init.refuseMember) : undefined;
+        if (problem !== undefined) {
+          this.#refusedMerge(problem, from);
+          return { answer: { kind: "err", error: problem } };
+        }
+        // The answer is our state from before the merge, also if we then refuse theirs.
         const after = (): void => {
           const how = { joining: join, ignoreOld: false };
           const refusal = this.#driver.tell((now) => this.#serf.merge(states, userState, how, now));
@@ -300,18 +316,35 @@ export class Gossip {
 
   /** @returns why it failed, or undefined */
   async #sync(peer: Address, joining: boolean, ignoreOld: boolean): Promise<string | undefined> {
-    const { streamTimeoutMs } = this.#init;
-    const result = await this.#streams.exchange(peer, this.#ourState(joining), streamTimeoutMs);
-    const problem = this.#exchangeProblem(result);
-    if (problem !== undefined) return problem;
-    if (result.kind !== "answer" || result.message.kind !== "pushPull") {
-      return "the peer answered something else than its state";
+    if (joining) {
+      // Look first, and say nothing: those whom we may not join must not hear of us, either.
+      const { refuseAtSight = () => undefined } = this.#init;
+      const found = await this.#exchange(peer, NOTHING);
+      const problem = typeof found === "string" ? found : this.#refuse(found.states, refuseAtSight);
+      if (problem !== undefined) return problem;
     }
-    const { states, userState } = result.message;
+    const answer = await this.#exchange(peer, this.#ourState(joining));
+    if (typeof answer === "string") return answer;
+    const { states, userState } = answer;
     const how = { joining, ignoreOld };
     const refusal = this.#driver.tell((now) => this.#serf.merge(states, userState, how, now));
     if (refusal !== undefined) countRefusal(this.counters.streams.refused, "merge");
     return refusal;
+  }
+
+  /** Why nobody may join by these states, or undefined. */
+  #refuse(states: readonly PeerState[], refuseMember: RefuseMember): string | undefined {
+    const { name: self } = this.#init;
+    return refuseMerge({ self, codec: serfCodec, refuseMember }, states);
+  }
+
+  /** The other one's state; a text is why there is none. */
+  async #exchange(peer: Address, state: StreamMessage): Promise<PushPull | string> {
+    const result = await this.#streams.exchange(peer, state, this.#init.streamTimeoutMs);
+    const problem = this.#exchangeProblem(result);
+    if (problem !== undefined) return problem;
+    const isState = result.kind === "answer" && result.message.kind === "pushPull";
+    return isState ? result.message : "the peer answered something else than its state";
   }
 
   #exchangeProblem(result: ExchangeResult): string | undefined {

@@ -1,7 +1,9 @@
 /** What the gossip engine is made of, and whom it tells. */
+
 import type { Clock, Entropy, Log, Network } from "../../host/host.ts";
 import type { Address } from "../../protocol/ports.ts";
 import type { SerfEvent } from "../../protocol/serf/action.ts";
+import type { RefuseMember } from "../../protocol/serf/admission.ts";
 import type { SerfConfig } from "../../protocol/serf/config.ts";
 import type { KeyKeeper } from "../../protocol/serf/key-queries.ts";
 import type { Tags } from "../../protocol/serf/message.ts";
@@ -26,7 +28,9 @@ export interface GossipInit {
   readonly entropy: Entropy;
   readonly network: Network;
   readonly log: Log;
-  readonly refuseMember: (name: string, tags: Tags, addressBytes: number) => string | undefined;
+  readonly refuseMember: RefuseMember;
+  /** Whom we do not even tell of ourselves; undefined: we tell everybody. */
+  readonly refuseAtSight?: RefuseMember;
   readonly onEvent: (event: SerfEvent) => void;
   /** Where to remember the members; undefined: nowhere (dev mode). */
   readonly snapshot: SnapshotFile | undefined;

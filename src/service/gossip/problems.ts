@@ -52,7 +52,9 @@ export function dialProblem(
     return result.reason === "EOF" ? `EOF: ${WRONG_PORT}` : result.reason;
   if (result.kind === "answer") {
     if (result.message.kind !== "err") return undefined;
-    return `the peer refused: ${result.message.error} (our gossip keys: ${keys})`;
+    const { error } = result.message;
+    const hint = /crypt/.test(error) ? ` (our gossip keys: ${keys})` : "";
+    return `the peer refused: ${error}${hint}`;
   }
   switch (result.reason) {
     case "unexpected-encryption":

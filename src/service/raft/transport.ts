@@ -12,10 +12,19 @@ import type { Address } from "../../protocol/ports.ts";
 import type { Lane } from "../../protocol/raft/action.ts";
 import type { RaftAnswer, RaftCall, RaftServer, Sender } from "../../protocol/raft/message.ts";
 import { decodeAnswer, encodeAnswer, encodeCall, toCall } from "../../wire/raft-codec.ts";
+import {
+  decodeGreeted,
+  decodeGreeting,
+  encodeGreeted,
+  encodeGreeting,
+  GREETING_BYTES_MAX,
+  GREETING_TYPE,
+} from "../../wire/raft-greeting.ts";
 import { decodeRaftRequest, raftAnswerLength } from "../../wire/raft-message.ts";
 import { ByteQueue } from "../byte-queue.ts";
 import type { RpcDialer } from "../rpc/client/dial.ts";
 import { RpcMode } from "../rpc/mode.ts";
+import type { Door } from "./door.ts";
 
 /** hashicorp/raft's, for dialling and for each answer. */
 const TIMEOUT_MS = 10_000;
@@ -31,6 +40,10 @@ export interface RaftTransportInit {
   readonly log: Log;
   /** An answer that no server gives: for the counters. */
   readonly malformed: () => void;
+  /** Calls go out before a greeting is answered: only where the protocol is tested. */
+  readonly unsafeWithoutGreeting: boolean;
+  /** A server does not speak with us: it says why. */
+  readonly refused: (to: RaftServer, why: string) => void;
 }
 
 /** What came back; undefined: nothing will. */
@@ -55,7 +68,7 @@ export class RaftTransport {
     const key = `${to.address} ${lane}`;
     let line = this.#lines.get(key);
     if (line === undefined || line.broken) {
-      const fresh = new Line(this.#init, address, () => {
+      const fresh = new Line(this.#init, { ...to, at: address }, () => {
         this.#open.delete(fresh);
         // One that is retired has been replaced.
         if (this.#lines.get(key) === fresh) this.#lines.delete(key);
@@ -79,28 +92,38 @@ export class RaftTransport {
   }
 }
 
+interface LineTarget extends RaftServer {
+  readonly at: Address;
+}
+
 interface Waiting {
   readonly kind: RaftCall["kind"];
   readonly settle: Settle;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
-/** One connection: calls out, answers in the same order. */
+/**
+ * One connection: a greeting, and when it is answered calls out, with answers in the same order.
+ */
 class Line {
   readonly #waiting: Waiting[] = [];
   readonly #pending = new ByteQueue();
   readonly #gone: () => void;
-  readonly #malformed: () => void;
+  readonly #init: RaftTransportInit;
+  readonly #to: LineTarget;
+  #greeted: boolean;
   #stream: ByteStream | undefined;
   #unsent: Uint8Array[] = [];
   #retired = false;
   broken = false;
 
-  constructor(init: RaftTransportInit, address: Address, gone: () => void) {
+  constructor(init: RaftTransportInit, to: LineTarget, gone: () => void) {
     this.#gone = gone;
-    const { dialer, region, log, malformed } = init;
-    this.#malformed = malformed;
-    dialer.connect(address, region, RpcMode.raft, TIMEOUT_MS).then(
+    this.#init = init;
+    this.#to = to;
+    const { dialer, region, log, unsafeWithoutGreeting } = init;
+    this.#greeted = unsafeWithoutGreeting;
+    dialer.connect(to.at, region, RpcMode.raft, TIMEOUT_MS).then(
       ({ stream }) => this.#connected(stream),
       (error: unknown) => {
         log.debug("cannot dial for Raft", { error: errorText(error) });
@@ -114,7 +137,7 @@ class Line {
     const timer = setTimeout(() => this.destroy(), TIMEOUT_MS * pieces);
     this.#waiting.push({ kind: call.kind, settle, timer });
     const bytes = [encodeCall(call, data.length), ...(data.length === 0 ? [] : [data])];
-    if (this.#stream === undefined) this.#unsent.push(...bytes);
+    if (this.#stream === undefined || !this.#greeted) this.#unsent.push(...bytes);
     else for (const one of bytes) this.#stream.write(one);
   }
 
@@ -136,7 +159,7 @@ class Line {
   }
 
   #refuse(): void {
-    this.#malformed();
+    this.#init.malformed();
     this.destroy();
   }
 
@@ -148,13 +171,33 @@ class Line {
       ended: () => this.destroy(),
       closed: () => this.destroy(),
     });
-    for (const bytes of this.#unsent.splice(0)) stream.write(bytes);
+    if (this.#greeted) return this.#flush();
+    stream.write(encodeGreeting({ from: this.#init.self, to: this.#to.id }));
+  }
+
+  #flush(): void {
+    for (const bytes of this.#unsent.splice(0)) this.#stream?.write(bytes);
+  }
+
+  #answered(length: number): void {
+    const refusal = decodeGreeted(this.#pending.peek().subarray(0, length));
+    this.#pending.drop(length);
+    if (refusal === undefined) {
+      this.#greeted = true;
+      return this.#flush();
+    }
+    this.#init.refused(this.#to, refusal);
+    this.destroy();
   }
 
   #data(chunk: Uint8Array): void {
     this.#pending.push(chunk);
     while (!this.broken && this.#pending.length > 0) {
       const length = raftAnswerLength(this.#pending.peek());
+      if (!this.#greeted && typeof length === "number") {
+        this.#answered(length);
+        continue;
+      }
       const waiting = this.#waiting[0];
       if (length === "more" && this.#pending.length < REQUEST_BYTES_MAX) return;
       if (typeof length !== "number" || waiting === undefined) return this.#refuse();
@@ -171,47 +214,78 @@ class Line {
 }
 
 /** undefined: no server of the group sends this. */
-type Handle = (call: RaftCall, data: Uint8Array) => Promise<RaftAnswer | string | undefined>;
+export type RaftHandler = (
+  call: RaftCall,
+  data: Uint8Array,
+) => Promise<RaftAnswer | string | undefined>;
 
-/**
- * Answers one connection's calls in order.
- *
- * @param refuse ends the connection, and counts it as one that sent what is no call
- */
-export function serveRaft(
-  stream: ByteStream,
-  self: Sender,
-  handle: Handle,
-  refuse: () => void,
-): void {
+export interface ServeRaft {
+  readonly self: Sender;
+  readonly door: Door;
+  readonly handle: RaftHandler;
+  /** Ends the connection, and counts it as one that sent what is no call. */
+  readonly malformed: () => void;
+}
+
+/** Answers one connection's calls in order, after a greeting. */
+export function serveRaft(stream: ByteStream, { self, door, handle, malformed }: ServeRaft): void {
   const pending = new ByteQueue();
   let busy = false;
   let over = false;
+  let greeted = door.unsafeWithoutGreeting;
+  const turnAway = (answer: Uint8Array): void => {
+    over = true;
+    stream.write(answer);
+    void finish(stream);
+  };
+  /** @returns may calls be read now? */
+  const greet = (): boolean => {
+    if (pending.peek()[0] !== GREETING_TYPE) {
+      const refusal = greeted || pending.length === 0 ? undefined : door.notGreeted(stream.remote);
+      if (refusal !== undefined) turnAway(encodeAnswer(refusal, self));
+      return greeted;
+    }
+    const read = decodeGreeting(pending.peek());
+    const tooLong = read.kind === "more" && pending.length > GREETING_BYTES_MAX;
+    if (read.kind === "malformed" || tooLong) malformed();
+    if (read.kind !== "greeting") return false;
+    const refusal = door.greeted(read.greeting, stream.remote);
+    if (refusal !== undefined) {
+      turnAway(encodeGreeted(self, refusal));
+      return false;
+    }
+    pending.drop(read.bytes);
+    greeted = true;
+    stream.write(encodeGreeted(self, undefined));
+    return true;
+  };
   const next = async (): Promise<void> => {
     if (busy) return;
     busy = true;
     while (!over) {
+      if (!greet()) break;
       const read = decodeRaftRequest(pending.peek());
-      if (read.kind === "malformed") return refuse();
+      if (read.kind === "malformed") return malformed();
       if (read.kind === "more") break;
       const call = toCall(read.request);
-      if (call === undefined) return refuse();
+      if (call === undefined) return malformed();
       const size = typeof call === "string" ? 0 : call.size;
-      if (size < 0 || size > SNAPSHOT_BYTES_MAX) return refuse();
+      if (size < 0 || size > SNAPSHOT_BYTES_MAX) return malformed();
       if (pending.length < read.bytes + size) break;
       pending.drop(read.bytes);
       const data = pending.peek().slice(0, size);
       pending.drop(size);
       const answer = typeof call === "string" ? call : await handle(call.call, data);
-      if (answer === undefined) return refuse();
+      if (answer === undefined) return malformed();
       if (!over) stream.write(encodeAnswer(answer, self));
     }
     busy = false;
   };
   stream.listen({
     data: (chunk) => {
+      if (over) return;
       pending.push(chunk);
-      if (pending.length > SNAPSHOT_BYTES_MAX) return refuse();
+      if (pending.length > SNAPSHOT_BYTES_MAX) return malformed();
       void next();
     },
     ended: () => {

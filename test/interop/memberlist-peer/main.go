@@ -68,6 +68,7 @@ func main() {
 	key := flag.String("key", "", "base64 gossip key")
 	label := flag.String("label", "", "gossip label")
 	incoming := flag.Bool("verify-incoming", true, "refuse what is not sealed")
+	region := flag.String("region", "go", "region tag: ours would not share a region with it")
 	outgoing := flag.Bool("verify-outgoing", true, "seal what goes out")
 	flag.Parse()
 
@@ -89,7 +90,7 @@ func main() {
 		config.LogOutput = os.Stderr
 	}
 	counted := &delegate{meta: serfMeta(map[string]string{
-		"role": "nomad", "region": "global", "dc": "dc1", "build": "2.0.5", "vsn": "1",
+		"role": "nomad", "region": *region, "dc": "dc1", "build": "2.0.5", "vsn": "1",
 		"raft_vsn": "3", "id": "00000000-0000-0000-0000-00000000feed",
 		"rpc_addr": *bind, "port": "4647",
 	})}

@@ -9,6 +9,7 @@ import type {
   RaftCall,
   RaftServer,
 } from "../../../src/protocol/raft/message.ts";
+import type { Door } from "../../../src/service/raft/door.ts";
 import { RaftTransport, serveRaft } from "../../../src/service/raft/transport.ts";
 import { encodeAnswer, encodeCall } from "../../../src/wire/raft-codec.ts";
 import { encodeRaftAnswer, RaftType, raftAnswers } from "../../../src/wire/raft-message.ts";
@@ -45,6 +46,8 @@ function transport() {
     region: "global",
     log: silent,
     malformed: () => counts.push("answer"),
+    unsafeWithoutGreeting: true,
+    refused: () => undefined,
     dialer: {
       connect: async () => {
         const [near, far] = streamPair();
@@ -114,6 +117,13 @@ test("an answer with a term that is no exact number ends the line, and is counte
   expect(await closed(0)).toBe(true);
 });
 
+/** Nobody is greeted here: this is about what comes behind it. */
+const OPEN_DOOR: Door = {
+  unsafeWithoutGreeting: true,
+  greeted: () => undefined,
+  notGreeted: () => "",
+};
+
 function served() {
   const [near, far] = streamPair();
   const taken: RaftCall[] = [];
@@ -122,10 +132,11 @@ function served() {
     taken.push(call);
     return "term" in call && call.term === 66 ? undefined : YES;
   };
-  serveRaft(far, FROM, handle, () => {
+  const malformed = (): void => {
     refused += 1;
     far.destroy();
-  });
+  };
+  serveRaft(far, { self: FROM, door: OPEN_DOOR, handle, malformed });
   const say = async (bytes: Uint8Array): Promise<void> => {
     near.write(bytes);
     await settle();
