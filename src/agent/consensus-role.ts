@@ -130,14 +130,11 @@ export class ConsensusRole {
       log: sink.logger("nomad.heartbeat"),
       servers: () => this.#serversForClients(),
     });
+    const { consensus } = this;
+    const { pool, directory: servers } = init;
     this.#bootstrap = new Bootstrap({
-      self: this.#self,
-      expect: config.server.bootstrapExpect,
-      consensus: this.consensus,
-      pool: init.pool,
-      directory: init.directory,
-      clock: systemClock,
-      log: this.#log,
+      ...{ self: this.#self, expect: config.server.bootstrapExpect, consensus },
+      ...{ pool, directory: servers, clock: systemClock, log: this.#log },
     });
   }
 
