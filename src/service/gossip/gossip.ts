@@ -32,7 +32,7 @@ import type { GossipInit } from "./init.ts";
 import { describeNote } from "./notes.ts";
 import { Packets } from "./packets.ts";
 import { dialProblem, receiveProblem } from "./problems.ts";
-import { type ExchangeResult, StreamSync } from "./stream-sync.ts";
+import { type ExchangeResult, LOOK, type PushPull, StreamSync } from "./stream-sync.ts";
 
 /** Where to join: the node's name if the caller knows it, for peers that check it. */
 export interface JoinTarget extends Address {
@@ -46,15 +46,6 @@ export interface JoinResult {
 
 /** How often the member clock is written down while nothing else happens. */
 const CLOCK_MS = 500;
-
-type PushPull = Extract<StreamMessage, { kind: "pushPull" }>;
-/** A push/pull that tells nothing, and only asks. */
-const NOTHING: PushPull = {
-  kind: "pushPull",
-  join: false,
-  states: [],
-  userState: new Uint8Array(0),
-};
 
 export class Gossip {
   readonly #init: GossipInit;
@@ -319,7 +310,7 @@ export class Gossip {
     if (joining) {
       // Look first, and say nothing: those whom we may not join must not hear of us, either.
       const { refuseAtSight = () => undefined } = this.#init;
-      const found = await this.#exchange(peer, NOTHING);
+      const found = await this.#exchange(peer, LOOK);
       const problem = typeof found === "string" ? found : this.#refuse(found.states, refuseAtSight);
       if (problem !== undefined) return problem;
     }

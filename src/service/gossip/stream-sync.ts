@@ -58,6 +58,15 @@ const ERROR_TEXTS: Partial<Record<StreamRefusal, string>> = {
   compression: "failed to decompress the message",
 };
 
+export type PushPull = Extract<StreamMessage, { kind: "pushPull" }>;
+/** A push/pull that tells nothing, and only asks. */
+export const LOOK: PushPull = {
+  kind: "pushPull",
+  join: false,
+  states: [],
+  userState: new Uint8Array(0),
+};
+
 export class StreamSync {
   readonly #init: StreamSyncInit;
   #accepted = 0;
