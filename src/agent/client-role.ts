@@ -5,8 +5,14 @@ import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
 import type { Address } from "../protocol/ports.ts";
+import { queryHeldMs } from "../service/blocking-query.ts";
 import type { RpcPool } from "../service/rpc/client/pool.ts";
-import { decodeServerMembers, encodeQueryOptions, type ServerMembers } from "../wire/rpc-status.ts";
+import {
+  decodeQueryOptions,
+  decodeServerMembers,
+  encodeQueryOptions,
+  type ServerMembers,
+} from "../wire/rpc-status.ts";
 
 const RPC_PORT = 4647;
 const TIMEOUT_MS = 10_000;
@@ -39,11 +45,13 @@ export class ClientRole {
     const { config, pool, log } = this.#init;
     const servers = [...config.client.servers, ...config.client.join.retryJoin];
     const errors: string[] = [];
+    const options = decodeQueryOptions(body);
+    const withinMs = TIMEOUT_MS + (options === undefined ? 0 : queryHeldMs(options));
     for (let tries = 0; tries < servers.length; tries++) {
       const server = servers[(this.#preferred + tries) % servers.length] ?? "";
       try {
         const target = { address: await addressOf(server), region: config.region };
-        const answer = await pool.call(target, method, body, TIMEOUT_MS, true, signal);
+        const answer = await pool.call(target, method, body, withinMs, true, signal);
         this.#preferred = (this.#preferred + tries) % servers.length;
         return answer;
       } catch (error) {

@@ -50,7 +50,12 @@ export interface ApiContext {
   readonly reload: () => Promise<ReloadReport>;
   /** Undefined on an agent that is a client only. */
   readonly raft: RaftView | undefined;
-  /** An RPC as if it had come to our port: answered here or passed on. @throws Error */
+  /**
+   * An RPC as if it had come to our port: answered here or passed on.
+   *
+   * @param signal aborted when nobody waits for the answer any more
+   * @throws Error
+   */
   readonly call: (method: string, body: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>;
   /** Streaming calls, answered here or by another server. */
   readonly streams: Pick<StreamMethods, "open">;

@@ -29,7 +29,8 @@ export async function listNodes(
     ...readOptions(context, query),
     Fields: { OS: flag(query, "os"), Resources: flag(query, "resources") },
   });
-  const answer = await ask(context, "Node.List", encodeValue(nodeListRequest, request), signal);
+  const body = encodeValue(nodeListRequest, request);
+  const answer = await ask(context, "Node.List", body, signal);
   const reply = decode(rawListReply, answer);
   const nodes = (reply.Nodes ?? []).map((one) => {
     const shown: Record<string, unknown> = Object(jsonOf(one));
@@ -52,7 +53,8 @@ export async function getNode(
     throw new ApiError(500, "node lookup failed: index error: UUID must be 36 characters");
   }
   const request = structOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
-  const answer = await ask(context, "Node.GetNode", encodeValue(nodeRequest, request), signal);
+  const body = encodeValue(nodeRequest, request);
+  const answer = await ask(context, "Node.GetNode", body, signal);
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
   return { value: jsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };

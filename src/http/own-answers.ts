@@ -60,7 +60,8 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
     return indexed(request, await listNodes(context, queryOf(request), request.signal));
   });
   app.get("/v1/node/:id", async ({ request, params }) => {
-    return indexed(request, await getNode(context, params.id, queryOf(request), request.signal));
+    const { signal } = request;
+    return indexed(request, await getNode(context, params.id, queryOf(request), signal));
   });
   const purge = async ({ request, params }: NodeRequest): Promise<Response> => {
     allow(request);

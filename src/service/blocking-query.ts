@@ -21,9 +21,16 @@ export interface Watched {
 }
 
 /** How long an answer is held back, without the jitter. */
-export function queryWaitMs(options: Pick<QueryOptions, "MaxQueryTime">): number {
+function queryWaitMs(options: Pick<QueryOptions, "MaxQueryTime">): number {
   const asked = Number(options.MaxQueryTime) / 1e6;
   return asked <= 0 || asked > WAIT_MAX_MS ? WAIT_MAX_MS : asked;
+}
+
+/** How long a server may hold an answer back at most; 0: it answers at once. */
+export function queryHeldMs(options: Pick<QueryOptions, "MinQueryIndex" | "MaxQueryTime">): number {
+  if (options.MinQueryIndex === 0n && options.MaxQueryTime <= 0n) return 0;
+  const waitMs = queryWaitMs(options);
+  return waitMs + waitMs / JITTER_PART;
 }
 
 /**

@@ -40,16 +40,28 @@ export function encodeResponse(response: RpcResponse): Uint8Array {
   return out.append(response.body).take();
 }
 
+/** Which method the first of a request's two values names; undefined: it is no request's. */
+export function requestMethod(head: Uint8Array): string | undefined {
+  const reader = new MsgpackReader(head);
+  const { method } = readHead(reader);
+  return reader.ok ? method : undefined;
+}
+
 /** Reads one request off the start of `bytes`. */
 export function decodeRequest(bytes: Uint8Array): FrameProgress<RpcRequest> {
   const reader = new MsgpackReader(bytes);
+  const head = readHead(reader);
+  return frame(reader, bytes, (body) => ({ ...head, body }));
+}
+
+function readHead(reader: MsgpackReader): Omit<RpcRequest, "body"> {
   let seq = 0n;
   let method = "";
   reader.struct(REQUEST_FIELDS, (name) => {
     if (name === "Seq") seq = reader.uint64();
     else method = reader.text();
   });
-  return frame(reader, bytes, (body) => ({ seq, method, body }));
+  return { seq, method };
 }
 
 export function decodeResponse(bytes: Uint8Array): FrameProgress<RpcResponse> {

@@ -44,6 +44,8 @@ export interface Method {
   readonly fillsRegion?: boolean;
   /** Reads the replicated state: a leader first makes sure that it still is one. */
   readonly consistent?: boolean;
+  /** Of its request; undefined: of a query's. */
+  readonly bytesMax?: number;
   /** @param signal aborted when nobody waits for the answer any more */
   readonly run: (
     options: QueryOptions,
@@ -54,6 +56,10 @@ export interface Method {
 
 /** Calls that succeed only for the node which the request names. */
 const FROM_NODES: ReadonlySet<string> = new Set(["Node.GetClientAllocs", "Node.UpdateStatus"]);
+/** Of a query: options, an id, a filter. */
+const QUERY_BYTES_MAX = 64 * 1024;
+/** Of what another region may serve, and we only pass on. */
+const FOREIGN_BYTES_MAX = 1024 * 1024;
 
 export class RpcMethods {
   readonly #init: RpcMethodsInit;
@@ -75,6 +81,12 @@ export class RpcMethods {
       ...init.others,
     ]);
     this.#services = new Set([...this.#methods.keys()].map((name) => serviceOf(name)));
+  }
+
+  /** What a request's body may have: known from its name, before it comes. */
+  bodyBytesMax(name: string): number {
+    const method = this.#methods.get(name);
+    return method === undefined ? FOREIGN_BYTES_MAX : (method.bytesMax ?? QUERY_BYTES_MAX);
   }
 
   /**

@@ -8,7 +8,7 @@ import { encodeFrameError, type MonitorRequest, monitorRequest } from "../../wir
 import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { NodeLines } from "../rpc/node-lines.ts";
-import type { StreamReader } from "../rpc/stream-reader.ts";
+import { REQUEST_BYTES_MAX, type StreamReader } from "../rpc/stream-reader.ts";
 import type { Monitor } from "./monitor.ts";
 import { HANDSHAKE_MS, passOn, passOver, type StreamMethod } from "./stream-methods.ts";
 
@@ -38,7 +38,7 @@ export class MonitorMethod implements StreamMethod {
   }
 
   async serve(stream: ByteStream, reader: StreamReader): Promise<void> {
-    const request = await reader.next(monitorRequest, HANDSHAKE_MS);
+    const request = await reader.next(monitorRequest, HANDSHAKE_MS, REQUEST_BYTES_MAX);
     if (request === undefined) return stream.destroy();
     const { region, monitor, server } = this.#init;
     const fail = (code: number, message: string): void => {

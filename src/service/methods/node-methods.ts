@@ -19,16 +19,13 @@ import {
 import {
   clusterEvent,
   countIn,
-  mapBytes,
   NODE_STATUSES,
   type Node,
-  type NodeListStub,
   node as nodeCodec,
   nodeListStub,
-  textIn,
 } from "../../state/node.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
-import { any, type Codec, encodeValue, list, pointer, struct, structOf } from "../../wire/codec.ts";
+import { type Codec, encodeValue, list, pointer, struct, structOf } from "../../wire/codec.ts";
 import { nanosOf } from "../../wire/duration.ts";
 import {
   clientAllocsReply,
@@ -45,10 +42,13 @@ import { RpcMethodError } from "../rpc/method-error.ts";
 import { Heartbeats, type HeartbeatsInit } from "./heartbeats.ts";
 import { committed, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
+import { stubOf } from "./node-stub.ts";
 
 export const nodeListReply = struct({ ...queryMeta, Nodes: list(nodeListStub) });
 export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) });
 
+/** A whole node, or the ids of many: real ones stay below 64 KiB. */
+const NODE_BYTES_MAX = 1024 * 1024;
 /** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
 const ALLOCS_INDEX = 1;
 /** For a registration to come from the leader. */
@@ -81,11 +81,15 @@ export class NodeMethods {
   methods(): ReadonlyMap<string, Method> {
     const leader = (run: Method["run"]): Method => ({ where: "leader", run });
     const reading = (run: Method["run"]): Method => ({ where: "leader", consistent: true, run });
+    const bytesMax = NODE_BYTES_MAX;
     return new Map<string, Method>([
-      ["Node.Register", leader((_options, body) => this.#register(body))],
+      ["Node.Register", { ...leader((_options, body) => this.#register(body)), bytesMax }],
       ["Node.UpdateStatus", leader((_options, body) => this.#updateStatus(body))],
       ["Node.Deregister", leader((_options, body) => this.#deregister(body))],
-      ["Node.BatchDeregister", leader((_options, body) => this.#batchDeregister(body))],
+      [
+        "Node.BatchDeregister",
+        { ...leader((_options, body) => this.#batchDeregister(body)), bytesMax },
+      ],
       ["Node.List", reading((options, body, signal) => this.#list(options, body, signal))],
       ["Node.GetNode", reading((options, body, signal) => this.#get(options, body, signal))],
       [
@@ -376,21 +380,4 @@ function isFrom(id: string, token: string, reverse: boolean): boolean {
 
 function isStatus(text: string): boolean {
   return NODE_STATUSES.some((one) => one === text);
-}
-
-const NIL = any.zero;
-
-function stubOf(one: Node, how: { os: boolean; resources: boolean }): NodeListStub {
-  const { Attributes } = one;
-  const os = how.os ? textIn(Attributes, "os.name") : undefined;
-  const [Address = ""] = one.HTTPAddr.split(/:\d+$/);
-  return {
-    ...one,
-    Address,
-    Attributes: os === undefined ? NIL : mapBytes(new Map([["os.name", os]])),
-    Drain: one.DrainStrategy.length > 1,
-    NodeResources: how.resources ? one.NodeResources : NIL,
-    ReservedResources: how.resources ? one.ReservedResources : NIL,
-    Version: textIn(Attributes, "nomad.version") ?? "",
-  };
 }

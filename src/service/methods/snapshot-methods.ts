@@ -27,7 +27,7 @@ import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { RpcCaller } from "../rpc/method-error.ts";
 import { isAnyServer } from "../rpc/roles.ts";
-import type { StreamReader } from "../rpc/stream-reader.ts";
+import { REQUEST_BYTES_MAX, type StreamReader } from "../rpc/stream-reader.ts";
 import { ARCHIVE_BYTES_MAX, packArchive, unpackArchive } from "./snapshot-archive.ts";
 import { HANDSHAKE_MS, passOn, type StreamCall, type StreamMethod } from "./stream-methods.ts";
 
@@ -73,7 +73,7 @@ export function snapshotMethods(init: SnapshotMethodsInit): ReadonlyMap<string, 
 
 async function save(init: SnapshotMethodsInit, call: StreamCall, caller: RpcCaller): Promise<void> {
   const { stream, reader } = call;
-  const request = await reader.next(queryOptions, HANDSHAKE_MS);
+  const request = await reader.next(queryOptions, HANDSHAKE_MS, REQUEST_BYTES_MAX);
   if (request === undefined) return stream.destroy();
   await answered(stream, snapshotSaveReply, async () => {
     mustBeServer(caller);
@@ -104,7 +104,7 @@ async function restore(
   caller: RpcCaller,
 ): Promise<void> {
   const { stream, reader } = call;
-  const request = await reader.next(snapshotRestoreRequest, HANDSHAKE_MS);
+  const request = await reader.next(snapshotRestoreRequest, HANDSHAKE_MS, REQUEST_BYTES_MAX);
   if (request === undefined) return stream.destroy();
   await answered(stream, snapshotRestoreReply, async () => {
     mustBeServer(caller);

@@ -13,7 +13,7 @@ import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { RpcCounters } from "../rpc/counters.ts";
 import type { RpcCaller } from "../rpc/method-error.ts";
-import { StreamReader } from "../rpc/stream-reader.ts";
+import { HEADER_BYTES_MAX, REQUEST_BYTES_MAX, StreamReader } from "../rpc/stream-reader.ts";
 
 /** For a header, an answer, a request. */
 export const HANDSHAKE_MS = 10_000;
@@ -62,7 +62,7 @@ export class StreamMethods {
 
   async #serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
     const reader = new StreamReader(stream);
-    const header = await reader.next(streamHeader, HANDSHAKE_MS);
+    const header = await reader.next(streamHeader, HANDSHAKE_MS, HEADER_BYTES_MAX);
     if (header === undefined) return stream.destroy();
     const method = this.#init.methods.get(header.Method);
     if (method === undefined) {
@@ -106,7 +106,7 @@ export async function passOver(
 async function begin(stream: ByteStream, name: string, request: Uint8Array): Promise<StreamCall> {
   stream.write(encodeValue(streamHeader, { Method: name }));
   const reader = new StreamReader(stream);
-  const ack = await reader.next(streamAck, HANDSHAKE_MS);
+  const ack = await reader.next(streamAck, HANDSHAKE_MS, REQUEST_BYTES_MAX);
   if (ack?.Error !== "") {
     stream.destroy();
     throw new Error(ack?.Error ?? "the other server did not answer");

@@ -6,7 +6,7 @@
 import { finish } from "../../host/finish.ts";
 import type { ByteStream } from "../../host/host.ts";
 import { decodeResponse, encodeRequest } from "../../wire/rpc-frame.ts";
-import { ByteQueue } from "../byte-queue.ts";
+import { ValueQueue } from "../value-queue.ts";
 
 const REPLY_BYTES_MAX = 16 * 1024 * 1024;
 const ABORTED = "rpc error: the caller has gone";
@@ -34,7 +34,7 @@ let seq = 0n;
 export class CallStream {
   readonly #stream: ByteStream;
   readonly #gone: string;
-  readonly #pending = new ByteQueue();
+  readonly #pending = new ValueQueue();
   #waiting: Waiting | undefined;
   #lost: string | undefined;
 
@@ -90,12 +90,14 @@ export class CallStream {
 
   #data(chunk: Uint8Array): void {
     this.#pending.push(chunk);
-    if (this.#pending.length > REPLY_BYTES_MAX) return this.#broken("rpc error: reply too large");
     const waiting = this.#waiting;
     if (waiting === undefined) return this.#broken("rpc error: an answer to nothing");
-    const progress = decodeResponse(this.#pending.peek());
-    if (progress.kind === "malformed") return this.#broken("rpc error: malformed reply");
-    if (progress.kind === "more") return;
+    const end = this.#pending.end(2);
+    const bytes = typeof end === "number" ? end : this.#pending.needed;
+    if (bytes > REPLY_BYTES_MAX) return this.#broken("rpc error: reply too large");
+    if (end === "more") return;
+    const progress = end === "malformed" ? undefined : decodeResponse(this.#pending.peek());
+    if (progress?.kind !== "frame") return this.#broken("rpc error: malformed reply");
     this.#pending.drop(progress.bytes);
     this.#waiting = undefined;
     waiting.settled();

@@ -1,18 +1,24 @@
 /** Values one after another off a stream without framing: headers first, then whatever follows. */
+import { systemClock } from "../../host/clock.ts";
 import type { ByteStream } from "../../host/host.ts";
 import type { Codec } from "../../wire/codec.ts";
 import { readValue } from "../../wire/rpc-stream.ts";
-import { ByteQueue } from "../byte-queue.ts";
+import { ValueQueue } from "../value-queue.ts";
 
-/** One value of a streaming call: a frame of log lines is the largest there is. */
-const VALUE_BYTES_MAX = 1024 * 1024;
-
+/** One value of a streaming call: a frame of an archive, or of log lines. */
+const FRAME_BYTES_MAX = 1024 * 1024;
+/** The name of a method. */
+export const HEADER_BYTES_MAX = 1024;
+/** What a call asks for, or a yes or no. */
+export const REQUEST_BYTES_MAX = 64 * 1024;
+/** Read ahead of whoever is asked for the next value. */
+const AHEAD_BYTES_MAX = 64 * 1024;
 /** Of what is written at once. */
 const PIECE_BYTES = 32 * 1024;
 
 export class StreamReader {
   readonly #stream: ByteStream;
-  readonly #pending = new ByteQueue();
+  readonly #pending = new ValueQueue();
   #ended = false;
   #drained: (() => void) | undefined;
   #wake: (() => void) | undefined;
@@ -30,7 +36,7 @@ export class StreamReader {
     stream.listen({
       data: (chunk) => {
         this.#pending.push(chunk);
-        if (this.#pending.length > VALUE_BYTES_MAX) stream.pause();
+        if (this.#wake === undefined && this.#pending.length > AHEAD_BYTES_MAX) stream.pause();
         this.#wake?.();
       },
       ended: end,
@@ -40,21 +46,32 @@ export class StreamReader {
   }
 
   /**
-   * The next value; undefined when the stream ended, sent nonsense, or said nothing in time.
+   * The next value; undefined when the stream ended, sent nonsense or too much, or when the value
+   * was not whole in time.
    *
    * @param timeoutMs 0: for ever
    */
-  async next<T>(codec: Codec<T>, timeoutMs: number): Promise<T | undefined> {
+  async next<T>(
+    codec: Codec<T>,
+    timeoutMs: number,
+    bytesMax = FRAME_BYTES_MAX,
+  ): Promise<T | undefined> {
+    const until = systemClock.now() + timeoutMs;
     for (;;) {
-      const read = readValue(codec, this.#pending.peek());
-      if (read.kind === "value") {
+      const end = this.#pending.end(1);
+      const bytes = typeof end === "number" ? end : this.#pending.needed;
+      if (end === "malformed" || bytes > bytesMax) return undefined;
+      if (end !== "more") {
+        const read = readValue(codec, this.#pending.peek());
+        if (read.kind !== "value") return undefined;
         this.#pending.drop(read.bytes);
         this.#stream.resume();
         return read.value;
       }
-      if (read.kind === "malformed" || this.#ended) return undefined;
-      if (this.#pending.length > VALUE_BYTES_MAX) return undefined;
-      if (!(await this.#more(timeoutMs))) return undefined;
+      if (this.#ended) return undefined;
+      this.#stream.resume();
+      const leftMs = timeoutMs === 0 ? 0 : until - systemClock.now();
+      if (leftMs < 0 || !(await this.#more(Math.ceil(leftMs)))) return undefined;
     }
   }
 

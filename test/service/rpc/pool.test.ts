@@ -44,6 +44,7 @@ class Bench {
         await stream.takeFirst(0);
         serveCalls(stream, {
           methods: {
+            bodyBytesMax: () => 1e6,
             call: (name, _body, { signal }) => {
               if (name !== "Slow") return encodeEmpty();
               signal?.addEventListener("abort", () => {

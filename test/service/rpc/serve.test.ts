@@ -1,13 +1,15 @@
 /** net-rpc on one stream: order, pauses, and what a peer that does not keep to it costs. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import type { ByteStream } from "../../../src/host/host.ts";
 import { streamPair } from "../../../src/host/stream-pair.ts";
 import type { RpcMethods } from "../../../src/service/methods/methods.ts";
 import { createRpcCounters, type RpcCounters } from "../../../src/service/rpc/counters.ts";
 import { RpcMethodError } from "../../../src/service/rpc/method-error.ts";
 import { ByteBudget, serveCalls } from "../../../src/service/rpc/server/serve.ts";
+import { MsgpackReader } from "../../../src/wire/msgpack-reader.ts";
 import { decodeResponse, encodeRequest } from "../../../src/wire/rpc-frame.ts";
 import { encodeEmpty, encodeText } from "../../../src/wire/rpc-status.ts";
+import { hex } from "../../vectors.ts";
 import { ManualClock, settle } from "../manual-clock.ts";
 
 interface Served {
@@ -29,7 +31,8 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
   const counters = createRpcCounters();
   const waiting = new Map<string, () => void>();
   const aborted: string[] = [];
-  const methods: Pick<RpcMethods, "call"> = {
+  const methods: Pick<RpcMethods, "call" | "bodyBytesMax"> = {
+    bodyBytesMax: (name) => (name === "Small" ? 1000 : 1024 * 1024),
     call(name, _body, { signal }) {
       signal?.addEventListener("abort", () => aborted.push(name));
       if (name === "Now") return encodeEmpty();
@@ -50,7 +53,7 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
     ...times,
     budget,
   });
-  let heard = Buffer.alloc(0);
+  const heard: Uint8Array[] = [];
   const served: Served = {
     clock,
     near,
@@ -61,7 +64,7 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
     release: (name) => waiting.get(name)?.(),
     answers() {
       const found: { seq: number; error: string }[] = [];
-      for (let rest: Uint8Array = heard; rest.length > 0; ) {
+      for (let rest: Uint8Array = Buffer.concat(heard); rest.length > 0; ) {
         const read = decodeResponse(rest);
         if (read.kind !== "frame") throw new Error(read.kind);
         found.push({ seq: Number(read.frame.seq), error: read.frame.error });
@@ -72,7 +75,7 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
   };
   near.listen({
     data: (bytes) => {
-      heard = Buffer.concat([heard, bytes]);
+      heard.push(bytes);
     },
     ended: () => {
       served.ended = true;
@@ -82,6 +85,29 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
     },
   });
   return served;
+}
+
+/** Headers that are decoded, and bytes that are copied, from now on. */
+function countWork(): { done: () => { structs: number; moved: number } } {
+  let moved = 0;
+  const struct = spyOn(MsgpackReader.prototype, "struct");
+  const { set, copyWithin } = Uint8Array.prototype;
+  Uint8Array.prototype.set = function (from, at) {
+    moved += from.length;
+    set.call(this, from, at);
+  };
+  Uint8Array.prototype.copyWithin = function (to, start, end) {
+    moved += (end ?? this.length) - start;
+    return copyWithin.call(this, to, start, end);
+  };
+  return {
+    done() {
+      Object.assign(Uint8Array.prototype, { set, copyWithin });
+      const structs = struct.mock.calls.length;
+      struct.mockRestore();
+      return { structs, moved };
+    },
+  };
 }
 
 const request = (method: string, seq: number, body = encodeEmpty()): Uint8Array =>
@@ -202,6 +228,42 @@ describe("serveCalls()", () => {
     );
     await settle();
     expect(served.refused).toEqual(["too-much"]);
+  });
+
+  test("what is larger than its method's requests is refused before it has come", async () => {
+    const small = serve();
+    const body = encodeText("x".repeat(2000));
+    small.near.write(request("Small", 1, body).subarray(0, 100));
+    await settle();
+    expect(small.refused).toEqual(["too-much"]);
+    const large = serve();
+    large.near.write(request("Now", 1, body));
+    await settle();
+    expect(large.answers().length).toBe(1);
+    const named = serve();
+    named.near.write(request("N".repeat(5000), 1).subarray(0, 100));
+    await settle();
+    expect(named.refused).toEqual(["too-much"]);
+    const promised = serve(); // A list of four thousand million.
+    promised.near.write(Buffer.concat([request("Now", 1).subarray(0, -1), hex("ddffffffff")]));
+    await settle();
+    expect(promised.refused).toEqual(["too-much"]);
+  });
+
+  test("a request byte by byte is looked at once, and decoded once", async () => {
+    const served = serve();
+    const bytes = request("Now", 1, encodeText("x".repeat(20_000)));
+    const work = countWork();
+    for (const byte of bytes) {
+      served.near.write(Uint8Array.of(byte));
+      await Promise.resolve();
+    }
+    await settle();
+    const { structs, moved } = work.done();
+    expect(served.answers()).toEqual([{ seq: 1, error: "" }]);
+    // Its head: once for the method's name, once for the call.
+    expect(structs).toBeLessThan(5);
+    expect(moved).toBeLessThan(6 * bytes.length);
   });
 
   test("streams of one connection share a budget of what is not whole, and give it back", async () => {

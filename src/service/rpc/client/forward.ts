@@ -9,7 +9,7 @@ import type { ByteStream, Clock } from "../../../host/host.ts";
 import type { Prng } from "../../../protocol/ports.ts";
 import { randomInt } from "../../../protocol/prng.ts";
 import { markForwarded, type QueryOptions } from "../../../wire/rpc-status.ts";
-import { queryWaitMs } from "../../blocking-query.ts";
+import { queryHeldMs } from "../../blocking-query.ts";
 import { RpcRemoteError } from "../call.ts";
 import type { RpcCounters } from "../counters.ts";
 import { callerGone, RpcMethodError } from "../method-error.ts";
@@ -150,10 +150,8 @@ function isRead(options: QueryOptions): boolean {
 }
 
 /** How long an answer may take: a blocking query is held open by whoever answers it. */
-export function answerWithinMs(options: QueryOptions): number {
-  if (options.MinQueryIndex === 0n && options.MaxQueryTime <= 0n) return ANSWER_MS;
-  const held = queryWaitMs(options);
-  return ANSWER_MS + held + held / 16;
+function answerWithinMs(options: QueryOptions): number {
+  return ANSWER_MS + queryHeldMs(options);
 }
 
 /** One prefix for each hop, but none for an error with a code (§4.3). */

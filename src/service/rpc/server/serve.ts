@@ -7,15 +7,20 @@
 import { errorText } from "../../../host/error-text.ts";
 import { FINISH_MS, finish } from "../../../host/finish.ts";
 import type { ByteStream, Clock } from "../../../host/host.ts";
-import { decodeRequest, encodeResponse, type RpcRequest } from "../../../wire/rpc-frame.ts";
+import {
+  decodeRequest,
+  encodeResponse,
+  type RpcRequest,
+  requestMethod,
+} from "../../../wire/rpc-frame.ts";
 import { encodeEmpty } from "../../../wire/rpc-status.ts";
-import { ByteQueue } from "../../byte-queue.ts";
 import type { RpcMethods } from "../../methods/methods.ts";
+import { ValueQueue } from "../../value-queue.ts";
 import type { RpcCounters } from "../counters.ts";
 import { callerGone, type RpcCaller, RpcMethodError } from "../method-error.ts";
 
-/** One request; real ones of the methods served stay below 1 KiB, a whole node's below 64. */
-const REQUEST_BYTES_MAX = 1024 * 1024;
+/** The name of a method and a number. */
+const HEAD_BYTES_MAX = 1024;
 /** For the rest of a request that has begun. */
 const REQUEST_MS = 30_000;
 /** For an answer to be read. */
@@ -24,7 +29,7 @@ const TAKEN_MS = 60_000;
 const WAITING_BYTES_MAX = 64 * 1024;
 
 export interface ServeCalls {
-  readonly methods: Pick<RpcMethods, "call">;
+  readonly methods: Pick<RpcMethods, "call" | "bodyBytesMax">;
   readonly counters: RpcCounters;
   readonly clock: Clock;
   readonly caller: RpcCaller;
@@ -59,7 +64,9 @@ export function serveCalls(stream: ByteStream, how: ServeCalls): void {
 class Calls {
   readonly #stream: ByteStream;
   readonly #how: ServeCalls;
-  readonly #pending = new ByteQueue();
+  readonly #pending = new ValueQueue();
+  /** What the request that is coming may have, once it is known which method it is for. */
+  #bytesMax: number | undefined;
   /** Nobody waits for answers any more. */
   readonly #gone = new AbortController();
   readonly #caller: RpcCaller;
@@ -84,9 +91,7 @@ class Calls {
       data: (chunk) => {
         if (this.#over) return;
         this.#pending.push(chunk);
-        if (this.#pending.length > REQUEST_BYTES_MAX) {
-          this.#refuse("too-much", "rpc: a request of more than 1 MiB");
-        } else this.#next();
+        this.#next();
         this.#account();
         // The end of the stream comes behind what waits, and ends a call that takes long: it is
         // looked for while there is room.
@@ -95,8 +100,8 @@ class Calls {
       ended: () => {
         this.#peerEnded = true;
         // It may have asked all that it wanted, or be gone: an answer that is near still goes out.
-        if (this.#busy) this.#after(FINISH_MS, () => this.#end());
-        else this.#end();
+        if (this.#busy) this.#after(FINISH_MS, () => this.#finish());
+        else this.#finish();
       },
       closed: () => this.#stop(),
       drained: () => {
@@ -110,14 +115,35 @@ class Calls {
   /** Requests that have come, until one has to wait. */
   #next(): void {
     while (!this.#busy && !this.#over && !this.#blocked && this.#pending.length > 0) {
-      const progress = decodeRequest(this.#pending.peek());
-      if (progress.kind === "more") return this.#wait(REQUEST_MS);
-      if (progress.kind === "malformed") {
+      const end = this.#end();
+      if (end === "more") return this.#wait(REQUEST_MS);
+      if (end === "too-much") {
+        return this.#refuse(end, "rpc: a request that is larger than any of its method");
+      }
+      const read = end === "malformed" ? undefined : decodeRequest(this.#pending.peek());
+      if (read?.kind !== "frame") {
         return this.#refuse("malformed", "rpc: a request that cannot be decoded");
       }
-      this.#pending.drop(progress.bytes);
-      this.#answer(progress.frame);
+      this.#pending.drop(read.bytes);
+      this.#bytesMax = undefined;
+      this.#answer(read.frame);
     }
+  }
+
+  /** Where the next request ends; what it will be too large for is known before it has come. */
+  #end(): number | "more" | "malformed" | "too-much" {
+    const whole = this.#pending.end(2);
+    if (whole === "malformed") return whole;
+    if (whole !== "more" && whole <= HEAD_BYTES_MAX) return whole;
+    const head = this.#pending.end(1);
+    if (head === "malformed") return head;
+    if (head !== "more" && this.#bytesMax === undefined) {
+      const method = requestMethod(this.#pending.peek().subarray(0, head));
+      if (method === undefined) return "malformed";
+      this.#bytesMax = head + this.#how.methods.bodyBytesMax(method);
+    }
+    const bytes = whole === "more" ? this.#pending.needed : whole;
+    return bytes > (this.#bytesMax ?? HEAD_BYTES_MAX) ? "too-much" : whole;
   }
 
   #answer(request: RpcRequest): void {
@@ -157,14 +183,14 @@ class Calls {
     this.#account();
     if (this.#busy || this.#blocked || this.#over) return;
     this.#stream.resume();
-    if (this.#peerEnded) this.#end();
+    if (this.#peerEnded) this.#finish();
   }
 
   #failed(request: RpcRequest, error: unknown): void {
     this.#how.counters.requestErrors += 1;
     this.#reply(request, errorText(error), encodeEmpty());
     // As net/rpc has it: an unknown method costs the stream, a method's own error does not.
-    if (!(error instanceof RpcMethodError) || error.endsStream) this.#end();
+    if (!(error instanceof RpcMethodError) || error.endsStream) this.#finish();
   }
 
   #reply({ seq, method }: RpcRequest, error: string, body: Uint8Array): void {
@@ -175,7 +201,7 @@ class Calls {
     this.#after(TAKEN_MS, () => this.#refuse("unread", "rpc: an answer is not read"));
   }
 
-  #end(): void {
+  #finish(): void {
     this.#stop();
     void finish(this.#stream, FINISH_MS, this.#how.clock);
   }
