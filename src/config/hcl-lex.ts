@@ -9,7 +9,7 @@ import type { Fault, Span } from "./outline.ts";
 
 export type Token =
   | (Span & { readonly type: "word" | "number"; readonly text: string })
-  | (Span & Text & { readonly type: "text" })
+  | (Span & Text & { readonly type: "text" | "heredoc" })
   | (Span & { readonly type: "{" | "}" | "[" | "]" | "=" | "," | "end" })
   | (Fault & { readonly type: "fault" });
 
@@ -23,9 +23,11 @@ interface Text {
 
 const BLANK = /[ \t\r\n]+|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
 const WORD = /[\p{L}_][\p{L}\p{Nd}_.-]*/uy;
-const NUMBER = /(?:-?0[xX][0-9a-fA-F]+|(?:-?\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)/y;
+const NUMBER = /-?0[xX][0-9a-fA-F]+|-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+/y;
+const MORE = /[\p{L}\p{N}_.]+/uy;
 /** By far most strings: nothing in them needs a second look. */
 const PLAIN_STRING = /"[^"\\$\n]*"/y;
+const ESCAPE = /^\\(?:[abfnrtv\\"]|[0-7]{3}|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8})/;
 const HEREDOC = /<<(-?)([\p{L}\p{Nd}_]+)\r?\n/uy;
 
 export class HclLexer {
@@ -78,6 +80,11 @@ export class HclLexer {
   }
 
   #number(text: string, at: number): Token {
+    const more = this.#match(MORE);
+    if (more !== undefined) {
+      const message = "a number with something behind it";
+      return fault(at, text.length + more.length, message, "put it into double quotes");
+    }
     if (/^-?0\d*[89]\d*$/.test(text)) {
       const message = "a number that starts with a zero is octal, and has no digit 8 or 9";
       return fault(at, text.length, message, "leave the zero out");
@@ -112,7 +119,8 @@ export class HclLexer {
     }
     const [head, dash, word = ""] = opening;
     const start = at + head.length;
-    const closing = new RegExp(`^[ \\t]*${word}\\r*$`, "gm");
+    // HCL 1 takes the dash for a part of the word when it compares lengths: some indent it must be.
+    const closing = new RegExp(`^[ \\t]${dash === "" ? "*" : "+"}${word}\\r*$`, "gm");
     closing.lastIndex = start;
     // The line of the closing word ends with a newline, not with the file.
     let end = closing.exec(this.#source);
@@ -121,14 +129,17 @@ export class HclLexer {
     }
     if (end === null) {
       const message = "a heredoc without an end";
-      const help = `close it with a line that has only ${word} in it`;
+      const indented = dash === "" ? "" : ", indented";
+      const help = `close it with a line that has only ${word} in it${indented}`;
       return fault(at, head.trimEnd().length, message, help);
     }
     this.#at = end.index + end[0].length + 1;
     const lines = this.#source.slice(start, end.index).replaceAll("\r\n", "\n");
     const indent = /^[ \t]*/.exec(end[0])?.[0] ?? "";
     const value = dash === "" ? lines + indent : withoutIndent(lines, indent);
-    return text(value, undefined, undefined, { at, length: head.trimEnd().length });
+    const { length } = head.trimEnd();
+    const [pieces, interpolationAt] = [undefined, undefined];
+    return { type: "heredoc", text: value, pieces, interpolationAt, at, length };
   }
 }
 
@@ -188,7 +199,7 @@ class StringReader {
 
   #escape(): Fault | undefined {
     const rest = this.#source.slice(this.at, this.at + 10);
-    const match = /^\\(?:[abfnrtv\\"]|[0-7]{3}|x[\da-f]{2}|u[\da-f]{4}|U[\da-f]{8})/i.exec(rest);
+    const match = ESCAPE.exec(rest);
     const [found] = match ?? [];
     const spelling = found === undefined ? undefined : spellEscape(found);
     if (found === undefined || spelling === undefined) {

@@ -193,7 +193,8 @@ class OutlineReader {
     const { at, length } = token;
     const interpolationAt = undefined;
     switch (token.type) {
-      case "text": {
+      case "text":
+      case "heredoc": {
         const { text } = token;
         const node = { kind: "scalar", type: "text", text, at, length } as const;
         const scalar = { ...node, interpolationAt: token.interpolationAt };
@@ -255,6 +256,7 @@ function isName(token: Token): token is Token & { readonly type: "word"; readonl
 function describe(token: Token): string {
   switch (token.type) {
     case "text":
+    case "heredoc":
       return "a string";
     case "word":
       return "a word";
