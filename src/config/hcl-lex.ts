@@ -129,8 +129,9 @@ export class HclLexer {
     }
     if (end === null) {
       const message = "a heredoc without an end";
-      const indented = dash === "" ? "" : ", indented";
-      const help = `close it with a line that has only ${word} in it${indented}`;
+      // Without its end of the line, a secret may be a part of the word.
+      const shown = /^[A-Z]{1,8}$/.test(word) ? word : "that word";
+      const help = `close it with a line that has only ${shown} in it${dash === "" ? "" : ", indented"}`;
       return fault(at, head.trimEnd().length, message, help);
     }
     this.#at = end.index + end[0].length + 1;

@@ -1,6 +1,7 @@
 /** The `client` block, and `server_join`, which servers have too. */
 import type { ClientConfig, JoinConfig } from "./config.ts";
 import { IGNORED_CLIENT } from "./ignored.ts";
+import { valueToShow } from "./redact.ts";
 import type { Section } from "./section.ts";
 
 const RETRY_INTERVAL_MS = 30_000;
@@ -25,7 +26,7 @@ const MISPLACED = {
 export function readDirectory(section: Section, key: string): string | undefined {
   const path = section.text(key);
   if (path !== undefined && !path.startsWith("/")) {
-    section.mistake(key, `must be an absolute path, found "${path}"`);
+    section.mistake(key, `must be an absolute path, found ${valueToShow(path)}`);
   }
   return path;
 }

@@ -20,6 +20,7 @@ import { IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
 import { ConfigError, type Problem } from "./problem.ts";
+import { valueToShow } from "./redact.ts";
 import { Report } from "./report.ts";
 import { type Block, Section } from "./section.ts";
 import { nearest } from "./suggest.ts";
@@ -231,7 +232,7 @@ function readTls(section: Section): TlsConfig {
     const guess = nearest(name, SUITE_NAMES);
     const help =
       guess === undefined ? `known: ${SUITE_NAMES.join(", ")}` : `did you mean ${guess}?`;
-    section.mistake("tls_cipher_suites", `unsupported TLS cipher "${name}"`, help);
+    section.mistake("tls_cipher_suites", `unsupported TLS cipher ${valueToShow(name)}`, help);
   }
   if (section.has("tls_prefer_server_cipher_suites")) {
     const key = "tls_prefer_server_cipher_suites";

@@ -65,7 +65,8 @@ export function renderProblem(problem: Problem, lineOf: LineOf): string {
   if (at !== undefined && at.line > 0) {
     lines.push(`  --> ${printable(at.file)}:${at.line}:${at.column}`);
     const source = lineOf(at.file, at.line);
-    if (source !== undefined) lines.push(...excerpt(source, at));
+    if (source !== undefined)
+      lines.push(...excerpt(source, lineOf(at.file, at.line - 1) ?? "", at));
   } else if (at !== undefined && at.file !== "") {
     lines.push(`  --> ${printable(at.file)}`);
   }
@@ -73,11 +74,11 @@ export function renderProblem(problem: Problem, lineOf: LineOf): string {
   return lines.join("\n");
 }
 
-function excerpt(source: string, at: Position): string[] {
+function excerpt(source: string, previous: string, at: Position): string[] {
   // Beyond what is shown of it, a line may be a megabyte.
   const start = Math.max(0, at.column - 1 - EXCERPT_COLUMNS_BEFORE);
   const near = source.slice(0, 4 * (start + EXCERPT_COLUMNS_MAX));
-  const all = [...redactLine(near)];
+  const all = [...redactLine(near, previous)];
   const cut = all.length > EXCERPT_COLUMNS_MAX ? start : 0;
   const before = printable(all.slice(cut, at.column - 1).join(""));
   const rest = printable(all.slice(at.column - 1).join(""));

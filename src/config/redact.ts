@@ -6,6 +6,7 @@
  * @module
  */
 import { IGNORED_CLIENT, IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
+import { nearest } from "./suggest.ts";
 
 /** Keys with an effect here; `encrypt` is missing on purpose. */
 const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json log_file bind_addr
@@ -22,6 +23,10 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   disable_upgrade_migration enable_custom_upgrades alloc_dir alloc_mounts_dir host_volumes_dir
   host_volume_plugin_dir state_dir`;
 
+const BLOCKS = `server client tls ports addresses advertise telemetry limits autopilot server_join
+  meta http_api_response_headers encrypt`;
+
+const NAME_LENGTH_MAX = 40;
 const SECRET_NAME = /encrypt$|token|secret|passw|credential|auth$|api_key|private_key/i;
 
 const SHOWN = new Set([
@@ -30,6 +35,8 @@ const SHOWN = new Set([
     .flatMap((keys) => Object.keys(keys))
     .filter((key) => !SECRET_NAME.test(key)),
 ]);
+
+const KNOWN = new Set([...SHOWN, ...BLOCKS.split(/\s+/), ...Object.keys(IGNORED_TOP)]);
 
 /** Runs of characters that keys and tokens are written in. */
 const RUN = /[A-Za-z0-9+/_=-]{16,}/g;
@@ -66,23 +73,38 @@ export function nameToShow(text: string): string {
   return isName(text) ? `"${text}"` : "(not shown, since it does not look like one)";
 }
 
-function isName(text: string): boolean {
-  if (text.length > 40 || !/^[\p{L}_][\p{L}\p{Nd}_.-]*$/u.test(text)) return false;
-  if ((text.match(/\d/g) ?? []).length > 3) return false;
-  // Words in one case, or humps: not what a generator of passwords makes.
-  return /^[^A-Z]+$|^[^a-z]+$|^[A-Za-z]?[^A-Z]+(?:[A-Z][^A-Z]+)*$/.test(text);
+/** The value of a harmless key, in quotes; in its place, too, something else may stand. */
+export function valueToShow(text: string): string {
+  return isHarmless(text) ? `"${text}"` : "a text that is not shown";
 }
 
-/** A line of a file for an error text; as many characters as before. */
-export function redactLine(line: string): string {
+function isHarmless(text: string): boolean {
+  return text.length <= 100 && !/[=$]/.test(text) && redactText(text) === text;
+}
+
+/** Small letters, as keys have; or what is nearly a key of Nomad's. */
+function isName(text: string): boolean {
+  if (text.length > NAME_LENGTH_MAX) return false;
+  const digits = text.match(/\d/g) ?? [];
+  if (/^[\p{Ll}\p{Lo}_][\p{Ll}\p{Lo}\d_.-]*$/u.test(text)) return digits.length <= 3;
+  return nearest(text, KNOWN) !== undefined;
+}
+
+/**
+ * A line of a file for an error text; as many characters as before.
+ *
+ * @param before the line before it, where its key may be
+ */
+export function redactLine(line: string, before: string): string {
+  if (/[=:]\s*$|<</.test(before)) return stars(line);
   return new LineReader(line).read();
 }
 
 const BLANK = /\s+/y;
 const SIGNS = /[{}[\],]/y;
-const KEY = /("?)([\p{L}_][\p{L}\p{Nd}_.-]*)\1(?=[\s={:"]|$)/uy;
+const KEY = /("?)([\p{L}_][\p{L}\p{Nd}_.-]*)\1(?=[\s={:]|$)/uy;
 const ASSIGNS = /\s*[=:]\s*/y;
-const VALUE = /"[^"\\]*"|-?\d[\w.]*(?![^\s,}\]])|(?:true|false)\b/y;
+const VALUE = /"[^"\\]*"|-?\d{1,10}(?:\.\d{1,10})?(?![^\s,}\]])|(?:true|false)\b/y;
 
 /** Copies what it understands to be harmless; from the first other thing on, stars. */
 class LineReader {
@@ -104,15 +126,12 @@ class LineReader {
     const key = this.#take(KEY);
     if (key === undefined) return false;
     const name = key.replaceAll('"', "");
-    if (!isName(name)) return this.#put(stars(key));
-    this.#put(key);
-    if (!this.#copy(ASSIGNS)) return SHOWN.has(name.toLowerCase()) || this.#isHeader();
-    return SHOWN.has(name.toLowerCase()) && this.#value();
-  }
-
-  /** `server {`, or `plugin "docker" {`: nothing but names up to the brace. */
-  #isHeader(): boolean {
-    return /^[\s"\w.-]*\{/.test(this.#line.slice(this.#at)) || this.#at === this.#line.length;
+    const known = KNOWN.has(name.toLowerCase());
+    const assigns = /^\s*[=:{]/.test(this.#line.slice(this.#at));
+    this.#put(known || (assigns && isName(name)) ? key : stars(key));
+    if (isSecretName(name)) return this.#copy(ASSIGNS) && false;
+    if (this.#copy(ASSIGNS)) return SHOWN.has(name.toLowerCase()) && this.#value();
+    return known || this.#copy(/\s*\{/y);
   }
 
   #value(): boolean {
@@ -120,7 +139,7 @@ class LineReader {
     for (;;) {
       const value = this.#take(VALUE);
       if (value === undefined) return list && this.#copy(/\]/y);
-      this.#put(redactText(value) === value ? value : stars(value));
+      this.#put(isHarmless(value) ? value : stars(value));
       if (!list) return true;
       this.#copy(/\s*,?\s*/y);
     }

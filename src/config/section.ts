@@ -12,7 +12,7 @@ import { parseDurationMs } from "../wire/duration.ts";
 import type { IgnoredKeys } from "./ignored.ts";
 import { type Body, type Node, withoutKey } from "./outline.ts";
 import type { Position } from "./problem.ts";
-import { isSecretName, nameToShow } from "./redact.ts";
+import { isSecretName, nameToShow, valueToShow } from "./redact.ts";
 import type { Report } from "./report.ts";
 import { BOOL, DURATION, FLOAT, INT, type Rule, SCALARS } from "./scalars.ts";
 import type { SourceText } from "./source-text.ts";
@@ -92,7 +92,7 @@ export class Section {
     if (found !== undefined) return found;
     const guess = nearest(text, words);
     const help = guess === undefined ? undefined : `did you mean "${guess}"?`;
-    this.mistake(key, `must be one of ${words.join(", ")}, found "${text}"`, help);
+    this.mistake(key, `must be one of ${words.join(", ")}, found ${valueToShow(text)}`, help);
     return undefined;
   }
 
@@ -383,5 +383,5 @@ function describe(key: string, node: Node): string {
   if (node.kind === "list") return "a list";
   if (node.kind === "body") return "a block";
   if (isSecretName(key)) return "something else";
-  return node.type === "text" ? `"${node.text}"` : node.text;
+  return node.type === "text" ? valueToShow(node.text) : node.text;
 }

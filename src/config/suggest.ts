@@ -1,7 +1,11 @@
 /** "did you mean": the nearest known word, if it is near enough to be a typing mistake. */
 
+/** No key is longer. */
+const WORD_LENGTH_MAX = 60;
+
 /** @returns the best candidate within two edits (one for short words), or undefined */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > WORD_LENGTH_MAX) return undefined;
   const editsMax = word.length < 4 ? 1 : 2;
   let best: string | undefined;
   let bestEdits = editsMax + 1;
