@@ -4,7 +4,7 @@
  * @module
  */
 import { existsSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type JsonValue, jsonOf } from "../api/msgpack-json.ts";
 import { readRaft, type StoredRaft } from "../host/raft-store.ts";
 import { EntryType } from "../protocol/raft/message.ts";
@@ -49,7 +49,7 @@ export function dumpLog(given: string): readonly JsonValue[] {
   const { stored } = openLog(given);
   return stored.entries.map(({ index, term, type, data, appendedAtMs }) => {
     const head = {
-      AppendedAt: appendedAtMs === undefined ? null : new Date(appendedAtMs).toISOString(),
+      AppendedAt: dateOf(appendedAtMs),
       Index: index,
       Term: term,
       LogType: LOG_TYPES[type] ?? `LogType(${type})`,
@@ -62,14 +62,27 @@ export function dumpLog(given: string): readonly JsonValue[] {
   });
 }
 
-/** The state as of an index, or as of the end of the log. @throws Error for the operator */
-export function dumpState(given: string, lastIndex: number | undefined): JsonValue {
+/** A leader may claim any time. */
+function dateOf(ms: number | undefined): string | null {
+  const date = new Date(ms ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
+/**
+ * The state as of an index.
+ *
+ * @param lastIndex from 0 downwards: so many entries before the end of the log
+ * @throws Error for the operator
+ */
+export function dumpState(given: string, lastIndex: number): JsonValue {
   const { stored } = openLog(given);
   const { index = 0 } = stored.snapshot?.meta ?? {};
-  if (lastIndex !== undefined && lastIndex < index) {
-    throw new Error(`the state at ${lastIndex} is gone: the log was compacted up to ${index}`);
+  const end = Math.max(stored.entries.at(-1)?.index ?? 0, index);
+  const upTo = lastIndex > 0 ? lastIndex : end + lastIndex;
+  if (upTo < index) {
+    throw new Error(`the state at ${upTo} is gone: the log was compacted up to ${index}`);
   }
-  return showState(replay(stored, lastIndex));
+  return showState(replay(stored, upTo));
 }
 
 function showState(machine: StateMachine): JsonValue {
@@ -139,7 +152,7 @@ function openLog(given: string): { path: string; stored: StoredRaft } {
 
 function databaseOf(given: string): string | undefined {
   if (!existsSync(given)) return undefined;
-  if (!statSync(given).isDirectory()) return given.endsWith(DATABASE) ? given : undefined;
+  if (!statSync(given).isDirectory()) return basename(given) === DATABASE ? given : undefined;
   const folders = [given, join(given, "raft"), join(given, "server", "raft")];
   return folders.map((folder) => join(folder, DATABASE)).find((path) => existsSync(path));
 }

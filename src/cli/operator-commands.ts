@@ -93,7 +93,10 @@ function addRaft(operator: Command): void {
     .command("state")
     .argument("<path>", "a server's data_dir, or its raft.db")
     .description("Print the state that the log of a stopped server leads to; it holds secrets")
-    .option("--last-index <index>", "up to this entry (default: all)")
+    .option(
+      "--last-index <index>",
+      "up to this entry; 0 or less: counted from the last (default: 0)",
+    )
     .action(async (path, flags) => (await import("./raft-files.ts")).raftState(path, flags));
   const autopilot = operator.command("autopilot").description("Upkeep of the Raft group");
   apiCommand(autopilot.command("get-config"))

@@ -31,18 +31,12 @@ export function raftLogs(path: string, flags: { readonly pretty?: boolean }): vo
 }
 
 export function raftState(path: string, flags: { readonly lastIndex?: string }): void {
-  const { lastIndex } = flags;
-  if (lastIndex !== undefined && !/^\d+$/.test(lastIndex)) {
+  const { lastIndex = "0" } = flags;
+  if (!/^-?\d+$/.test(lastIndex)) {
     throw new CommandError(`-last-index must be a whole number, found '${lastIndex}'`);
   }
-  const upTo = lastIndex === undefined ? undefined : Number(lastIndex);
-  print(
-    JSON.stringify(
-      opened(() => dumpState(path, upTo)),
-      null,
-      2,
-    ),
-  );
+  const state = opened(() => dumpState(path, Number(lastIndex)));
+  print(JSON.stringify(state, null, 2));
 }
 
 /** @throws CommandError */

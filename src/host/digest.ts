@@ -1,8 +1,11 @@
 /** SHA-256 by the runtime, and secrets compared. */
 import { createHash, timingSafeEqual } from "node:crypto";
 
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
+/** @param parts one after the other */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
 }
 
 /** Are they the same? It takes as long whatever they have in common. */

@@ -27,7 +27,7 @@ export const SNAPSHOT_FILES: readonly string[] = [NAME, NAME_BEFORE];
 
 /** All of it or nothing. @throws when the disk fails: the one of before is still there */
 export function writeSnapshot(directory: string, { meta, data }: StoredSnapshot): void {
-  const head = { meta, size: data.length, sha256: sha256(withMeta(meta, data)).toHex() };
+  const head = { meta, size: data.length, sha256: sha256(textOf(meta), data).toHex() };
   const line = new TextEncoder().encode(`${JSON.stringify(head)}\n`);
   const file = new Uint8Array(line.length + data.length);
   file.set(line);
@@ -82,16 +82,13 @@ function readSnapshotFile(path: string): Found {
   const head = parseHead(new TextDecoder().decode(file.subarray(0, Math.max(end, 0))));
   if (head?.size !== data.length) return "damaged";
   // Files of before had a checksum of the data alone.
-  const sums = [withMeta(head.meta, data), data].map((bytes) => sha256(bytes).toHex());
-  return sums.includes(head.sha256) ? { meta: head.meta, data } : "damaged";
+  const { meta, sha256: sum } = head;
+  const whole = sha256(textOf(meta), data).toHex() === sum || sha256(data).toHex() === sum;
+  return whole ? { meta, data } : "damaged";
 }
 
-function withMeta(meta: SnapshotMeta, data: Uint8Array): Uint8Array {
-  const text = new TextEncoder().encode(JSON.stringify(meta));
-  const both = new Uint8Array(text.length + data.length);
-  both.set(text);
-  both.set(data, text.length);
-  return both;
+function textOf(meta: SnapshotMeta): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(meta));
 }
 
 function parseHead(text: string): { meta: SnapshotMeta; size: number; sha256: string } | undefined {

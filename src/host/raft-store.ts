@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { HardState } from "../protocol/raft/action.ts";
 import type { LogEntry } from "../protocol/raft/message.ts";
 import { makeDirectory, readFileIfThere, SpareDescriptor, syncDirectory } from "./disk.ts";
+import { isBug } from "./error-text.ts";
 import {
   checkpoint,
   createDatabase,
@@ -102,6 +103,7 @@ export class RaftStore {
       this.#mark?.write(this.#at);
       this.#spare = new SpareDescriptor();
     } catch (error) {
+      if (isBug(error)) throw error;
       throw new Error(`cannot open the Raft log ${path}: ${reasonOf(error)}`);
     }
     this.#found = { tables, loaded };
@@ -299,6 +301,7 @@ function readable<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
+    if (isBug(error)) throw error;
     throw new Error(`cannot read the Raft log ${path}: ${reasonOf(error)}`);
   }
 }

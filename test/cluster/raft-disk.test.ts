@@ -193,6 +193,10 @@ test("a second agent with the same data_dir is refused; the log of a stopped one
   expect(state.ClusterMetadata.ClusterID).toMatch(/^[0-9a-f-]{36}$/);
   const before = ["operator", "raft", "state", `-last-index=${last.Index - 1}`, data];
   expect(JSON.parse((await run(before)).out).AutopilotConfig.MaxTrailingLogs).toBe(250);
+  const offset = ["operator", "raft", "state", "-last-index=-1", data];
+  expect((await run(offset)).out).toBe((await run(before)).out);
+  const whole = ["operator", "raft", "state", "-last-index=0", data];
+  expect(JSON.parse((await run(whole)).out)).toEqual(state);
   const nowhere = await run(["operator", "raft", "info", lab.path("nothing")]);
   expect(nowhere).toMatchObject({ code: 1 });
   expect(nowhere.err).toMatch(/failed to find raft\.db in .*: name a server's data_dir/);
