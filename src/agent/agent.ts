@@ -32,6 +32,7 @@ import type { TlsMaterial } from "../tls/material.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
 import { loadNodeId } from "./node-id.ts";
+import { tryReload } from "./reload-trial.ts";
 import { Security } from "./security.ts";
 import { ServerRole } from "./server-role.ts";
 
@@ -57,7 +58,7 @@ export interface Agent {
   /** What of the traffic is not encrypted, or need not be. */
   stillInClear(): readonly InClear[];
   /** The log level, and the tls block for new connections; those that live go on. */
-  reload(config: Config, material: TlsMaterial | undefined): ReloadReport;
+  reload(config: Config, material: TlsMaterial | undefined): Promise<ReloadReport>;
   /** Says goodbye to the cluster first. */
   leave(): Promise<void>;
   /** Drains and closes. */
@@ -211,11 +212,22 @@ class Parts {
     await this.#server?.joinOthers();
   }
 
-  /** All of it or, if something is wrong, nothing. */
-  reload(changed: Config, material: TlsMaterial | undefined): ReloadReport {
+  /** All of it or, if something is wrong, nothing. @throws Error, and nothing has changed */
+  async reload(changed: Config, material: TlsMaterial | undefined): Promise<ReloadReport> {
     const { sink, config: atStart } = this.#init;
     const { tls, logLevel } = changed;
-    const changes = this.#security.replace(tls, material);
+    const next = this.#security.prepare(tls, material);
+    const { changes } = next;
+    if (changes.length > 0) {
+      await tryReload({
+        region: atStart.region,
+        before: this.#security.rpc(),
+        after: next.rpc,
+        peers: this.#server?.peers() ?? [],
+        log: sink.logger("nomad.rpc"),
+      });
+    }
+    this.#security.take(next);
     const before = this.#config.logLevel;
     this.#config = { ...this.#config, tls, logLevel };
     sink.setLevel(logLevel);

@@ -27,9 +27,7 @@ export class Security {
   }
 
   rpc(): RpcSecurity {
-    const { rpc, verifyServerHostname, rpcUpgradeMode } = this.#tls;
-    const identity = rpc ? this.#identity : undefined;
-    return { identity, verifyServerHostname, upgradeMode: rpcUpgradeMode };
+    return rpcSecurity(this.#tls, this.#identity);
   }
 
   http(): { readonly identity: TlsIdentity | undefined; readonly verifyClient: boolean } {
@@ -37,13 +35,33 @@ export class Security {
     return { identity: http ? this.#identity : undefined, verifyClient: verifyHttpsClient };
   }
 
-  /** @returns what is different now, a line each; nothing: the same as before */
-  replace(tls: TlsConfig, material: TlsMaterial | undefined): readonly string[] {
-    const before = { tls: this.#tls, material: this.material };
-    this.#identity = identityOf(tls, material);
-    this.#tls = tls;
-    return [...settingChanges(before.tls, tls), ...materialChanges(before.material, material)];
+  /** What would be in force; nothing is yet. */
+  prepare(tls: TlsConfig, material: TlsMaterial | undefined): NextSecurity {
+    const identity = identityOf(tls, material);
+    const changes = [
+      ...settingChanges(this.#tls, tls),
+      ...materialChanges(this.material, material),
+    ];
+    return { tls, identity, rpc: rpcSecurity(tls, identity), changes };
   }
+
+  take({ tls, identity }: NextSecurity): void {
+    this.#identity = identity;
+    this.#tls = tls;
+  }
+}
+
+export interface NextSecurity {
+  readonly tls: TlsConfig;
+  readonly identity: TlsIdentity | undefined;
+  readonly rpc: RpcSecurity;
+  /** What is different, a line each; nothing: the same as before. */
+  readonly changes: readonly string[];
+}
+
+function rpcSecurity(tls: TlsConfig, identity: TlsIdentity | undefined): RpcSecurity {
+  const { rpc, verifyServerHostname, rpcUpgradeMode: upgradeMode } = tls;
+  return { identity: rpc ? identity : undefined, verifyServerHostname, upgradeMode };
 }
 
 function identityOf(tls: TlsConfig, material: TlsMaterial | undefined): TlsIdentity | undefined {

@@ -30,7 +30,7 @@ import { snapshotMethods } from "../service/methods/snapshot-methods.ts";
 import { type StreamMethod, StreamMethods } from "../service/methods/stream-methods.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc/client/dial.ts";
 import { RpcForwarder } from "../service/rpc/client/forward.ts";
-import { PeerHealth, type PeerReport } from "../service/rpc/client/peer-health.ts";
+import { PeerHealth, type PeerReport, type RpcPeer } from "../service/rpc/client/peer-health.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
 import { NodeLines } from "../service/rpc/node-lines.ts";
@@ -188,6 +188,11 @@ export class ServerRole {
     this.#rpc.reloaded();
     this.raft.reloaded();
     this.#health.again();
+  }
+
+  /** Living servers of every region besides this one. */
+  peers(): readonly RpcPeer[] {
+    return this.#directory.others();
   }
 
   peerReports(): readonly PeerReport[] {

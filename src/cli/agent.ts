@@ -187,7 +187,7 @@ function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
   });
 }
 
-type ReloadReport = ReturnType<Agent["reload"]>;
+type ReloadReport = Awaited<ReturnType<Agent["reload"]>>;
 
 /** Reads the same files again, one reload at a time; what cannot be used changes nothing. */
 class Reloads {

@@ -28,6 +28,11 @@ interface Waiting {
   readonly settled: () => void;
 }
 
+/** Hung up on, with bytes of ours unread. */
+function isReset(error: Error): boolean {
+  return "code" in error && error.code === "ECONNRESET";
+}
+
 /** Go's callers count over all streams of a process; so do we. */
 let seq = 0n;
 
@@ -47,8 +52,10 @@ export class CallStream {
     stream.listen({
       data: (chunk) => this.#data(chunk),
       ended: () => this.#fail(this.#gone),
-      closed: (error) =>
-        this.#fail(error === undefined ? this.#gone : `rpc error: ${error.message}`),
+      closed: (error) => {
+        const hungUp = error === undefined || isReset(error);
+        this.#fail(hungUp ? this.#gone : `rpc error: ${error.message}`);
+      },
     });
   }
 
