@@ -6,6 +6,7 @@ import { SNAPSHOT_RESTORE, SNAPSHOT_SAVE } from "../service/methods/snapshot-met
 import type { StreamCall } from "../service/methods/stream-methods.ts";
 import { type Codec, encodeValue, structOf } from "../wire/codec.ts";
 import {
+  type SnapshotRestoreReply,
   snapshotRestoreReply,
   snapshotRestoreRequest,
   snapshotSaveReply,
@@ -47,12 +48,21 @@ export async function saveSnapshot(context: ApiContext, asked: Asked): Promise<S
   }
 }
 
-/** @throws ApiError */
+export interface RestoreAnswer {
+  /** How many records of each type there were. */
+  readonly Kept: Readonly<Record<string, number>>;
+  readonly LeftOut: Readonly<Record<string, number>>;
+}
+
+/**
+ * @returns what was left out, and what was not; undefined: the whole snapshot is in force
+ * @throws ApiError
+ */
 export async function restoreSnapshot(
   context: ApiContext,
   asked: Asked,
   archive: Uint8Array,
-): Promise<void> {
+): Promise<RestoreAnswer | undefined> {
   const request = structOf(snapshotRestoreRequest, { Region: asked.region });
   const call = await open(context, SNAPSHOT_RESTORE, encodeValue(snapshotRestoreRequest, request));
   try {
@@ -61,10 +71,16 @@ export async function restoreSnapshot(
       if (!(await call.reader.send(frame, PIECE_MS))) break; // There is an answer why.
     }
     call.stream.write(encodeFrameError(undefined, "EOF"));
-    await replyOf(call, snapshotRestoreReply);
+    const { Kept, LeftOut } = await replyOf(call, snapshotRestoreReply);
+    if (LeftOut === null || LeftOut.length === 0) return undefined;
+    return { Kept: countsOf(Kept), LeftOut: countsOf(LeftOut) };
   } finally {
     call.stream.destroy();
   }
+}
+
+function countsOf(records: SnapshotRestoreReply["Kept"]): Readonly<Record<string, number>> {
+  return Object.fromEntries((records ?? []).map(({ Name, Count }) => [Name, Number(Count)]));
 }
 
 async function open(context: ApiContext, method: string, request: Uint8Array): Promise<StreamCall> {

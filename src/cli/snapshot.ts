@@ -1,6 +1,7 @@
 /** `nomad operator snapshot`: the servers' state to a file, from a file, and what is in one. */
 import { existsSync, readFileSync } from "node:fs";
 import { dumpArchive, inspectArchive } from "../agent/offline.ts";
+import { isObject } from "../config/tree.ts";
 import { sha256 } from "../host/digest.ts";
 import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
@@ -8,6 +9,7 @@ import { describeErrno } from "../host/network.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatPairs, formatTable } from "./columns.ts";
+import { field, parseAnswer } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/snapshot";
@@ -46,10 +48,21 @@ export async function restoreSnapshot(file: string, flags: ApiFlags): Promise<vo
   // Before anybody is asked to replace the state of a cluster by it.
   await verified(file, inspectArchive(bytes));
   const client = new ApiClient(flags, process.env);
-  await client.ok("PUT", PATH, { body: bytes }).catch((error: unknown) => {
+  const answer = await client.ok("PUT", PATH, { body: bytes }).catch((error: unknown) => {
     throw new CommandError(`Error restoring snapshot: ${errorText(error)}`);
   });
   print("Snapshot Restored");
+  if (answer.body.trim() === "") return;
+  // A snapshot of Nomad's has more than the servers here keep.
+  const report = parseAnswer(answer.body, `${client.addressText}${PATH}`);
+  print(`Kept: ${countsText(field(report, "Kept"))}`);
+  print(`Left out: ${countsText(field(report, "LeftOut"))}`);
+}
+
+/** `2 Node, 1 ClusterMetadata` */
+function countsText(counts: unknown): string {
+  const pairs = isObject(counts) ? Object.entries(counts) : [];
+  return pairs.length === 0 ? "nothing" : pairs.map(([type, n]) => `${n} ${type}`).join(", ");
 }
 
 export async function inspectSnapshot(

@@ -100,8 +100,8 @@ function addSnapshot(app: Elysia, context: ApiContext, allow: (request: Request)
   const restore = async ({ request }: { request: Request }): Promise<Response> => {
     allow(request);
     const asked = askedOf(context, queryOf(request));
-    await restoreSnapshot(context, asked, new Uint8Array(await request.arrayBuffer()));
-    return answer(request, undefined);
+    const archive = new Uint8Array(await request.arrayBuffer());
+    return answer(request, await restoreSnapshot(context, asked, archive));
   };
   // As it came: nothing may read it as a form or as JSON first.
   app

@@ -202,7 +202,7 @@ test("the endpoint gives a digest, and takes what the CLI of Nomad sends", async
   expect(stale.status).toBe(200);
 });
 
-test("of a snapshot of Nomad's the nodes are taken, and the log says what was left out", async () => {
+test("of a snapshot of Nomad's the nodes are taken, and who asked hears what was left out", async () => {
   const [recorded] = vectors("rpc/raft-snapshot.json");
   const servers = [{ id: "a", address: "127.0.50.1:4647", suffrage: "voter" }] as const;
   const meta = { index: 19, term: 3, configuration: { servers }, configurationIndex: 1 };
@@ -210,7 +210,13 @@ test("of a snapshot of Nomad's the nodes are taken, and the log says what was le
   writeFileSync(file, await packArchive(meta, hex(recorded.snapshot_hex), 1764061386000));
   const inspected = await cli(follower, "operator", "snapshot", "inspect", file);
   expect(inspected.out).toMatch(/\nJob +1 +/);
-  expect((await cli(follower, "operator", "snapshot", "restore", file)).code).toBe(0);
+  const restored = await cli(follower, "operator", "snapshot", "restore", file);
+  expect(restored).toMatchObject({ code: 0, err: "" });
+  const [done, kept, left] = restored.out.split("\n");
+  expect(done).toBe("Snapshot Restored");
+  expect(kept).toMatch(/^Kept: .*\b1 Node\b/);
+  expect(left).toMatch(/^Left out: .*\b1 Job\b/);
+  expect(`${kept}${left}`).not.toContain("Index");
   const [one, ...others]: Json[] = await getJson(follower, "/v1/nodes");
   expect(others).toEqual([]);
   expect(one).toMatchObject({ Name: "c1", Status: "ready", Version: "2.0.5" });
@@ -228,16 +234,17 @@ test("a client's certificate is not enough to take the state, or to replace it",
   const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
   const clients = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
   const address = { ip: Uint8Array.from(follower.split(".").map(Number)), port: 4647 };
-  for (const [Method, request, reply] of [
-    ["Operator.SnapshotSave", encodeQueryOptions({ Region: "global" }), snapshotSaveReply],
-    ["Operator.SnapshotRestore", encodeQueryOptions({ Region: "global" }), snapshotRestoreReply],
+  const request = encodeQueryOptions({ Region: "global" });
+  for (const [Method, next] of [
+    ["Operator.SnapshotSave", (one: StreamReader) => one.next(snapshotSaveReply, 5000)],
+    ["Operator.SnapshotRestore", (one: StreamReader) => one.next(snapshotRestoreReply, 5000)],
   ] as const) {
     const stream = await clients.stream({ address, region: "global" });
     const reader = new StreamReader(stream);
     stream.write(encodeValue(streamHeader, { Method }));
     expect(await reader.next(streamAck, 5000)).toEqual({ Error: "" });
     stream.write(request);
-    const answer = await reader.next(reply, 5000);
+    const answer = await next(reader);
     expect(answer).toMatchObject({ ErrorCode: 403n, ErrorMsg: "Permission denied" });
     stream.destroy();
   }

@@ -13,7 +13,12 @@ import { errorText } from "../../host/error-text.ts";
 import { finish } from "../../host/finish.ts";
 import type { ByteStream, Log } from "../../host/host.ts";
 import { restoreCommand } from "../../state/command.ts";
-import { countRecords, readSnapshot, writeSnapshot } from "../../state/snapshot.ts";
+import {
+  countRecords,
+  type RecordCount,
+  readSnapshot,
+  writeSnapshot,
+} from "../../state/snapshot.ts";
 import { type Codec, encodeValue, structOf } from "../../wire/codec.ts";
 import {
   snapshotRestoreReply,
@@ -133,12 +138,24 @@ async function restore(
     if (outcome !== "applied") throw new SnapshotError(500, "cannot restore: it was not taken");
     restored();
     log.info("state restored from a snapshot", { snapshot: meta.id, index });
-    const left = counts.filter((one) => !one.kept).map((one) => `${one.count} ${one.name}`);
+    const report = restoreReport(counts);
+    const left = report.LeftOut.map((one) => `${one.Count} ${one.Name}`);
     if (left.length > 0) log.warn("records that are not kept here were left out", { left });
-    const reply = structOf(snapshotRestoreReply, { Index: BigInt(index), KnownLeader: true });
+    const told = left.length > 0 ? report : {};
+    const answer = { Index: BigInt(index), KnownLeader: true, ...told };
+    const reply = structOf(snapshotRestoreReply, answer);
     stream.write(encodeValue(snapshotRestoreReply, reply));
     void finish(stream);
   });
+}
+
+/** What of a snapshot is kept; a table's index counts as nothing. */
+function restoreReport(counts: readonly RecordCount[]) {
+  const some = (kept: boolean) =>
+    counts
+      .filter((one) => one.kept === kept && one.name !== "Index")
+      .map(({ name, count }) => ({ Name: name, Count: BigInt(count) }));
+  return { Kept: some(true), LeftOut: some(false) };
 }
 
 /** An error is an answer, too. */

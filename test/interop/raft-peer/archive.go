@@ -42,8 +42,8 @@ func readArchive(path string) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	// Nothing may follow: the checksum of the stream is read only at its end.
-	if rest, err := io.ReadAll(plain); err != nil || len(bytes.Trim(rest, "\x00")) > 0 {
+	// Nothing may follow, no zeros either: Nomad refuses an archive whose stream is not at its end.
+	if rest, err := io.ReadAll(plain); err != nil || len(rest) > 0 {
 		return nil, fmt.Errorf("behind the archive: %d bytes, %v", len(rest), err)
 	}
 	sums := 0
