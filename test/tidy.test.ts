@@ -106,17 +106,39 @@ function impureWords(source: Source): string[] {
   return [...imports.map(([found]) => found), ...lines.filter((line) => IMPURE_WORDS.test(line))];
 }
 
-/** Functions and methods by braces: from a line that opens one to its closing line. */
+/** Functions, methods and arrow functions by their braces, however their signatures are wrapped. */
 function longFunctions(source: Source): string[] {
-  const lines = codeOnly(source.text).split("\n");
-  const opens = /^(\s*)(?:export )?(?:async )?(?:function|static|get|#?\w+)\b.*\)(?::[^=]*)? \{$/;
-  return lines.flatMap((line, start) => {
-    const indent = opens.exec(line)?.[1];
-    if (indent === undefined || /^\s*(if|for|while|switch|catch|else|return)\b/.test(line))
-      return [];
-    const length = lines.slice(start).findIndex((end) => end.startsWith(`${indent}}`)) + 1;
-    return length > FUNCTION_LINES_MAX ? [`${start + 1}: ${length} lines`] : [];
-  });
+  const code = codeOnly(source.text);
+  const open: number[] = [];
+  const partners = new Map<number, number>();
+  const found: string[] = [];
+  for (const { 0: mark, index } of code.matchAll(/[()[\]{}]/g)) {
+    if ("([{".includes(mark)) {
+      open.push(index);
+      continue;
+    }
+    const start = open.pop() ?? 0;
+    partners.set(index, start);
+    if (mark !== "}" || !isFunctionBody(code, start, partners)) continue;
+    const length = code.slice(start, index).split("\n").length;
+    if (length <= FUNCTION_LINES_MAX) continue;
+    found.push(`${code.slice(0, start).split("\n").length}: ${length} lines`);
+  }
+  return found;
+}
+
+/** @param partners where the bracket was opened that is closed at a place */
+function isFunctionBody(
+  code: string,
+  brace: number,
+  partners: ReadonlyMap<number, number>,
+): boolean {
+  const before = code.slice(0, brace).trimEnd();
+  if (before.endsWith("=>")) return true;
+  const signature = /\)\s*(?::[^;{}=]*)?$/.exec(before);
+  if (signature === null) return false;
+  const head = code.slice(0, partners.get(signature.index) ?? 0);
+  return !/\b(if|for|while|switch|catch|await)\s*$/.test(head);
 }
 
 /** What an operator reads is one string however long: only what is around it counts. */
@@ -220,7 +242,17 @@ describe("the rules notice", () => {
   });
   test("a long function", () => {
     const body = "  work();\n".repeat(FUNCTION_LINES_MAX);
-    expect(longFunctions(sample("x.ts", `function f(): void {\n${body}}\n`))).toHaveLength(1);
+    for (const head of [
+      "function f(): void {",
+      "const f = (): void => {",
+      "  #f(\n    a: string,\n    b: (c: number) => void,\n  ): Promise<void> {",
+      "run(async () => {",
+    ]) {
+      expect(longFunctions(sample("x.ts", `${head}\n${body}}\n`))).toHaveLength(1);
+    }
+    for (const head of ["if (a) {", "for (const a of b()) {", "const a = {", "class A {"]) {
+      expect(longFunctions(sample("x.ts", `${head}\n${body}}\n`))).toEqual([]);
+    }
     expect(longFunctions(sample("x.ts", "function f(): void {\n  work();\n}\n"))).toEqual([]);
   });
   test("a type assertion, but not a constant one", () => {
