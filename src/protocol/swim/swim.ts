@@ -18,11 +18,12 @@ import { Awareness } from "./awareness.ts";
 import { Broadcasts } from "./broadcasts.ts";
 import type { SwimConfig } from "./config.ts";
 import { pushPullWaitMs } from "./formulas.ts";
+import { Helper, replyAddress } from "./helper.ts";
 import { isGone, type Member, Members, type NameTable, protocolMax } from "./members.ts";
 import { Membership, type MembershipListener, type Refusal } from "./membership.ts";
 import { anyOtherAlive, impliedMessage, peerStates, versionConflict } from "./merge.ts";
-import type { Message, PeerState, Ping, User } from "./message.ts";
-import { Probe, replyAddress } from "./probe.ts";
+import type { Message, PeerState, Ping, Source, User } from "./message.ts";
+import { Probe } from "./probe.ts";
 
 /** Cost of a message inside a compound: its length. */
 const COMPOUND_ENTRY_BYTES = 2;
@@ -71,7 +72,9 @@ export class Swim {
   readonly #deadlines = new Deadlines();
   readonly #membership: Membership;
   readonly #probe: Probe;
+  readonly #helper: Helper;
   #meta: Uint8Array;
+  #seqNo = 0;
   #actions: SwimAction[] = [];
 
   constructor(init: SwimInit) {
@@ -101,11 +104,16 @@ export class Swim {
       listener: delegate,
       note: (note) => act({ kind: "note", note }),
     });
+    const pinging = {
+      nextSeqNo: () => this.#nextSeqNo(),
+      source: () => this.#source(),
+      sendWithGossip: (to: Address, message: Message) => this.#sendWithGossip(to, message),
+    };
+    this.#helper = new Helper({ ...shared, ...pinging });
     this.#probe = new Probe({
       ...shared,
-      address: () => init.address,
+      ...pinging,
       act,
-      sendWithGossip: (to, message) => this.#sendWithGossip(to, message),
       onAlive: (target, rttMs, payload) => delegate.pinged(target, rttMs, payload),
       onFailed: (suspect, now) => void this.#membership.suspect(suspect, now),
     });
@@ -143,9 +151,11 @@ export class Swim {
       case "ping":
         return this.#answer(from, message);
       case "indirectPing":
-        return this.#probe.relay(message, from, now) ? undefined : "unexpected";
-      case "ack":
-        return this.#probe.ack(message, now) ? undefined : "unexpected";
+        return this.#helper.ping(message, from, now) ? undefined : "unexpected";
+      case "ack": {
+        const expected = this.#probe.ack(message, now) || this.#helper.ack(message);
+        return expected ? undefined : "unexpected";
+      }
       case "nack":
         return this.#probe.nack(message) ? undefined : "unexpected";
       case "suspect":
@@ -187,8 +197,8 @@ export class Swim {
   /** Does what is due; a call before `deadline()` does nothing. */
   expire(now: Instant): void {
     for (let key = this.#deadlines.due(now); key !== undefined; key = this.#deadlines.due(now)) {
-      if (this.#probe.expired(key, now) || this.#membership.expired(key, now)) continue;
-      this.#tick(key, now);
+      if (this.#probe.expired(key, now) || this.#helper.expired(key)) continue;
+      if (!this.#membership.expired(key, now)) this.#tick(key, now);
     }
   }
 
@@ -319,6 +329,17 @@ export class Swim {
     const payload = this.#init.delegate.ackPayload();
     this.#sendWithGossip(replyAddress(ping, from), { kind: "ack", seqNo: ping.seqNo, payload });
     return undefined;
+  }
+
+  #nextSeqNo(): number {
+    this.#seqNo = (this.#seqNo + 1) >>> 0;
+    return this.#seqNo;
+  }
+
+  /** Where acks of our pings are to go. */
+  #source(): Required<Source> {
+    const { name, address } = this.#init;
+    return { sourceAddr: address.ip, sourcePort: address.port, sourceNode: name };
   }
 
   #sendWithGossip(to: Address, message: Message): void {
