@@ -5,13 +5,22 @@
  * @module
  */
 import type { Command } from "commander";
-import { CommandError } from "./output.ts";
+import { CommandError, printError } from "./output.ts";
 
 const TRUE = /^(1|t|T|TRUE|true|True)$/;
 const FALSE = /^(0|f|F|FALSE|false|False)$/;
 
+/** Older spellings that Nomad still knows, and whether it warns of them. */
+const OLDER: Readonly<Record<string, readonly [words: readonly string[], warns: boolean]>> = {
+  "node-status": [["node", "status"], false],
+  "server-force-leave": [["server", "force-leave"], true],
+  "server-join": [["server", "join"], true],
+  "server-members": [["server", "members"], true],
+};
+
 /** @throws CommandError for a value that a flag without one cannot have */
-export function normaliseArgv(argv: readonly string[], program: Command): string[] {
+export function normaliseArgv(given: readonly string[], program: Command): string[] {
+  const argv = modernised(given);
   const out: string[] = [];
   let command = program;
   for (let i = 0; i < argv.length; i++) {
@@ -26,6 +35,19 @@ export function normaliseArgv(argv: readonly string[], program: Command): string
     }
   }
   return out;
+}
+
+function modernised(argv: readonly string[]): readonly string[] {
+  const [first = "", ...rest] = argv;
+  if (first === "help") return [...rest, "-help"];
+  const [words, warns] = OLDER[first] ?? [[first], false];
+  if (warns) {
+    printError(
+      `WARNING! The "nomad ${first}" command is deprecated. ` +
+        `Please use "nomad ${words.join(" ")}" instead.`,
+    );
+  }
+  return argv.length === 0 ? argv : [...words, ...rest];
 }
 
 function normaliseFlag(name: string, value: string | undefined, command: Command): string[] {

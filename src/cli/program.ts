@@ -73,7 +73,7 @@ export function createProgram(): Command {
     .command("version")
     .description("Print the version")
     .action(async () => print((await import("./version.ts")).versionText()));
-  program.option("--version", "print the version");
+  program.option("-v, --version", "print the version");
   for (const command of everyCommand(program)) finish(command);
   program.hook("preAction", (_program, command) => refuseEmpty(command));
   program.action(async (flags: { version?: boolean }, self: Command) => {
@@ -248,6 +248,9 @@ function mistake(command: Command, text: string): string {
   const [, name, guess] =
     /^error: unknown option '([^']*)'(?:\n\((Did you mean .*\?)\))?/.exec(text) ?? [];
   if (name !== undefined) return `Unknown flag '${name}'.${guess === undefined ? "" : ` ${guess}`}`;
+  const [, flag = "", value = ""] =
+    /^error: option '(?:-\w, )?(-\S+) (\S+)' argument missing/.exec(text) ?? [];
+  if (flag !== "") return `The flag ${flag} needs a value: ${flag}=${value}`;
   if (!/^error: (missing required argument|too many arguments)/.test(text)) {
     return text.replace(/^error: /, "");
   }

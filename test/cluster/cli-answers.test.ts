@@ -71,6 +71,18 @@ test("an unhealthy group: the table, and exit code 1", async () => {
   }
 });
 
+test("what a peer chose neither moves the cursor nor begins a line", async () => {
+  const Members = [member("\u001b[2J\u009bx\nb", "eu\r", 1)];
+  const { address } = await fake((path) => {
+    return path === "/v1/agent/members" ? [200, { Members }] : [500, "\u001b]0;owned\u0007"];
+  });
+  const { out, err } = await run(["server", "members", `-address=${address}`]);
+  expect(out.trim().split("\n").length).toBe(2);
+  expect(out + err).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f]/);
+  const json = await run(["server", "members", "-json", `-address=${address}`]);
+  expect(JSON.parse(json.out)[0].Name).toBe("\u001b[2J\u009bx\nb");
+});
+
 test("a page that is no JSON is said, whoever sent it", async () => {
   const { address } = await fake(() => [200, "<html>welcome</html>"]);
   for (const words of [

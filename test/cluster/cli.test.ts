@@ -73,12 +73,35 @@ describe("help", () => {
     expect(out).toContain("create");
   });
   test("version, three ways, begins as Nomad's", async () => {
-    for (const args of [["version"], ["-version"], ["--version"]]) {
+    for (const args of [["version"], ["-version"], ["--version"], ["-v"]]) {
       const { code, out } = await run(args);
       expect(code).toBe(0);
       expect(out).toMatch(/^Nomad v\d+\.\d+\.\d+\n/);
     }
   });
+});
+
+describe("older spellings", () => {
+  test("Nomad's warning, and the command of today", async () => {
+    const { code, err } = await run(["server-members", "-address=http://127.0.0.1:9"]);
+    expect(code).toBe(1);
+    expect(err).toStartWith(
+      'WARNING! The "nomad server-members" command is deprecated. ' +
+        'Please use "nomad server members" instead.\nError querying servers: ',
+    );
+    const status = await run(["node-status", "-address=http://127.0.0.1:9"]);
+    expect(status.err).toStartWith("Error querying node status: ");
+  });
+  test("help is -help", async () => {
+    const { code, out } = await run(["help", "server", "members"]);
+    expect([code, out]).toEqual([0, expect.stringContaining("Usage: nomad server members")]);
+  });
+});
+
+test("a flag without its value is named", async () => {
+  const { code, err } = await run(["server", "members", "-address"]);
+  expect(code).toBe(1);
+  expect(err).toStartWith("The flag -address needs a value: -address=<url>\n");
 });
 
 describe("tls", () => {
