@@ -29,6 +29,7 @@ import { inspectRpc } from "../service/rpc/client/inspect.ts";
 import { RpcPool } from "../service/rpc/client/pool.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc/counters.ts";
 import type { TlsMaterial } from "../tls/material.ts";
+import { printable } from "../wire/text.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
 import { loadNodeId } from "./node-id.ts";
@@ -59,6 +60,8 @@ export interface Agent {
   stillInClear(): readonly InClear[];
   /** The log level, and the tls block for new connections; those that live go on. */
   reload(config: Config, material: TlsMaterial | undefined): Promise<ReloadReport>;
+  /** Names of the living servers besides this one, fit to be printed. */
+  otherServers(): Promise<readonly string[]>;
   /** Says goodbye to the cluster first. */
   leave(): Promise<void>;
   /** Drains and closes. */
@@ -86,9 +89,17 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
     context: parts.context,
     stillInClear: () => stillInClear(parts.context),
     reload: (changed, material) => parts.reload(changed, material),
+    otherServers: () => otherServers(parts.context),
     leave: () => parts.leave(),
     stop: () => parts.stop(),
   };
+}
+
+async function otherServers(context: ApiContext): Promise<readonly string[]> {
+  const { members, serverName, serverRegion } = await context.members();
+  const self = `${serverName}.${serverRegion}`;
+  const others = members.filter(({ status, name }) => status === "alive" && name !== self);
+  return others.map(({ name }) => printable(name)).sort();
 }
 
 class Parts {

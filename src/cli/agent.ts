@@ -11,6 +11,7 @@ import { type FlagValues, flagBlock } from "./flag-block.ts";
 import { parseInChild } from "./hcl-child.ts";
 import { LoadError, type LoadedConfig, loadConfig } from "./load-config.ts";
 import { CommandError, print, printError } from "./output.ts";
+import { inWords } from "./waiting-for.ts";
 
 export interface AgentFlags {
   readonly config?: readonly string[];
@@ -40,6 +41,7 @@ export interface AgentFlags {
 
 /** Nomad waits 5 s; a farewell to a leader and members that no longer answer takes longer. */
 const LEAVE_TIMEOUT_MS = 18_000;
+const PATIENCE_MS = 1000;
 
 /** Until the agent has ended. @throws CommandError with its exit code */
 export async function runAgent(flags: AgentFlags): Promise<void> {
@@ -176,7 +178,7 @@ function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
       let code = 1;
       if (graceful) {
         print("==> Gracefully shutting down agent...");
-        code = (await within(agent.leave(), LEAVE_TIMEOUT_MS)) ? 0 : 1;
+        code = (await leaves(agent)) ? 0 : 1;
       }
       await within(agent.stop(), LEAVE_TIMEOUT_MS);
       resolve(code);
@@ -188,6 +190,27 @@ function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
 }
 
 type ReloadReport = Awaited<ReturnType<Agent["reload"]>>;
+
+/** Says goodbye; whom that takes long is said after a second. */
+async function leaves(agent: Agent): Promise<boolean> {
+  const timer = setTimeout(() => void sayWhoHears(agent).catch(() => undefined), PATIENCE_MS);
+  try {
+    const done = await within(agent.leave(), LEAVE_TIMEOUT_MS);
+    if (!done) printError("==> Not done in time: other servers may see this one as failed");
+    return done;
+  } catch (error) {
+    printError(`==> Error leaving: ${errorText(error)}`);
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function sayWhoHears(agent: Agent): Promise<void> {
+  const others = await agent.otherServers();
+  if (others.length === 0) return;
+  print(`==> Waiting for ${inWords(others)} to hear that this server leaves ...`);
+}
 
 /** Reads the same files again, one reload at a time; what cannot be used changes nothing. */
 class Reloads {

@@ -5,6 +5,7 @@ import { ApiClient, type Asking } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { curlCommand } from "./curl-command.ts";
 import { CommandError, print, printError, printRaw } from "./output.ts";
+import { settingOf } from "./setting.ts";
 
 export interface ApiCommandFlags extends ApiFlags {
   readonly X?: string;
@@ -58,14 +59,28 @@ function split(
   target: string,
   flags: ApiFlags,
 ): { readonly path: string; readonly address: { readonly address?: string } } {
+  if (/^\/?v1\//.test(target)) return { path: `/${target.replace(/^\//, "")}`, address: {} };
   if (target.startsWith("/")) return { path: target, address: {} };
-  const hasTls = [flags.caCert, flags.caPath, flags.clientCert, flags.tlsServerName].some(Boolean);
-  const whole = /^https?:\/\//i.test(target) ? target : `${hasTls ? "https" : "http"}://${target}`;
+  const whole = /^https?:\/\//i.test(target) ? target : `${usualScheme(flags)}://${target}`;
   if (!URL.canParse(whole)) {
     throw new CommandError(`Error turning path into URL: '${target}' is neither /v1/... nor a URL`);
   }
   const { origin, pathname, search } = new URL(whole);
   return { path: `${pathname}${search}`, address: { address: origin } };
+}
+
+/** Whoever has set up TLS means it; otherwise as the agent's own address has it. */
+function usualScheme(flags: ApiFlags): string {
+  const { env } = process;
+  const set = [
+    settingOf(["", flags.caCert], "NOMAD_CACERT", env),
+    settingOf(["", flags.caPath], "NOMAD_CAPATH", env),
+    settingOf(["", flags.clientCert], "NOMAD_CLIENT_CERT", env),
+    settingOf(["", flags.tlsServerName], "NOMAD_TLS_SERVER_NAME", env),
+  ];
+  if (set.some((one) => one !== undefined) || flags.tlsSkipVerify === true) return "https";
+  const address = settingOf(["-address", flags.address], "NOMAD_ADDR", env)?.value ?? "";
+  return /^https:/i.test(address) ? "https" : "http";
 }
 
 /** @throws CommandError */

@@ -4,6 +4,9 @@ import { listField, textField } from "./json-read.ts";
 /** These ask every living member, and wait for all of them. */
 const ASK_MEMBERS = /^\/v1\/(agent\/keyring\/|operator\/encryption)/;
 
+/** These only the leader answers, whoever is asked. */
+const ASK_LEADER = /^\/v1\/(operator\/(raft|autopilot|snapshot)|nodes|node\/|status\/peers)/;
+
 interface Asker {
   readonly addressText: string;
   get(path: string, asking: { readonly quiet: boolean }): Promise<unknown>;
@@ -11,15 +14,20 @@ interface Asker {
 
 export async function waitingFor(client: Asker, path: string): Promise<string> {
   const agent = `the answer of ${client.addressText}`;
+  if (ASK_LEADER.test(path) && !path.includes("?stale")) {
+    return `the leader of the region to answer, by way of ${client.addressText}`;
+  }
   if (!ASK_MEMBERS.test(path)) return agent;
   const answer = await client.get("/v1/agent/members", { quiet: true });
   const names = listField(answer, "Members")
     .filter((member) => textField(member, "Status") === "alive")
-    .map((member) => textField(member, "Name"));
+    .map((member) => textField(member, "Name"))
+    .sort();
   return names.length === 0 ? agent : `${inWords(names)} to answer`;
 }
 
-function inWords(names: readonly string[]): string {
+/** a, b and c. */
+export function inWords(names: readonly string[]): string {
   const shown = names.slice(0, 20);
   const rest = names.length - shown.length;
   if (rest > 0) return `${shown.join(", ")} and ${rest} more`;

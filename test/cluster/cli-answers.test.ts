@@ -228,7 +228,9 @@ describe("operator api", () => {
       out: '{"a":1}',
     });
     expect((await run(["operator", "api", flag, "/v1/no"])).code).toBe(0);
-    expect(asked).toEqual(["GET /v1/x?pretty", "GET /v1/no"]);
+    await run(["operator", "api", flag, "v1/y"]);
+    await run(["operator", "api", `${address.replace("http://", "")}/z`]);
+    expect(asked).toEqual(["GET /v1/x?pretty", "GET /v1/no", "GET /v1/y", "GET /z"]);
   });
   test("a body from stdin is posted; -X, -H, -filter and -region are passed on", async () => {
     const seen: unknown[] = [];
@@ -352,11 +354,20 @@ test("whom a command waits for is said after a second", async () => {
     return [200, { Keys: {}, Messages: {}, NumNodes: 2 }, 1800];
   });
   const key = Buffer.alloc(16, 1).toString("base64");
-  const slow = await run(["operator", "gossip", "keyring", "install", `-address=${address}`, key]);
-  expect([slow.code, slow.err]).toEqual([0, "==> Waiting for a.eu and b.eu to answer ...\n"]);
-  const other = await run(["operator", "snapshot", "save", `-address=${address}`]);
-  expect(other.err).toContain(`==> Waiting for the answer of ${address} ...\n`);
-});
+  const flag = `-address=${address}`;
+  const way = `the leader of the region to answer, by way of ${address}`;
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [["gossip", "keyring", "install", flag, key], "a.eu and b.eu to answer"],
+    [["snapshot", "save", flag, join(directory, "slow.snap")], way],
+    [["metrics", flag], `the answer of ${address}`],
+  ];
+  await Promise.all(
+    cases.map(async ([words, whom]) => {
+      const { err } = await run(["operator", ...words]);
+      expect(err.split("\n")[0]).toBe(`==> Waiting for ${whom} ...`);
+    }),
+  );
+}, 30_000);
 
 describe("NOMAD_CAPATH", () => {
   const path = join(directory, "cas");

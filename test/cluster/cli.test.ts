@@ -243,3 +243,16 @@ describe("asking an agent", () => {
     );
   });
 });
+
+test("an agent that leaves says who has not heard it yet, and ends all the same", async () => {
+  const [stays, leaves] = ["127.0.61.4", "127.0.61.5"];
+  const server = { retry_join: [stays, leaves], retry_interval: "1s" };
+  const deaf = await lab.agent({ name: "deaf", ip: stays, server });
+  const agent = await lab.agent({ name: "leaver", ip: leaves, server });
+  await until("both are there", () => agent.log.includes("EventMemberJoin: deaf.global"));
+  deaf.kill("SIGSTOP");
+  agent.kill("SIGINT");
+  await agent.exited;
+  deaf.kill("SIGCONT");
+  expect(agent.log).toContain("==> Waiting for deaf.global to hear that this server leaves ...\n");
+}, 60_000);
