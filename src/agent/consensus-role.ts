@@ -77,6 +77,8 @@ export class ConsensusRole {
     this.#refusals = new RefusalLog(systemClock, this.#log);
     const { region } = config;
     const { unsafeRaftWithOtherServers: mixes } = config.server;
+    if (mixes)
+      this.#log.warn("unsafe_raft_with_other_servers is on: for tests of the protocol only");
     this.#door = createDoor({
       ...{ self: this.#self, region, refusals: this.#refusals, unsafeWithoutGreeting: mixes },
       servers: () => this.consensus.servers,

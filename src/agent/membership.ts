@@ -20,6 +20,8 @@ const UNKNOWN_MS = 60_000;
 /** Somebody else's change may be under way when a server asks to leave. */
 const LEAVE_TRIES = 10;
 const LEAVE_AGAIN_MS = 200;
+/** Members that are asked in one round whether they are who gossip says, all at once. */
+const ASKED_MAX = 8;
 /** Servers of which was told why they are, or are not, in the group. */
 const TOLD_MAX = 1000;
 
@@ -44,6 +46,8 @@ export class Membership {
   readonly #init: MembershipInit;
   /** When a voter was taken out because it was gone. */
   #removedAt: Instant = Number.NEGATIVE_INFINITY;
+  /** Whose turn it is to be asked. */
+  #turn = 0;
   /** What was said last about a server, so that it is said once. */
   readonly #told = new Map<string, string>();
 
@@ -60,9 +64,13 @@ export class Membership {
       const why = server.id === selfId ? undefined : this.#whyGone(server, known.get(server.id));
       if (why !== undefined) await this.#letGo(server, why);
     }
-    for (const server of members) {
-      if (server.status === "alive" && server.id !== selfId) await this.#letIn(server);
-    }
+    const candidates = members.filter(
+      ({ id, raftAddress, status }) =>
+        status === "alive" &&
+        id !== selfId &&
+        !consensus.servers.some((one) => one.id === id && one.address === raftAddress),
+    );
+    await this.#letIn(candidates);
   }
 
   /**
@@ -154,16 +162,25 @@ export class Membership {
     return undefined;
   }
 
-  async #letIn(server: KnownServer): Promise<void> {
-    const { consensus, selfId, whoIsAt, log, mixes } = this.#init;
+  /** A few at a time, in turn: whoever has the gossip key can make up as many as it likes. */
+  async #letIn(candidates: readonly KnownServer[]): Promise<void> {
+    const from = this.#turn % Math.max(1, candidates.length);
+    this.#turn = from + ASKED_MAX;
+    const some = [...candidates.slice(from), ...candidates.slice(0, from)].slice(0, ASKED_MAX);
+    const asked = some.map(async (server) => {
+      return [server, await this.#init.whoIsAt(server.raftAddress)] as const;
+    });
+    for (const [server, found] of await Promise.all(asked)) await this.#mayLetIn(server, found);
+  }
+
+  async #mayLetIn(server: KnownServer, found: Presence): Promise<void> {
+    const { consensus, selfId, log, mixes } = this.#init;
     const { id, name, raftAddress: address } = server;
     const standing = consensus.servers.filter((one) => one.id === id || one.address === address);
-    if (standing.some((one) => one.id === id && one.address === address)) return;
     if (standing.some((one) => one.id === selfId)) {
-      const found = `${name} says that it is at ${address}, where this leader is`;
-      return this.#tell(name, "a member is not let into the group", { found });
+      const said = `${name} says that it is at ${address}, where this leader is`;
+      return this.#tell(name, "a member is not let into the group", { found: said });
     }
-    const found = await whoIsAt(address);
     const mayBe = isAt(found, id, address) || (mixes && found.kind === "stranger");
     if (!mayBe) {
       const said = describePresence(found, address);

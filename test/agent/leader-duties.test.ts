@@ -229,6 +229,17 @@ test("a made-up member at the leader's address, or with its id, changes nothing"
   expect(group.changes).toEqual([]);
 });
 
+test("among members that somebody has made up, a true one has its turn", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  for (let i = 0; i < 50; i++) group.more.push(memberOf("w", "alive", `fake${i}`, "w"));
+  group.deaf.add("w");
+  group.more.push(memberOf("n", "alive"));
+  for (let i = 0; i < 50; i++) group.more.push(memberOf("w", "alive", `more${i}`, "w"));
+  await group.clock.advance(40_000);
+  expect(group.changes).toEqual(["add-nonvoter n", "add-voter n"]);
+});
+
 test("a copy of a data_dir elsewhere is not let in while the server is there", async () => {
   const group = new Group("abc");
   await group.lead();

@@ -2,6 +2,9 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Message } from "../../src/protocol/swim/message.ts";
+import { encodeMessage } from "../../src/wire/gossip-message.ts";
+import { serfCodec } from "../../src/wire/serf-message.ts";
 import { type Agent, getJson, type Json, Lab, membersSeenBy, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 
@@ -98,6 +101,29 @@ test("a copy of a data_dir does not start beside its original, nor later, and bo
   });
   const seen = Object.keys(await membersSeenBy(leader)).sort();
   expect(seen).toEqual(IPS.map((ip) => `${nameOf(ip)}.global`));
+  expect((await raftOf(leader)).voters).toBe(3);
+  expect(changesIn(lab.log(nameOf(leader)))).toBe(0);
+});
+
+test("whoever has the gossip key cannot take voters away: they answer, and stay", async () => {
+  const leader = await leaderOf(IPS);
+  const others = IPS.filter((ip) => ip !== leader);
+  const socket = await Bun.udpSocket({ hostname: FOURTH });
+  const say = (message: Message): void => void socket.send(encodeMessage(message), 4648, leader);
+  const said = "a server stays in the group: gossip is wrong about it";
+  let lTime = 100n;
+  let incarnation = 50;
+  await until("the leader has looked", () => {
+    for (const ip of others) {
+      const node = `${nameOf(ip)}.global`;
+      say({ kind: "user", body: serfCodec.encode({ kind: "leave", lTime, node, prune: false }) });
+      say({ kind: "dead", node, from: node, incarnation });
+    }
+    lTime += 10n;
+    incarnation += 10;
+    return lab.log(nameOf(leader)).includes(said);
+  });
+  socket.close();
   expect((await raftOf(leader)).voters).toBe(3);
   expect(changesIn(lab.log(nameOf(leader)))).toBe(0);
 });
