@@ -97,7 +97,7 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
     onReload: () => reloads.run(),
   }).catch((error: unknown) => {
     sink.release();
-    throw new CommandError(error instanceof Error ? `==> ${error.message}` : String(error));
+    throw new CommandError(`==> ${errorText(error)}${nextStep(errorText(error))}`);
   });
   reloads.agent = agent;
   printBanner(agent, checked, dev);
@@ -105,6 +105,17 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
   const code = await untilEnd(agent, failed);
   sink.close();
   return code;
+}
+
+/** What may be done about a port that could not be had. */
+function nextStep(error: string): string {
+  if (error.includes("address already in use")) {
+    return "\n    Another agent may be running here: stop it, or give this one other ports { } or -bind";
+  }
+  if (error.includes("cannot assign requested address")) {
+    return "\n    bind_addr and addresses { } must be addresses of this machine: see `ip addr`";
+  }
+  return "";
 }
 
 async function loadAndCheck(

@@ -1,4 +1,5 @@
 /** `nomad operator gossip keyring`: list, install, use, remove, and a rotation in one command. */
+import { readFileSync } from "node:fs";
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
@@ -54,8 +55,10 @@ export async function changeKey(
   key: string,
   flags: ApiFlags,
 ): Promise<void> {
+  const client = new ApiClient(flags, process.env);
+  const text = key === "-" ? readFileSync(0, "utf8").trim() : key;
   print(SAYS[operation]);
-  await change(new ApiClient(flags, process.env), operation, key);
+  await change(client, operation, text);
 }
 
 /**

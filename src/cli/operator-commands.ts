@@ -33,7 +33,7 @@ export function addOperator(program: Command): void {
     remove: "Remove a key from all members",
   } as const;
   for (const operation of ["install", "use", "remove"] as const) {
-    apiCommand(keyring.command(operation).argument("<key>"))
+    apiCommand(keyring.command(operation).argument("<key>", "in base64; - reads it from stdin"))
       .description(about[operation])
       .action(async (key, flags) =>
         (await import("./keyring.ts")).changeKey(operation, key, flags),

@@ -327,6 +327,13 @@ describe("operator gossip keyring, asked of a server that gives keys only", () =
     expect(out + json.out).not.toContain(key);
     expect((await run([...args, "-show-keys"])).out).toContain(key);
   });
+  test("a key may come on stdin, where no list of processes shows it", async () => {
+    const { address, bodies } = await fake(() => [200, { Keys: {}, Messages: {}, NumNodes: 1 }]);
+    const args = ["operator", "gossip", "keyring", "install", `-address=${address}`, "-"];
+    const { code, out } = await run(args, { stdin: `${key}\n` });
+    expect([code, out]).toEqual([0, "Installing new gossip encryption key...\n"]);
+    expect(bodies).toEqual([JSON.stringify({ Key: key })]);
+  });
   test("rotate ends well", async () => {
     let keys = [key];
     const { address } = await fake((path, incoming) => {

@@ -127,6 +127,7 @@ test("a port in use is one clear error", async () => {
   const { code, err } = await run(["agent", `-config=${file}`]);
   expect(code).toBe(1);
   expect(err).toContain(`listen tcp ${ip}:4647: bind: address already in use`);
+  expect(err).toContain("Another agent may be running here: stop it");
 });
 
 test("a bunfig.toml in the current folder runs nothing in the binary", async () => {
