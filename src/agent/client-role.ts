@@ -1,5 +1,7 @@
 /** What a client-only agent can do without gossip: ask its servers. */
+
 import type { Config } from "../config/config.ts";
+import { DEFAULT_PORTS } from "../config/ports.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
@@ -14,7 +16,6 @@ import {
   type ServerMembers,
 } from "../wire/rpc-status.ts";
 
-const RPC_PORT = 4647;
 const TIMEOUT_MS = 10_000;
 
 export interface ClientRoleInit {
@@ -64,7 +65,7 @@ export class ClientRole {
 }
 
 async function addressOf(server: string): Promise<Address> {
-  const { host, port = RPC_PORT } = splitHostPort(server);
+  const { host, port = DEFAULT_PORTS.rpc } = splitHostPort(server);
   const [ip] = await lookupHost(host);
   if (ip === undefined) throw new Error(`lookup ${host}: no such host`);
   return { ip, port };

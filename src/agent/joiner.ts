@@ -3,11 +3,10 @@
  *
  * @module
  */
+import { DEFAULT_PORTS } from "../config/ports.ts";
 import type { Clock, Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import type { Gossip, JoinTarget } from "../service/gossip/gossip.ts";
-
-const SERF_PORT = 4648;
 
 export type JoinPhase = "none" | "joining" | "joined" | "failing" | "gave-up";
 
@@ -121,7 +120,7 @@ export class Joiner {
     }
     const slash = target.indexOf("/");
     const name = slash < 0 ? undefined : target.slice(0, slash);
-    const { host, port = SERF_PORT } = splitHostPort(target.slice(slash + 1));
+    const { host, port = DEFAULT_PORTS.serf } = splitHostPort(target.slice(slash + 1));
     const ips = await this.#init.lookup(host);
     if (ips.length === 0) return `lookup ${host}: no such host`;
     const named = name === undefined ? {} : { name };

@@ -3,15 +3,16 @@
  *
  * @module
  */
+
 import type { Config } from "../config/config.ts";
+import { parseGoBool } from "../config/go-bool.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
 import { formatDurationMs } from "../wire/duration.ts";
 import type { ServerMember, ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext, RaftView } from "./context.ts";
 import { ApiError } from "./errors.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import type { JsonObject } from "./json.ts";
 
 export async function agentMembers(context: ApiContext): Promise<JsonObject> {
   const members = await context.members();
@@ -72,7 +73,8 @@ export function agentForceLeave(
 ): void {
   if (context.gossip === undefined) throw new ApiError(501, "Invalid method");
   if (node === undefined || node === "") throw new ApiError(400, "missing node to force leave");
-  const wanted = parseGoBool(prune);
+  // Absent or empty is false, as in Nomad.
+  const wanted = parseGoBool(prune || "false");
   if (wanted === undefined) throw new ApiError(400, "invalid prune value");
   context.gossip.forceLeave(node, wanted);
 }
@@ -89,13 +91,6 @@ function multiError(errors: readonly string[]): string {
   const plural = errors.length === 1 ? "error" : "errors";
   const lines = errors.map((error) => `\t* ${error}`).join("\n");
   return `${errors.length} ${plural} occurred:\n${lines}\n\n`;
-}
-
-/** strconv.ParseBool; absent or empty is false, as in Nomad. */
-function parseGoBool(text: string | undefined): boolean | undefined {
-  if (text === undefined || text === "") return false;
-  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
-  return /^(0|f|F|FALSE|false|False)$/.test(text) ? false : undefined;
 }
 
 const NO_MEMBER: ServerMember = {

@@ -1,4 +1,5 @@
 /** Autopilot's settings and its view of the servers, with Nomad's fields, order and texts. */
+
 import { isObject } from "../config/tree.ts";
 import { healthReply, NEVER, SERF_STATUSES, unixMs } from "../service/raft/autopilot-health.ts";
 import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/command.ts";
@@ -7,8 +8,7 @@ import { formatDurationMs, nanosOf, parseDurationMs } from "../wire/duration.ts"
 import { type Asked, ask, decode, readBody } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import type { JsonObject } from "./json.ts";
 
 /** Struct order and durations as texts, as Nomad's own marshaller has them. */
 export async function autopilotSettings(context: ApiContext, asked: Asked): Promise<JsonObject> {

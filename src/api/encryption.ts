@@ -5,6 +5,7 @@
  *
  * @module
  */
+
 import { formatAddress } from "../host/ip.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { InspectedTls, RpcInspection } from "../service/rpc/client/inspect.ts";
@@ -15,9 +16,8 @@ import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
 import { cutOff, gossipKeys } from "./gossip-keys.ts";
+import type { JsonObject } from "./json.ts";
 import { EXPIRY_WARNING_DAYS, gossipEncryption, stillInClear } from "./status.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Servers looked at at once. */
 const PARALLEL_MAX = 8;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+
 import { sha256 } from "../host/digest.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import type { KeyOperation } from "../protocol/serf/key-queries.ts";
@@ -11,8 +12,7 @@ import { isKeyFault, parseKey } from "../secret/key.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import type { JsonObject } from "./json.ts";
 
 const NO_KEY = new Uint8Array(0);
 

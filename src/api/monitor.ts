@@ -1,4 +1,5 @@
 /** GET /v1/agent/monitor: an agent's log as it is written, this one's or another server's. */
+import { parseGoBool } from "../config/go-bool.ts";
 import { LOG_LEVELS } from "../host/log.ts";
 import { MONITOR } from "../service/methods/monitor-method.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
@@ -62,8 +63,8 @@ function parse(query: URLSearchParams, region: string): MonitorRequest {
   }
   const flag = (name: string, what: string): boolean => {
     const text = query.get(name) ?? "false";
-    if (/^(1|t|true)$/i.test(text)) return true;
-    if (/^(0|f|false)$/i.test(text)) return false;
+    const value = parseGoBool(text);
+    if (value !== undefined) return value;
     throw new ApiError(400, `Unknown option for ${what}: ${text}`);
   };
   const [nodeId, serverId] = [query.get("node_id") ?? "", query.get("server_id") ?? ""];

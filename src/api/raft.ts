@@ -1,4 +1,5 @@
 /** What Nomad says of its leader and its Raft group, with Nomad's fields and texts. */
+
 import {
   peerRequest,
   raftConfiguration as raftConfigurationReply,
@@ -9,8 +10,7 @@ import { decodeText, decodeTexts } from "../wire/rpc-status.ts";
 import { type Asked, ask, decode, readBody } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import type { JsonObject } from "./json.ts";
 
 /** @throws ApiError where there is none */
 export async function statusLeader(context: ApiContext, asked: Asked): Promise<string> {

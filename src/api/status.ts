@@ -15,9 +15,8 @@ import { type CertificateInfo, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
+import type { JsonObject } from "./json.ts";
 import { raftReport } from "./raft.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Warn about certificates that end within so many days. */
 export const EXPIRY_WARNING_DAYS = 30;

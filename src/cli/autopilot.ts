@@ -1,4 +1,5 @@
 /** `nomad operator autopilot`: upkeep of the Raft group, Nomad's columns and texts. */
+import { parseGoBool } from "../config/go-bool.ts";
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
@@ -87,9 +88,8 @@ export async function setAutopilot(flags: SetAutopilotFlags): Promise<void> {
 }
 
 function truth(flag: string, value: string | true): boolean {
-  if (value === true) return true;
-  if (["1", "t", "true"].includes(value.toLowerCase())) return true;
-  if (["0", "f", "false"].includes(value.toLowerCase())) return false;
+  const parsed = value === true ? true : parseGoBool(value);
+  if (parsed !== undefined) return parsed;
   throw new CommandError(`-${flag}: ${JSON.stringify(value)} is neither true nor false`);
 }
 

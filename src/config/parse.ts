@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import { LOG_LEVELS } from "../host/log.ts";
 import { type GossipKey, isKeyFault, parseKey } from "../secret/key.ts";
 import { SUITE_NAMES } from "./cipher-suites.ts";
@@ -19,6 +20,7 @@ import {
 import { IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
+import { DEFAULT_PORTS } from "./ports.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { valueToShow } from "./redact.ts";
 import { Report } from "./report.ts";
@@ -143,9 +145,9 @@ function readAdvertise(section: Section): AddressTexts {
 
 function readPorts(section: Section): PortsConfig {
   const ports = {
-    http: section.int("http", 1, PORT_MAX) ?? 4646,
-    rpc: section.int("rpc", 1, PORT_MAX) ?? 4647,
-    serf: section.int("serf", 1, PORT_MAX) ?? 4648,
+    http: section.int("http", 1, PORT_MAX) ?? DEFAULT_PORTS.http,
+    rpc: section.int("rpc", 1, PORT_MAX) ?? DEFAULT_PORTS.rpc,
+    serf: section.int("serf", 1, PORT_MAX) ?? DEFAULT_PORTS.serf,
   };
   for (const [one, other] of [
     ["rpc", "http"],

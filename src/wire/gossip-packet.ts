@@ -4,10 +4,11 @@
  *
  * @module
  */
+import { sameBytes } from "../protocol/bytes.ts";
 import { compress, decompress } from "./compress.ts";
 import { crc32 } from "./crc32.ts";
 import { MessageType } from "./gossip-message.ts";
-import { addLabel, sameBytes, splitLabel } from "./label.ts";
+import { addLabel, splitLabel } from "./label.ts";
 
 /** Parts of one compound: the count is one byte. */
 const PARTS_MAX = 255;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { sameBytes } from "../protocol/bytes.ts";
 import type { Ack, PeerState, Ping } from "../protocol/swim/message.ts";
 import { ByteBlocks } from "./byte-blocks.ts";
 import { compress, decompress } from "./compress.ts";
@@ -18,7 +19,7 @@ import {
   type PushPullHeader,
 } from "./gossip-message.ts";
 import type { SealLayer } from "./gossip-packet.ts";
-import { sameBytes, splitLabel } from "./label.ts";
+import { splitLabel } from "./label.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { sameBytes } from "../bytes.ts";
 import type { Instant, Prng } from "../ports.ts";
 import { randomInt, shuffle } from "../prng.ts";
 import type { NodeState, Peer, PeerState } from "./message.ts";
@@ -351,13 +352,6 @@ function longer<T extends Uint8Array | Uint32Array | Float64Array>(from: T, to: 
 
 function sameIdentity(a: Identity, b: Identity): boolean {
   if (a.port !== b.port || (a.meta === null) !== (b.meta === null)) return false;
-  const sameMeta = a.meta === b.meta || sameArray(a.meta ?? NO_BYTES, b.meta ?? NO_BYTES);
-  return sameMeta && sameArray(a.ip, b.ip) && sameArray(a.versions, b.versions);
-}
-
-function sameArray(a: Uint8Array, b: Uint8Array): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+  const sameMeta = a.meta === b.meta || sameBytes(a.meta ?? NO_BYTES, b.meta ?? NO_BYTES);
+  return sameMeta && sameBytes(a.ip, b.ip) && sameBytes(a.versions, b.versions);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sameBytes } from "../bytes.ts";
 import type { Deadlines } from "../deadlines.ts";
 import type { Instant } from "../ports.ts";
 import type { SwimNote } from "./action.ts";
@@ -220,7 +221,7 @@ export class Membership {
 
   #aliveAboutSelf(alive: Alive, row: MemberRow): Refusal | undefined {
     const sameVersions = alive.vsn !== null && sameBytes(alive.vsn, row.versions);
-    const same = alive.incarnation === row.incarnation && sameBytes(alive.meta, row.meta);
+    const same = alive.incarnation === row.incarnation && sameOrNone(alive.meta, row.meta);
     if (same && sameVersions) return "stale";
     this.#init.note({ what: "refuting", accusation: "alive", from: alive.node });
     this.#refute(row, alive.incarnation);
@@ -233,7 +234,7 @@ export class Membership {
     const { vsn, meta, port } = alive;
     const versions = vsn !== null && vsn.length > 5 ? vsn.subarray(0, 6) : row.versions;
     const wasGone = isGone(row);
-    const metaChanged = !sameBytes(row.meta, meta);
+    const metaChanged = !sameOrNone(row.meta, meta);
     row.incarnation = alive.incarnation;
     row.identify({ ip: alive.addr ?? new Uint8Array(0), port, meta, versions });
     if (row.state !== "alive") {
@@ -274,14 +275,12 @@ function versionsFit(vsn: Uint8Array | null): boolean {
 }
 
 function sameAddress(row: MemberRow, alive: Alive): boolean {
-  return alive.port === row.port && sameBytes(row.ip, alive.addr);
+  return alive.port === row.port && sameOrNone(row.ip, alive.addr);
 }
 
-/** By bytes; nil and empty are the same here. */
-export function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  const left = a ?? [];
-  const right = b ?? [];
-  if (left.length !== right.length) return false;
-  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
-  return true;
+/** nil and empty are the same here. */
+function sameOrNone(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return sameBytes(a ?? NO_BYTES, b ?? NO_BYTES);
 }
+
+const NO_BYTES = new Uint8Array(0);

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import type { DatagramSocket, Log, StreamServer } from "../../host/host.ts";
 import { formatAddress, parseIp, splitHostPort } from "../../host/ip.ts";
+import { sameBytes } from "../../protocol/bytes.ts";
 import type { Address, Instant, Prng } from "../../protocol/ports.ts";
 import { createPrng, shuffle } from "../../protocol/prng.ts";
 import type {
@@ -22,7 +24,7 @@ import type { Peer, PeerState, Ping } from "../../protocol/swim/message.ts";
 import { encodeMessage } from "../../wire/gossip-message.ts";
 import type { PacketRefusal } from "../../wire/gossip-packet.ts";
 import type { StreamMessage, StreamRefusal } from "../../wire/gossip-stream.ts";
-import { labelOverhead, sameBytes } from "../../wire/label.ts";
+import { labelOverhead } from "../../wire/label.ts";
 import { serfCodec } from "../../wire/serf-message.ts";
 import { printable } from "../../wire/text.ts";
 import { Driver } from "../drive.ts";
@@ -382,11 +384,8 @@ export class Gossip {
 
   #refusedMerge(refusal: string, from: Address): void {
     countRefusal(this.counters.streams.refused, "merge");
-    this.#refusals.note(
-      "merge",
-      `memberlist: refused to merge the state of a peer: ${refusal}`,
-      () => ({ from: formatAddress(from) }),
-    );
+    const text = `memberlist: refused to merge the state of a peer: ${refusal}`;
+    this.#refusals.note("merge", text, () => ({ from: formatAddress(from) }));
   }
 
   #note(note: SwimNote): void {
