@@ -6,6 +6,7 @@
  */
 
 import { sha256 } from "../host/digest.ts";
+import { visible } from "../host/visible.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import { isKeyFault, parseKey } from "../secret/key.ts";
@@ -86,7 +87,7 @@ async function ask(
   const failures = [...answers].filter(([, answer]) => !answer.result);
   const unheard = `no answer from ${[...silent].map(printable).sort().join(", ")}`;
   if (failures.length > 0) {
-    const why = failures.map(([node, { message }]) => `${printable(node)}: ${message}`);
+    const why = failures.map(([node, { message }]) => visible(printable(`${node}: ${message}`)));
     if (silent.size > 0) why.push(unheard);
     const text = `${failures.length}/${expected} nodes reported failure: ${why.join("; ")}`;
     throw new ApiError(500, text);

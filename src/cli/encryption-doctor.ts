@@ -1,5 +1,6 @@
 /** `nomad operator encryption doctor`: what is encrypted, and what it takes until all of it is. */
 import { errorText } from "../host/error-text.ts";
+import { visible } from "../host/visible.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -44,7 +45,7 @@ function explain(report: unknown): void {
   ]);
   const head = ["Name", "Address", "RPC", "Verified", "Takes clear", "Names", "Days left"];
   print(`\n${formatTable([head, ...rows])}`);
-  const todo = listField(report, "todo").map(String);
+  const todo = listField(report, "todo").map((one) => visible(String(one)));
   if (todo.length === 0) {
     const days = textField(report, "soonest_expiry_days");
     const until = days === "" ? "" : `, and no certificate ends within ${days} days`;
