@@ -11,6 +11,7 @@ import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
 import { makeDirectory } from "../host/disk.ts";
+import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import type { LogSink } from "../host/log.ts";
@@ -18,6 +19,7 @@ import { machineName } from "../host/machine.ts";
 import { dialSocket, listenSockets } from "../host/network.ts";
 import type { OwnIdentity } from "../http/access.ts";
 import { HttpServer } from "../http/server.ts";
+import { createPrng } from "../protocol/prng.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { portableAead } from "../secret/portable-aead.ts";
 import { compareProviders } from "../secret/self-test.ts";
@@ -127,7 +129,10 @@ class Parts {
       log: sink.logger("nomad.rpc"),
       dial: dialSocket,
     });
-    this.#pool = new RpcPool({ dialer, clock: systemClock, log: sink.logger("nomad.rpc") });
+    this.#pool = new RpcPool({
+      ...{ dialer, clock: systemClock, log: sink.logger("nomad.rpc") },
+      prng: createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0)),
+    });
     const loaded = loadKeyring(keyringPath(config), config.server.encrypt);
     if (loaded.divergence !== undefined) this.#log.warn(loaded.divergence);
     this.#server = config.server.enabled

@@ -22,7 +22,8 @@ import { NodeMethods } from "../service/methods/node-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
 import { Consensus } from "../service/raft/consensus.ts";
 import { createDoor, type Door } from "../service/raft/door.ts";
-import { type RaftHandler, RaftTransport, serveRaft } from "../service/raft/transport.ts";
+import { type RaftHandler, serveRaft } from "../service/raft/serve.ts";
+import { RaftTransport } from "../service/raft/transport.ts";
 import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { RpcDialer } from "../service/rpc/client/dial.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
@@ -53,6 +54,8 @@ export interface ConsensusRoleInit {
   readonly directory: Directory;
 }
 
+const MIXES_WARNING = "unsafe_raft_with_other_servers is on: for tests of the protocol only";
+
 export class ConsensusRole {
   readonly machine = new StateMachine();
   readonly #init: ConsensusRoleInit;
@@ -75,16 +78,16 @@ export class ConsensusRole {
     this.#log = sink.logger("nomad.raft");
     this.#self = { id: nodeId, address };
     this.#refusals = new RefusalLog(systemClock, this.#log);
-    const { region } = config;
-    const { unsafeRaftWithOtherServers: mixes } = config.server;
-    if (mixes)
-      this.#log.warn("unsafe_raft_with_other_servers is on: for tests of the protocol only");
+    const { region, server } = config;
+    const mixes = server.unsafeRaftWithOtherServers;
+    if (mixes) this.#log.warn(MIXES_WARNING);
     this.#door = createDoor({
       ...{ self: this.#self, region, refusals: this.#refusals, unsafeWithoutGreeting: mixes },
       servers: () => this.consensus.servers,
     });
     this.#transport = new RaftTransport({
       ...{ self: this.#self, region, dialer, log: this.#log, unsafeWithoutGreeting: mixes },
+      ...{ clock: systemClock, prng: init.prng },
       refused: (to, why) => this.#refused(to, why),
       malformed: () => countRefusal(counters.refused, "raft-malformed-answer"),
     });
@@ -175,7 +178,11 @@ export class ConsensusRole {
 
   /** A connection of another server's Raft. */
   serve(stream: ByteStream, malformed: () => void): void {
-    const handle: RaftHandler = (call, data) => this.consensus.receive(call, data);
+    const handle: RaftHandler = (call, data) => {
+      // Whoever reaches us may be reached again.
+      this.#transport.forgive(call.from.address);
+      return this.consensus.receive(call, data);
+    };
     serveRaft(stream, { self: this.#self, door: this.#door, handle, malformed });
   }
 
@@ -184,7 +191,11 @@ export class ConsensusRole {
     this.#transport.reset();
   }
 
-  /** Gossip has news of a server. */
+  /** Gossip has news of the server there. */
+  forgive(address: string): void {
+    this.#transport.forgive(address);
+  }
+
   membersChanged(): void {
     void this.#bootstrap.look();
     this.#duties.wake();

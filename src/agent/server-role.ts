@@ -353,6 +353,7 @@ export class ServerRole {
       dc: printable(datacenter),
     });
     this.#init.pool.forgive(address);
+    this.raft.forgive(raftAddress);
     // Not on the spot: the machine that raised it is still at work.
     queueMicrotask(() => {
       this.#health.wake();

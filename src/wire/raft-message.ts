@@ -207,15 +207,6 @@ export function encodeRaftAnswer<T>(codec: Codec<T>, answer: T | string): Uint8A
   return out.take();
 }
 
-/** Bytes of the answer at the start of `bytes`. */
-export function raftAnswerLength(bytes: Uint8Array): number | "more" | "malformed" {
-  const reader = new MsgpackReader(bytes);
-  reader.skip();
-  reader.skip();
-  if (reader.state === "short") return "more";
-  return reader.ok ? reader.at : "malformed";
-}
-
 export function decodeRaftAnswer<T>(codec: Codec<T>, bytes: Uint8Array): T | string | undefined {
   const reader = new MsgpackReader(bytes);
   const error = reader.text();

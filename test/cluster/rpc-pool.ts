@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../../src/host/clock.ts";
 import { dialSocket } from "../../src/host/network.ts";
 import type { Address } from "../../src/protocol/ports.ts";
+import { createPrng } from "../../src/protocol/prng.ts";
 import { RpcDialer, type RpcSecurity } from "../../src/service/rpc/client/dial.ts";
 import { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import { createRpcCounters } from "../../src/service/rpc/counters.ts";
@@ -25,7 +26,7 @@ export function loadIdentity(caFile: string, certFile: string, keyFile: string):
 export function testPool(security: () => RpcSecurity): RpcPool {
   const counters = createRpcCounters();
   const dialer = new RpcDialer({ security, counters, log: silent, dial: dialSocket });
-  return new RpcPool({ dialer, clock: systemClock, log: silent });
+  return new RpcPool({ dialer, clock: systemClock, prng: createPrng(1), log: silent });
 }
 
 /** As a server of the region `global`, by the certificate that `serverTls` made. */

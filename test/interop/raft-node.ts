@@ -10,7 +10,8 @@ import { RAFT } from "../../src/protocol/raft/config.ts";
 import type { Sender } from "../../src/protocol/raft/message.ts";
 import { Consensus } from "../../src/service/raft/consensus.ts";
 import { createDoor } from "../../src/service/raft/door.ts";
-import { RaftTransport, serveRaft } from "../../src/service/raft/transport.ts";
+import { serveRaft } from "../../src/service/raft/serve.ts";
+import { RaftTransport } from "../../src/service/raft/transport.ts";
 import { RefusalLog } from "../../src/service/refusals.ts";
 import { RpcDialer } from "../../src/service/rpc/client/dial.ts";
 import { createRpcCounters } from "../../src/service/rpc/counters.ts";
@@ -96,6 +97,8 @@ export class RaftNode {
             return connected;
           },
         },
+        clock: systemClock,
+        prng: createPrng(1),
         log: silent,
         malformed: () => undefined,
         unsafeWithoutGreeting: options.greets !== true,

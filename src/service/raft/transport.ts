@@ -5,38 +5,34 @@
  * @module
  */
 import { errorText } from "../../host/error-text.ts";
-import { finish } from "../../host/finish.ts";
-import type { ByteStream, Log } from "../../host/host.ts";
+import type { ByteStream, Clock, Log } from "../../host/host.ts";
 import { parseAddress } from "../../host/ip.ts";
-import type { Address } from "../../protocol/ports.ts";
+import type { Address, Prng } from "../../protocol/ports.ts";
 import type { Lane } from "../../protocol/raft/action.ts";
 import type { RaftAnswer, RaftCall, RaftServer, Sender } from "../../protocol/raft/message.ts";
-import { decodeAnswer, encodeAnswer, encodeCall, toCall } from "../../wire/raft-codec.ts";
-import {
-  decodeGreeted,
-  decodeGreeting,
-  encodeGreeted,
-  encodeGreeting,
-  GREETING_BYTES_MAX,
-  GREETING_TYPE,
-} from "../../wire/raft-greeting.ts";
-import { decodeRaftRequest, raftAnswerLength } from "../../wire/raft-message.ts";
-import { ByteQueue } from "../byte-queue.ts";
+import { TlsError } from "../../tls/refusal.ts";
+import { decodeAnswer, encodeCall } from "../../wire/raft-codec.ts";
+import { decodeGreeted, encodeGreeting } from "../../wire/raft-greeting.ts";
+import { Backoff } from "../rpc/client/backoff.ts";
 import type { RpcDialer } from "../rpc/client/dial.ts";
 import { RpcMode } from "../rpc/mode.ts";
-import type { Door } from "./door.ts";
+import { ValueQueue } from "../value-queue.ts";
 
 /** hashicorp/raft's, for dialling and for each answer. */
 const TIMEOUT_MS = 10_000;
 /** A snapshot has so much time for each such piece of it. */
 const SNAPSHOT_PIECE_BYTES = 256 * 1024;
-const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
-const SNAPSHOT_BYTES_MAX = 1024 * 1024 * 1024;
+/** An answer: an id, an address, a few numbers, or a sentence. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+/** Before a server that has refused us is dialled again, at first. */
+const REFUSED_MS = 250;
 
 export interface RaftTransportInit {
   readonly self: Sender;
   readonly region: string;
   readonly dialer: Pick<RpcDialer, "connect">;
+  readonly clock: Clock;
+  readonly prng: Prng;
   readonly log: Log;
   /** An answer that no server gives: for the counters. */
   readonly malformed: () => void;
@@ -55,10 +51,13 @@ export class RaftTransport {
   readonly #lines = new Map<string, Line>();
   /** All that are open: also those that only wait for their last answers. */
   readonly #open = new Set<Line>();
+  /** Of servers that refuse us: a handshake costs both sides too much to be tried at each call. */
+  readonly #backoff: Backoff;
   #closed = false;
 
   constructor(init: RaftTransportInit) {
     this.#init = init;
+    this.#backoff = new Backoff(init.clock, init.prng, REFUSED_MS);
   }
 
   /** @param data a snapshot's bytes, behind an install-snapshot */
@@ -68,11 +67,20 @@ export class RaftTransport {
     const key = `${to.address} ${lane}`;
     let line = this.#lines.get(key);
     if (line === undefined || line.broken) {
-      const fresh = new Line(this.#init, { ...to, at: address }, () => {
-        this.#open.delete(fresh);
-        // One that is retired has been replaced.
-        if (this.#lines.get(key) === fresh) this.#lines.delete(key);
-      });
+      if (this.#backoff.refusal(to.address) !== undefined) return settle(undefined);
+      const fresh = new Line(
+        this.#init,
+        { ...to, at: address },
+        {
+          refused: (error) => this.#backoff.failed(to.address, error),
+          answered: () => this.#backoff.forgive(to.address),
+          gone: () => {
+            this.#open.delete(fresh);
+            // One that is retired has been replaced.
+            if (this.#lines.get(key) === fresh) this.#lines.delete(key);
+          },
+        },
+      );
       this.#open.add(fresh);
       this.#lines.set(key, fresh);
       line = fresh;
@@ -84,12 +92,25 @@ export class RaftTransport {
   reset(): void {
     for (const line of [...this.#lines.values()]) line.retire();
     this.#lines.clear();
+    this.#backoff.clear();
+  }
+
+  /** There is news of that server: it may be dialled at once. */
+  forgive(address: string): void {
+    this.#backoff.forgive(address);
   }
 
   close(): void {
     this.#closed = true;
     for (const line of [...this.#open]) line.destroy();
   }
+}
+
+interface LineEvents {
+  /** Whoever is there does not speak with us, and will not at the next call either. */
+  readonly refused: (error: unknown) => void;
+  readonly answered: () => void;
+  readonly gone: () => void;
 }
 
 interface LineTarget extends RaftServer {
@@ -107,8 +128,8 @@ interface Waiting {
  */
 class Line {
   readonly #waiting: Waiting[] = [];
-  readonly #pending = new ByteQueue();
-  readonly #gone: () => void;
+  readonly #pending = new ValueQueue();
+  readonly #events: LineEvents;
   readonly #init: RaftTransportInit;
   readonly #to: LineTarget;
   #greeted: boolean;
@@ -117,8 +138,8 @@ class Line {
   #retired = false;
   broken = false;
 
-  constructor(init: RaftTransportInit, to: LineTarget, gone: () => void) {
-    this.#gone = gone;
+  constructor(init: RaftTransportInit, to: LineTarget, events: LineEvents) {
+    this.#events = events;
     this.#init = init;
     this.#to = to;
     const { dialer, region, log, unsafeWithoutGreeting } = init;
@@ -127,6 +148,7 @@ class Line {
       ({ stream }) => this.#connected(stream),
       (error: unknown) => {
         log.debug("cannot dial for Raft", { error: errorText(error) });
+        if (error instanceof TlsError) events.refused(error);
         this.destroy();
       },
     );
@@ -151,7 +173,7 @@ class Line {
     if (this.broken) return;
     this.broken = true;
     this.#stream?.destroy();
-    this.#gone();
+    this.#events.gone();
     for (const { settle, timer } of this.#waiting.splice(0)) {
       clearTimeout(timer);
       settle(undefined);
@@ -184,8 +206,10 @@ class Line {
     this.#pending.drop(length);
     if (refusal === undefined) {
       this.#greeted = true;
+      this.#events.answered();
       return this.#flush();
     }
+    this.#events.refused(refusal);
     this.#init.refused(this.#to, refusal);
     this.destroy();
   }
@@ -193,13 +217,14 @@ class Line {
   #data(chunk: Uint8Array): void {
     this.#pending.push(chunk);
     while (!this.broken && this.#pending.length > 0) {
-      const length = raftAnswerLength(this.#pending.peek());
+      const length = this.#pending.end(2);
+      if (this.#pending.needed > ANSWER_BYTES_MAX) return this.#refuse();
+      if (length === "more") return;
       if (!this.#greeted && typeof length === "number") {
         this.#answered(length);
         continue;
       }
       const waiting = this.#waiting[0];
-      if (length === "more" && this.#pending.length < REQUEST_BYTES_MAX) return;
       if (typeof length !== "number" || waiting === undefined) return this.#refuse();
       const answer = decodeAnswer(waiting.kind, this.#pending.peek().subarray(0, length));
       if (answer === undefined) return this.#refuse();
@@ -211,89 +236,4 @@ class Line {
     }
     if (this.#retired && this.#waiting.length === 0) this.destroy();
   }
-}
-
-/** undefined: no server of the group sends this. */
-export type RaftHandler = (
-  call: RaftCall,
-  data: Uint8Array,
-) => Promise<RaftAnswer | string | undefined>;
-
-export interface ServeRaft {
-  readonly self: Sender;
-  readonly door: Door;
-  readonly handle: RaftHandler;
-  /** Ends the connection, and counts it as one that sent what is no call. */
-  readonly malformed: () => void;
-}
-
-/** Answers one connection's calls in order, after a greeting. */
-export function serveRaft(stream: ByteStream, { self, door, handle, malformed }: ServeRaft): void {
-  const pending = new ByteQueue();
-  let busy = false;
-  let over = false;
-  let greeted = door.unsafeWithoutGreeting;
-  const turnAway = (answer: Uint8Array): void => {
-    over = true;
-    stream.write(answer);
-    void finish(stream);
-  };
-  /** @returns may calls be read now? */
-  const greet = (): boolean => {
-    if (pending.peek()[0] !== GREETING_TYPE) {
-      const refusal = greeted || pending.length === 0 ? undefined : door.notGreeted(stream.remote);
-      if (refusal !== undefined) turnAway(encodeAnswer(refusal, self));
-      return greeted;
-    }
-    const read = decodeGreeting(pending.peek());
-    const tooLong = read.kind === "more" && pending.length > GREETING_BYTES_MAX;
-    if (read.kind === "malformed" || tooLong) malformed();
-    if (read.kind !== "greeting") return false;
-    const refusal = door.greeted(read.greeting, stream.remote);
-    if (refusal !== undefined) {
-      turnAway(encodeGreeted(self, refusal));
-      return false;
-    }
-    pending.drop(read.bytes);
-    greeted = true;
-    stream.write(encodeGreeted(self, undefined));
-    return true;
-  };
-  const next = async (): Promise<void> => {
-    if (busy) return;
-    busy = true;
-    while (!over) {
-      if (!greet()) break;
-      const read = decodeRaftRequest(pending.peek());
-      if (read.kind === "malformed") return malformed();
-      if (read.kind === "more") break;
-      const call = toCall(read.request);
-      if (call === undefined) return malformed();
-      const size = typeof call === "string" ? 0 : call.size;
-      if (size < 0 || size > SNAPSHOT_BYTES_MAX) return malformed();
-      if (pending.length < read.bytes + size) break;
-      pending.drop(read.bytes);
-      const data = pending.peek().slice(0, size);
-      pending.drop(size);
-      const answer = typeof call === "string" ? call : await handle(call.call, data);
-      if (answer === undefined) return malformed();
-      if (!over) stream.write(encodeAnswer(answer, self));
-    }
-    busy = false;
-  };
-  stream.listen({
-    data: (chunk) => {
-      if (over) return;
-      pending.push(chunk);
-      if (pending.length > SNAPSHOT_BYTES_MAX) return malformed();
-      void next();
-    },
-    ended: () => {
-      over = true;
-      void finish(stream);
-    },
-    closed: () => {
-      over = true;
-    },
-  });
 }

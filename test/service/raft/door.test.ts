@@ -1,6 +1,7 @@
 /** A greeting before Raft's calls: who is let in, and what the others hear. */
 import { expect, test } from "bun:test";
 import { streamPair } from "../../../src/host/stream-pair.ts";
+import { createPrng } from "../../../src/protocol/prng.ts";
 import type {
   RaftAnswer,
   RaftCall,
@@ -8,7 +9,8 @@ import type {
   Sender,
 } from "../../../src/protocol/raft/message.ts";
 import { createDoor } from "../../../src/service/raft/door.ts";
-import { type RaftHandler, RaftTransport, serveRaft } from "../../../src/service/raft/transport.ts";
+import { type RaftHandler, serveRaft } from "../../../src/service/raft/serve.ts";
+import { RaftTransport } from "../../../src/service/raft/transport.ts";
 import { RefusalLog } from "../../../src/service/refusals.ts";
 import { decodeAnswer, encodeCall } from "../../../src/wire/raft-codec.ts";
 import { decodeGreeting, encodeGreeting } from "../../../src/wire/raft-greeting.ts";
@@ -49,6 +51,8 @@ async function ask(from: Sender, accept: ReturnType<typeof serverOf>["accept"], 
   const refusals: string[] = [];
   const transport = new RaftTransport({
     ...{ self: from, region: "global", log: silent, unsafeWithoutGreeting: unsafe },
+    clock: new ManualClock(),
+    prng: createPrng(1),
     refused: (_to, why) => refusals.push(why),
     malformed: () => undefined,
     dialer: { connect: async () => ({ stream: accept(), tls: undefined }) },

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import type { ByteStream } from "../../../src/host/host.ts";
 import { streamPair } from "../../../src/host/stream-pair.ts";
+import { createPrng } from "../../../src/protocol/prng.ts";
 import type {
   AppendEntries,
   LogEntry,
@@ -10,11 +11,13 @@ import type {
   RaftServer,
 } from "../../../src/protocol/raft/message.ts";
 import type { Door } from "../../../src/service/raft/door.ts";
-import { RaftTransport, serveRaft } from "../../../src/service/raft/transport.ts";
+import { serveRaft } from "../../../src/service/raft/serve.ts";
+import { RaftTransport } from "../../../src/service/raft/transport.ts";
+import { TlsError } from "../../../src/tls/refusal.ts";
 import { encodeAnswer, encodeCall } from "../../../src/wire/raft-codec.ts";
 import { encodeRaftAnswer, RaftType, raftAnswers } from "../../../src/wire/raft-message.ts";
 import { silent } from "../../silent.ts";
-import { settle } from "../manual-clock.ts";
+import { ManualClock, settle } from "../manual-clock.ts";
 
 const NONE = new Uint8Array(0);
 const TO: RaftServer = { id: "b", address: "127.0.0.1:4647", suffrage: "voter" };
@@ -40,16 +43,25 @@ const YES: RaftAnswer = {
 
 function transport() {
   const dialled: ByteStream[] = [];
+  const clock = new ManualClock();
+  const fails: { with: Error | undefined; dials: number } = { with: undefined, dials: 0 };
   const counts: string[] = [];
   const raft = new RaftTransport({
     self: FROM,
     region: "global",
+    clock,
+    prng: createPrng(1),
     log: silent,
     malformed: () => counts.push("answer"),
     unsafeWithoutGreeting: true,
     refused: () => undefined,
     dialer: {
       connect: async () => {
+        await Promise.resolve();
+        if (fails.with !== undefined) {
+          fails.dials += 1;
+          throw fails.with;
+        }
         const [near, far] = streamPair();
         dialled.push(far);
         return { stream: near, tls: undefined };
@@ -74,7 +86,7 @@ function transport() {
     await settle();
     return over;
   };
-  return { raft, dialled, counts, answers, send, answer, closed };
+  return { raft, dialled, counts, answers, send, answer, closed, clock, fails };
 }
 
 test("a line that was retired ends with its last answer and leaves the new one alone", async () => {
@@ -179,4 +191,31 @@ test("calls whose numbers contradict each other are refused, and reach nobody", 
     await say(encodeCall(call, 0));
     expect([i, taken.length, refused()]).toEqual([i, i === bad.length - 1 ? 1 : 0, 1]);
   }
+});
+
+test("whoever refuses our handshake is dialled seldom, and at once when there is news", async () => {
+  const { raft, clock, fails, send, dialled } = transport();
+  fails.with = new TlsError("unknown-authority", "x509: certificate signed by unknown authority");
+  for (let i = 0; i < 600; i++) {
+    await send();
+    await clock.advance(100);
+  }
+  // In a minute: after 0.25 s, 0.5 s, 1 s ... and at last each 7.5 to 10 s.
+  expect(fails.dials).toBeGreaterThan(8);
+  expect(fails.dials).toBeLessThan(15);
+  const before = fails.dials;
+  raft.forgive(TO.address);
+  await send();
+  expect(fails.dials).toBe(before + 1);
+  raft.reset();
+  fails.with = undefined;
+  await send();
+  expect(dialled.length).toBe(1);
+});
+
+test("a server that is not there is dialled as often as Raft asks", async () => {
+  const { fails, send } = transport();
+  fails.with = new Error("dial tcp 127.0.0.1:4647: connect: connection refused");
+  for (let i = 0; i < 20; i++) await send();
+  expect(fails.dials).toBe(20);
 });

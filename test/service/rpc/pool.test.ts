@@ -1,6 +1,7 @@
 /** The pool: one session a server, kept while it is used, replaced when it must be. */
 import { describe, expect, test } from "bun:test";
 import { streamPair } from "../../../src/host/stream-pair.ts";
+import { createPrng } from "../../../src/protocol/prng.ts";
 import type { Dialled } from "../../../src/service/rpc/client/dial.ts";
 import { type PoolTarget, RpcPool } from "../../../src/service/rpc/client/pool.ts";
 import { createRpcCounters } from "../../../src/service/rpc/counters.ts";
@@ -28,6 +29,7 @@ class Bench {
   readonly pool = new RpcPool({
     dialer: { connect: () => this.#connect() },
     clock: this.clock,
+    prng: createPrng(1),
     log: silent,
   });
 

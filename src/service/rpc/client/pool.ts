@@ -7,11 +7,12 @@
 import { errorText } from "../../../host/error-text.ts";
 import type { ByteStream, Clock, Log } from "../../../host/host.ts";
 import { formatAddress } from "../../../host/ip.ts";
-import type { Address, Instant } from "../../../protocol/ports.ts";
+import type { Address, Instant, Prng } from "../../../protocol/ports.ts";
 import { CallStream, RpcLostError } from "../call.ts";
 import { RpcMode } from "../mode.ts";
 import { Mux } from "../mux.ts";
 import type { MuxStream } from "../mux-stream.ts";
+import { Backoff } from "./backoff.ts";
 import type { ConnectionTls, RpcDialer } from "./dial.ts";
 
 /** Nomad's servers keep a session for so long after its last use. */
@@ -21,7 +22,6 @@ const SWEEP_MS = 10_000;
 const IDLE_STREAMS_MAX = 64;
 const DIAL_TIMEOUT_MS = 10_000;
 const BACKOFF_MIN_MS = 100;
-const BACKOFF_MAX_MS = 10_000;
 
 export interface PoolTarget {
   readonly address: Address;
@@ -42,6 +42,7 @@ export interface PoolReport {
 export interface RpcPoolInit {
   readonly dialer: Pick<RpcDialer, "connect">;
   readonly clock: Clock;
+  readonly prng: Prng;
   readonly log: Log;
   /** A stream that a server opens towards us (reverse RPC). */
   readonly onStream?: (stream: MuxStream) => void;
@@ -58,24 +59,19 @@ interface Session {
   retiring: boolean;
 }
 
-interface Backoff {
-  until: Instant;
-  delayMs: number;
-  error: unknown;
-}
-
 export class RpcPool {
   readonly #init: RpcPoolInit;
   readonly #current = new Map<string, Session>();
   readonly #retiring = new Set<Session>();
   readonly #dialling = new Map<string, Promise<Session>>();
-  readonly #backoff = new Map<string, Backoff>();
+  readonly #backoff: Backoff;
   #generation = 0;
   #closed = false;
   #sweep: (() => void) | undefined;
 
   constructor(init: RpcPoolInit) {
     this.#init = init;
+    this.#backoff = new Backoff(init.clock, init.prng, BACKOFF_MIN_MS);
   }
 
   /**
@@ -139,7 +135,7 @@ export class RpcPool {
 
   /** Something has changed at that server: it may be dialled at once again. */
   forgive(address: Address): void {
-    this.#backoff.delete(formatAddress(address));
+    this.#backoff.forgive(formatAddress(address));
   }
 
   reports(): readonly PoolReport[] {
@@ -189,8 +185,8 @@ export class RpcPool {
     if (known !== undefined) this.#retire(known);
     const dialling = this.#dialling.get(key);
     if (dialling !== undefined) return dialling;
-    const backoff = this.#backoff.get(key);
-    if (backoff !== undefined && this.#init.clock.now() < backoff.until) throw backoff.error;
+    const refusal = this.#backoff.refusal(key);
+    if (refusal !== undefined) throw refusal.error;
     const started = this.#open(key, target);
     this.#dialling.set(key, started);
     try {
@@ -225,7 +221,7 @@ export class RpcPool {
         retiring: false,
       };
       mux.start();
-      this.#backoff.delete(key);
+      this.#backoff.forgive(key);
       if (this.#closed) mux.close();
       else this.#current.set(key, session);
       // Dialled with settings of before a reload: good for whoever waits, not for the next.
@@ -233,9 +229,7 @@ export class RpcPool {
       this.#schedule();
       return session;
     } catch (error) {
-      const before = this.#backoff.get(key)?.delayMs ?? BACKOFF_MIN_MS / 2;
-      const delayMs = Math.min(before * 2, BACKOFF_MAX_MS);
-      this.#backoff.set(key, { until: clock.now() + delayMs, delayMs, error });
+      this.#backoff.failed(key, error);
       this.#init.log.debug("cannot dial a server", { address: key, error: errorText(error) });
       throw error;
     }
@@ -274,9 +268,6 @@ export class RpcPool {
         if (quiet && now - session.usedAt >= IDLE_MS) this.#retire(session);
       }
       for (const session of [...this.#retiring]) this.#settle(session);
-      for (const [key, { until }] of this.#backoff) {
-        if (now > until + BACKOFF_MAX_MS) this.#backoff.delete(key);
-      }
       if (this.#current.size + this.#retiring.size > 0) this.#schedule();
     });
   }
