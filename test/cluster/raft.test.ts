@@ -1,6 +1,6 @@
 /** Raft between compiled agents over the encrypted port: a leader, its loss, restarts, membership. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type Agent, getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 
@@ -218,6 +218,22 @@ describe("three servers that expect three", () => {
     expect(err).toContain(`cannot read the Raft log ${file}`);
     expect(readFileSync(file, "utf8")).toStartWith("this is no database");
     writeFileSync(file, good);
+  });
+
+  test("without its Raft folder a server joins the others again, as that error says", async () => {
+    const ip = IPS[2];
+    const directory = `${lab.path(`data-${nameOf(ip)}`)}/server/raft`;
+    renameSync(directory, `${directory}-damaged`);
+    await start(ip);
+    const leader = await leaderOf(IPS);
+    expect(leader).not.toBe(ip);
+    const applied = async (one: string): Promise<number> =>
+      Number((await getJson(one, "/v1/agent/self")).stats.raft.applied_index);
+    await until("it has all that the leader has", async () => {
+      return (await applied(ip)) >= (await applied(leader));
+    });
+    expect((await raftOf(ip)).cluster_id).toBe(clusterId);
+    expect((await raftOf(leader)).voters).toBe(3);
   });
 });
 
