@@ -8,6 +8,7 @@ import { type EndpointHost, type Endpoints, resolveEndpoints } from "../config/e
 import { ConfigError, type Problem } from "../config/problem.ts";
 import { lookupHost, machineInterfaces } from "../host/machine.ts";
 import { loadTlsMaterial, type TlsMaterial } from "../tls/material.ts";
+import { checkPaths } from "./check-paths.ts";
 import { LoadError, type LoadedConfig } from "./load-config.ts";
 
 export interface CheckedConfig {
@@ -30,6 +31,7 @@ export async function checkConfig(
     if (!(error instanceof ConfigError)) throw error;
     problems.push(...error.problems);
   }
+  problems.push(...checkPaths(config));
   const { tls, region, server } = config;
   let material: TlsMaterial | undefined;
   if (tls.rpc || tls.http) {

@@ -15,7 +15,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
 const WHOLE: ReadonlySet<string> = new Set(["client.meta", "httpApiResponseHeaders"]);
 /** Not settings: where something stands and came from, and the secret behind a fingerprint. */
 const NONE: ReadonlySet<string> = new Set([
-  ...["devMode", "files", "server.encryptAt"],
+  ...["at", "devMode", "files", "server.encryptAt"],
   ...["server.encrypt.bytes", "server.encrypt.base64"],
 ]);
 

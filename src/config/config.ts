@@ -147,6 +147,8 @@ export interface Config {
   readonly limits: LimitsConfig;
   readonly telemetry: TelemetryConfig;
   readonly devMode: boolean;
+  /** Where settings stand that only the machine can judge, by the operator's names. */
+  readonly at: Readonly<Record<string, Position>>;
   /** Files that it came from, in order. */
   readonly files: readonly string[];
 }

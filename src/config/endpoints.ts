@@ -76,7 +76,8 @@ class Resolver {
   }
 
   fail(key: string, what: string, help?: string): void {
-    this.#problems.push({ severity: "error", message: `${key}: ${what}`, at: undefined, help });
+    const at = this.#config.at[key];
+    this.#problems.push({ severity: "error", message: `${key}: ${what}`, at, help });
   }
 
   async bind(kind: Kind): Promise<readonly Address[]> {

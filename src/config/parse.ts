@@ -21,7 +21,7 @@ import { IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
 import { DEFAULT_PORTS } from "./ports.ts";
-import { ConfigError, type Problem } from "./problem.ts";
+import { ConfigError, type Position, type Problem } from "./problem.ts";
 import { valueToShow } from "./redact.ts";
 import { Report } from "./report.ts";
 import { type Block, Section } from "./section.ts";
@@ -69,14 +69,16 @@ const MISPLACED_TOP = {
 };
 const MISPLACED_SERVER = { preemption_config: "server.default_scheduler_config" };
 
+export interface ParsedConfig {
+  readonly config: Config;
+  readonly warnings: readonly Problem[];
+}
+
 /**
  * @param files what every file has, in order; the flags are the last one
  * @throws ConfigError with every mistake
  */
-export function parseConfig(
-  files: readonly Block[],
-  options: ParseOptions,
-): { readonly config: Config; readonly warnings: readonly Problem[] } {
+export function parseConfig(files: readonly Block[], options: ParseOptions): ParsedConfig {
   const report = new Report(options.problems);
   const layers = files.map((file) => [file]);
   const rules = { once: true, repeatable: REPEATABLE, misplaced: MISPLACED_TOP };
@@ -100,7 +102,7 @@ export function parseConfig(
     leaveOnInterrupt: top.bool("leave_on_interrupt") ?? false,
     leaveOnTerminate: top.bool("leave_on_terminate") ?? false,
     enableDebug: top.bool("enable_debug") ?? devMode,
-    httpApiResponseHeaders: top.textMap("http_api_response_headers") ?? {},
+    httpApiResponseHeaders: readHeaders(top),
     server: devMode ? { ...server, enabled: true } : server,
     client,
     autopilot: readAutopilot(top.block("autopilot")),
@@ -108,6 +110,7 @@ export function parseConfig(
     limits: readLimits(top.block("limits", { once: false })),
     telemetry: readTelemetry(top.block("telemetry")),
     devMode,
+    at: placesOf(top),
     files: options.files,
   };
   const pluginDir = readDirectory(top, "plugin_dir");
@@ -118,6 +121,38 @@ export function parseConfig(
   const { problems } = report;
   if (problems.some((problem) => problem.severity === "error")) throw new ConfigError(problems);
   return { config, warnings: problems };
+}
+
+/** As Go sends them: lines are joined, and what is no header is left out, here with a warning. */
+function readHeaders(top: Section): Readonly<Record<string, string>> {
+  const key = "http_api_response_headers";
+  const all = Object.entries(top.textMap(key) ?? {});
+  const joined = all.map(([name, value]) => [name, value.replaceAll(/[\r\n]+/g, " ")] as const);
+  const fit = joined.filter(([name, value]) => {
+    return /^[\w!#$%&*+.^|~'\x60-]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+  });
+  if (fit.length < joined.length) {
+    top.warn(key, "has names or values that cannot be sent in a header, and are not");
+  }
+  return Object.fromEntries(fit);
+}
+
+const JUDGED_BY_MACHINE = {
+  "": ["data_dir", "log_file", "bind_addr"],
+  server: ["data_dir"],
+  addresses: ["http", "rpc", "serf"],
+  advertise: ["http", "rpc", "serf"],
+};
+
+function placesOf(top: Section): Readonly<Record<string, Position>> {
+  const places = Object.entries(JUDGED_BY_MACHINE).flatMap(([block, keys]) => {
+    const section = block === "" ? top : top.block(block);
+    const set = keys.filter((key) => section.has(key));
+    return set.map(
+      (key) => [block === "" ? key : `${block}.${key}`, section.position(key)] as const,
+    );
+  });
+  return Object.fromEntries(places);
 }
 
 function cleanName(section: Section, key: string, fallback: string, forbidden: RegExp): string {

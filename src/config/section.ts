@@ -284,6 +284,10 @@ export class Section {
     this.#add(`${this.#name(key)}: ${what}`, this.position(key), help);
   }
 
+  warn(key: string, what: string): void {
+    this.#report.warn(`${this.#name(key)}: ${what}`, this.position(key));
+  }
+
   /** With the whole text of what is wrong. */
   fail(key: string, message: string): void {
     this.#add(message, this.position(key));
