@@ -1,0 +1,256 @@
+/** What values mean: nothing, negative, unknown, at the wrong place, and over several files. */
+import { describe, expect, test } from "bun:test";
+import { changedSettings } from "../../src/config/changes.ts";
+import {
+  IGNORED_CLIENT,
+  IGNORED_SERVER,
+  IGNORED_TELEMETRY,
+  IGNORED_TOP,
+  type IgnoredKeys,
+} from "../../src/config/ignored.ts";
+import { errors, read, warnings } from "./read.ts";
+
+const SERVER = 'data_dir = "/x"\nserver {\n  enabled = true\n}\n';
+
+test("an empty text, and 0 where Nomad takes it for nothing, is the default", () => {
+  const { config, problems } = read(`data_dir = "/x"
+name = ""
+region = ""
+datacenter = ""
+bind_addr = ""
+log_level = ""
+log_file = ""
+ports { http = 0, rpc = 0 }
+addresses { http = "" }
+server {
+  enabled = true
+  encrypt = ""
+  data_dir = ""
+  retry_interval = ""
+  heartbeat_grace = "0s"
+  max_heartbeats_per_second = 0
+  raft_multiplier = 0
+}
+tls { tls_min_version = "", tls_cipher_suites = "", ca_file = "" }
+telemetry { collection_interval = "" }
+limits { rpc_handshake_timeout = "" }
+autopilot { last_contact_threshold = "", max_trailing_logs = 0 }
+client { node_pool = "" }
+`);
+  expect(problems).toEqual([]);
+  const plain = read(SERVER).config;
+  if (config === undefined || plain === undefined) throw new Error("refused");
+  expect(changedSettings(plain, config, ["tls.at"])).toEqual([]);
+});
+
+test("what is not empty, and not that either, is a mistake", () => {
+  for (const [text, expected] of [
+    [
+      'server {\n  bootstrap_expect = ""\n}',
+      "2:22 server.bootstrap_expect: must be a whole number",
+    ],
+    ['leave_on_interrupt = ""', "1:22 leave_on_interrupt: must be true or false"],
+    ["server {\n  heartbeat_grace = 30\n}", "2:21 server.heartbeat_grace: must be a duration"],
+    ["server {\n  raft_trailing_logs = 0\n}", "2:24 server.raft_trailing_logs: must be between 1"],
+    ["ports {\n  http = -1\n}", "2:10 ports.http: must be between 1 and 65535, found -1"],
+    ['server {\n  retry_join = "a"\n}', "2:16 server.retry_join: must be a list of strings"],
+    ['server {\n  retry_join = [["a"]]\n}', "2:17 server.retry_join: must be a list of strings"],
+    [
+      'client {\n  meta {\n    a = ["x"]\n  }\n}',
+      "3:9 every value in client.meta must be a string",
+    ],
+    ["server = [{}]", '1:1 "server" must be a block'],
+    ["tls = 5", '1:1 "tls" must be a block'],
+    [
+      'server {\n  max_heartbeats_per_second = "5"\n}',
+      "2:31 server.max_heartbeats_per_second: must be a number",
+    ],
+    [
+      "server {\n  plan_apply_pipeline = true\n}",
+      "2:25 server.plan_apply_pipeline: must be a whole number",
+    ],
+    [
+      'server {\n  enabled_schedulers = "batch"\n}',
+      "2:24 server.enabled_schedulers: must be a list",
+    ],
+    ["acl {\n  enabledd = true\n}", '2:3 unknown key "enabledd" in block "acl"'],
+    ["log_rotate_bytes = 1.5", "1:20 log_rotate_bytes: must be a whole number, found 1.5"],
+    [
+      "tls {\n  tls_prefer_server_cipher_suites = true\n}",
+      "2:37 tls.tls_prefer_server_cipher_suites: was removed",
+    ],
+    ['plugin_dir = "x"', "1:14 plugin_dir: must be an absolute path"],
+  ] as const) {
+    expect(errors(text).join("\n")).toContain(expected);
+  }
+});
+
+test("negative numbers where Nomad takes them", () => {
+  const { config, problems } = read(`${SERVER}server {
+  bootstrap_expect = -3
+  max_heartbeats_per_second = -1
+  heartbeat_grace = "-5s"
+  server_join { retry_max = -1, retry_interval = "-1s" }
+}
+autopilot { max_trailing_logs = -1, min_quorum = -2 }`);
+  expect(problems).toEqual([]);
+  expect(config?.server).toMatchObject({
+    bootstrapExpect: 0,
+    heartbeat: { maxPerSecond: -1, graceMs: -5000 },
+    // For ever, and never without a pause.
+    join: { retryMax: 0, retryIntervalMs: 100 },
+  });
+  expect(config?.autopilot).toMatchObject({ maxTrailingLogs: 2 ** 32 - 1, minQuorum: 2 ** 32 - 1 });
+});
+
+describe("keys of Nomad's without an effect here", () => {
+  const VALUES = { text: '"1s"', flag: "true", int: "1", float: "1.5", list: '["a"]', any: "{}" };
+  const lines = (keys: IgnoredKeys): string =>
+    Object.entries(keys)
+      .map(([key, kind]) => {
+        const value = typeof kind === "object" ? `{\n${lines(kind)}\n}` : VALUES[kind];
+        return `${key} = ${value}`;
+      })
+      .join("\n");
+  const blocks: readonly (readonly [string, IgnoredKeys])[] = [
+    ["", IGNORED_TOP],
+    ["server", IGNORED_SERVER],
+    ["client", IGNORED_CLIENT],
+    ["telemetry", IGNORED_TELEMETRY],
+  ];
+  for (const [block, keys] of blocks) {
+    test(`are known in ${block || "the file"}, and one warning names them`, () => {
+      // ACLs are refused, by themselves.
+      const body = lines(keys).replace("enabled = {}", "enabled = false");
+      const text = block === "" ? body : `${block} {\n${body}\n}`;
+      expect(errors(`${SERVER}${text}`)).toEqual([]);
+      const [warning, ...others] = warnings(`${SERVER}${text}`);
+      expect(others).toEqual([]);
+      expect(warning).toStartWith("these keys of Nomad's have no effect in this agent: ");
+      for (const key of Object.keys(keys)) expect(warning).toContain(key);
+    });
+  }
+
+  test("ACLs that are switched on are refused rather than faked", () => {
+    expect(errors(`${SERVER}acl {\n  enabled = true\n}`)[0]).toStartWith(
+      "6:13 acl.enabled: this agent has no ACLs",
+    );
+    expect(errors(`${SERVER}acl {\n  enabled = false\n}`)).toEqual([]);
+  });
+});
+
+test("keys that Nomad drops where they do not belong: a warning that names where they do", () => {
+  const text = `${SERVER}server_join {
+}
+servers = ["a"]
+meta {
+  a = "b"
+}
+client {
+  wait {
+  }
+}
+server {
+  preemption_config {
+  }
+}`;
+  const { config } = read(text);
+  expect(config?.client.servers).toEqual([]);
+  expect(config?.client.meta).toEqual({});
+  expect(warnings(text).sort()).toEqual([
+    '12:3 "wait" has no effect here: it belongs into the block "client.template"',
+    '16:3 "preemption_config" has no effect here: it belongs into the block "server.default_scheduler_config"',
+    '5:1 "server_join" has no effect here: it belongs into the block "server"',
+    '7:1 "servers" has no effect here: it belongs into the block "client"',
+    '8:1 "meta" has no effect here: it belongs into the block "client"',
+  ]);
+});
+
+describe("over files", () => {
+  test("lists of addresses grow, those of server_join are replaced, maps merge", () => {
+    const { config, problems } = read(
+      `${SERVER}server {\n  server_join {\n    retry_join = ["a"]\n    retry_max = 3\n  }\n}
+       client {\n  servers = ["a"]\n  meta {\n    a = "1"\n    b = "1"\n  }\n}`,
+      `server {\n  server_join {\n    retry_join = ["b"]\n  }\n}
+       client {\n  servers = ["b"]\n  meta {\n    b = ""\n  }\n}`,
+      "server {\n  server_join {\n    retry_join = []\n  }\n}",
+    );
+    expect(problems).toEqual([]);
+    expect(config?.server.join).toMatchObject({ retryJoin: ["b"], retryMax: 3 });
+    expect(config?.client).toMatchObject({ servers: ["a", "b"], meta: { a: "1", b: "" } });
+  });
+
+  test("switches of TLS and of encryption stay on", () => {
+    const { config, problems } = read(
+      `${SERVER}server {\n  encrypt = "cg8StVXbQJ0gPvMd9o7yrg=="\n}
+tls {\n  rpc = true\n  http = true\n  verify_server_hostname = true\n}`,
+      'server {\n  encrypt = ""\n}\ntls {\n  rpc = false\n  http = "0"\n  verify_server_hostname = false\n}',
+    );
+    expect(config?.tls).toMatchObject({ rpc: true, http: true, verifyServerHostname: true });
+    expect(config?.server.encrypt).toBeDefined();
+    expect(problems).toHaveLength(1);
+    for (const [name, place] of [
+      ["server.encrypt", "b.hcl:2:13 (a.hcl:6:13 stays"],
+      ["tls.rpc", "b.hcl:5:9 (a.hcl:9:9 stays"],
+      ["tls.http", "b.hcl:6:10 (a.hcl:10:10 stays"],
+      ["tls.verify_server_hostname", "b.hcl:7:28 (a.hcl:11:28 stays"],
+    ]) {
+      expect(problems[0]?.message).toContain(`${name} at ${place}`);
+    }
+  });
+});
+
+describe("rules about several settings", () => {
+  test("a client needs data_dir, or says where all is that would be below it", () => {
+    expect(errors("client {\n  enabled = true\n}")[0]).toContain(
+      "Must specify the state, alloc-dir",
+    );
+    const paths = 'state_dir = "/a"\nalloc_dir = "/b"\nalloc_mounts_dir = "/c"';
+    expect(errors(`plugin_dir = "/p"\nclient {\n  enabled = true\n${paths}\n}`)).toEqual([]);
+    expect(errors(`client {\n  enabled = true\n${paths}\n}`)).toHaveLength(1);
+    expect(errors('data_dir = "/x"\nclient {\n  enabled = true\n}')).toEqual([]);
+  });
+
+  test("node pools have Nomad's names", () => {
+    const pool = (name: string) => errors(`${SERVER}client {\n  node_pool = "${name}"\n}`);
+    for (const name of ["default", "gpu-1_B", "a".repeat(128)]) expect(pool(name)).toEqual([]);
+    for (const name of ["a b", "a".repeat(129), "é", "a.b"]) {
+      expect(pool(name)[0]).toStartWith("6:15 client.node_pool: must be 1 to 128");
+    }
+    expect(pool("all")[0]).toContain('node is not allowed to register in node pool "all"');
+  });
+
+  test("keys of a client's meta have no stray dots", () => {
+    const meta = (key: string) =>
+      `${SERVER}client {\n  enabled = true\n  meta {\n    "${key}" = "x"\n  }\n}`;
+    expect(errors(meta("a.b"))).toEqual([]);
+    for (const key of [".a", "a.", "a..b", ""]) expect(errors(meta(key))).toHaveLength(1);
+  });
+
+  test("what cannot be a header is left out, with a warning", () => {
+    const text = `${SERVER}http_api_response_headers {\n  X-A = "a\\nb"\n  "no name" = "x"\n  X-B = "日"\n}`;
+    expect(read(text).config?.httpApiResponseHeaders).toEqual({ "X-A": "a b" });
+    expect(warnings(text)).toEqual([
+      "5:27 http_api_response_headers: has names or values that cannot be sent in a header, and are not",
+    ]);
+  });
+
+  test("bootstrap_expect in a file of an agent that is no server means nothing", () => {
+    const text =
+      'data_dir = "/x"\nserver {\n  bootstrap_expect = 3\n}\nclient {\n  enabled = true\n}';
+    expect(errors(text)).toEqual([]);
+  });
+});
+
+test("mistakes are told up to a number, and a line up to a width", () => {
+  const many = read("x = 1\n".repeat(500)).shown;
+  expect(many.match(/error: /g)).toHaveLength(20);
+  expect(many).toContain("… and ");
+  const long = read(`regoin = ["${"a".repeat(3000)}"], regoin = 1`).shown;
+  for (const line of long.split("\n")) expect(line.length).toBeLessThan(220);
+});
+
+test("control characters are shown escaped", () => {
+  const { shown } = read('log_level = "a\\u001b[31m\\u202e"');
+  expect(shown).toContain('found "a\\x1b[31m\\u{202e}"');
+});
