@@ -41,6 +41,9 @@ import { LeaderDuties } from "./leader-duties.ts";
 import { recoverGroup } from "./peers-file.ts";
 import { refuseCopy } from "./presence.ts";
 
+/** Who is refused calls again, ten times a second and for days: so often it is told. */
+const REFUSED_MS = 60_000;
+
 export interface ConsensusRoleInit {
   readonly config: Config;
   readonly nodeId: string;
@@ -77,7 +80,7 @@ export class ConsensusRole {
     const { config, nodeId, address, dialer, counters, sink } = init;
     this.#log = sink.logger("nomad.raft");
     this.#self = { id: nodeId, address };
-    this.#refusals = new RefusalLog(systemClock, this.#log);
+    this.#refusals = new RefusalLog(systemClock, this.#log, REFUSED_MS);
     const { region, server } = config;
     const mixes = server.unsafeRaftWithOtherServers;
     if (mixes) this.#log.warn(MIXES_WARNING);

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { join } from "node:path";
 import type { GossipView } from "../api/context.ts";
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
@@ -11,18 +10,13 @@ import { systemClock } from "../host/clock.ts";
 import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
-import { formatAddress, formatIp } from "../host/ip.ts";
+import { formatAddress } from "../host/ip.ts";
 import type { LogSink } from "../host/log.ts";
 import { lookupHost } from "../host/machine.ts";
-import { describeErrno, listenSockets, systemNetwork } from "../host/network.ts";
+import { describeErrno, listenSockets } from "../host/network.ts";
 import { createPrng } from "../protocol/prng.ts";
 import type { SerfEvent } from "../protocol/serf/action.ts";
-import { NOMAD_SERF } from "../protocol/serf/config.ts";
-import { WAN } from "../protocol/swim/config.ts";
-import { nativeAead } from "../secret/native-aead.ts";
-import { Gossip } from "../service/gossip/gossip.ts";
-import { Sealer } from "../service/gossip/sealer.ts";
-import { SnapshotFile } from "../service/gossip/snapshot-file.ts";
+import type { Gossip } from "../service/gossip/gossip.ts";
 import { RpcMethods } from "../service/methods/methods.ts";
 import { Monitor } from "../service/methods/monitor.ts";
 import { MONITOR, MonitorMethod } from "../service/methods/monitor-method.ts";
@@ -36,17 +30,11 @@ import type { RpcCounters } from "../service/rpc/counters.ts";
 import { NodeLines } from "../service/rpc/node-lines.ts";
 import { RpcServer } from "../service/rpc/server/server.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
-import { printable } from "../wire/text.ts";
-import { createAdmission } from "./admission.ts";
 import { ConsensusRole } from "./consensus-role.ts";
 import { Directory, serverOf } from "./directory.ts";
+import { createGossip, logEvent } from "./gossip-parts.ts";
 import { Joiner } from "./joiner.ts";
-import { createKeyKeeper } from "./key-keeper.ts";
 import type { LoadedKeyring } from "./keyring-file.ts";
-import { serverTags } from "./server-tags.ts";
-
-/** memberlist's WAN timeout for a TCP exchange is 30 s; an operator waits for a join, so less. */
-const STREAM_TIMEOUT_MS = 10_000;
 
 export interface ServerRoleInit {
   readonly config: Config;
@@ -83,7 +71,13 @@ export class ServerRole {
     const { config, sink } = init;
     this.#log = sink.logger("nomad");
     this.#name = `${config.name}.${config.region}`;
-    this.#gossip = this.#createGossip();
+    this.#gossip = createGossip({
+      ...init,
+      name: this.#name,
+      log: this.#log,
+      directory: () => this.#directory,
+      onEvent: (event) => this.#event(event),
+    });
     const { endpoints, nodeId, dialer, pool } = init;
     this.#directory = new Directory({
       members: () => this.#gossip.members(),
@@ -236,45 +230,6 @@ export class ServerRole {
     return this.#methods.call(method, body, { names: undefined, signal });
   }
 
-  #createGossip(): Gossip {
-    const { config, endpoints, nodeId, revision, keyring, sink } = this.#init;
-    return new Gossip({
-      name: this.#name,
-      bind: endpoints.bind.serf,
-      advertise: endpoints.advertise.serf,
-      tags: serverTags(config, nodeId, endpoints.advertise.rpc, revision),
-      swim: WAN,
-      serf: NOMAD_SERF,
-      label: new TextEncoder().encode(config.server.gossipLabel),
-      streamTimeoutMs: STREAM_TIMEOUT_MS,
-      sealer: new Sealer(keyring.keyring, nativeAead, systemEntropy, {
-        verifyIncoming: config.server.encryptVerifyIncoming,
-        verifyOutgoing: config.server.encryptVerifyOutgoing,
-      }),
-      keys: createKeyKeeper(keyring, this.#log),
-      clock: systemClock,
-      entropy: systemEntropy,
-      network: systemNetwork,
-      log: sink.logger("nomad"),
-      ...createAdmission({
-        self: { name: this.#name, id: nodeId, region: config.region },
-        address: formatAddress(endpoints.advertise.serf),
-        directory: () => this.#directory,
-        mixes: config.server.unsafeRaftWithOtherServers,
-      }),
-      snapshot: this.#openSnapshot(),
-      onEvent: (event) => this.#event(event),
-    });
-  }
-
-  #openSnapshot(): SnapshotFile | undefined {
-    const { config } = this.#init;
-    if (config.dataDir === "") return undefined;
-    const directory = config.server.dataDir ?? join(config.dataDir, "server");
-    const path = join(directory, "serf", "snapshot");
-    return new SnapshotFile(path, config.server.rejoinAfterLeave, this.#log);
-  }
-
   #createRpc(): RpcServer {
     const { config, endpoints, security, rpc, sink } = this.#init;
     const { limits, region } = config;
@@ -343,17 +298,9 @@ export class ServerRole {
   #event(event: SerfEvent): void {
     if (event.kind === "user" || event.kind === "query") return; // Nomad ignores both.
     const server = serverOf(event.member);
-    const { address, raftAddress, datacenter } = server;
-    const name = printable(server.name);
-    this.#log.info(`serf: ${EVENT_NAMES[event.kind]}: ${name} ${formatIp(address.ip)}`);
-    this.#log.debug("server event", {
-      type: event.kind,
-      name,
-      addr: raftAddress,
-      dc: printable(datacenter),
-    });
-    this.#init.pool.forgive(address);
-    this.raft.forgive(raftAddress);
+    logEvent(this.#log, event.kind, server);
+    this.#init.pool.forgive(server.address);
+    this.raft.forgive(server.raftAddress);
     // Not on the spot: the machine that raised it is still at work.
     queueMicrotask(() => {
       this.#health.wake();
@@ -363,11 +310,3 @@ export class ServerRole {
     });
   }
 }
-
-const EVENT_NAMES = {
-  "member-join": "EventMemberJoin",
-  "member-leave": "EventMemberLeave",
-  "member-failed": "EventMemberFailed",
-  "member-update": "EventMemberUpdate",
-  "member-reap": "EventMemberReap",
-} as const;

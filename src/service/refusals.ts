@@ -20,11 +20,14 @@ interface Reason {
 export class RefusalLog {
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #summaryMs: number;
   readonly #reasons = new Map<string, Reason>();
 
-  constructor(clock: Clock, log: Log) {
+  /** @param summaryMs between two lines about the same, while it goes on */
+  constructor(clock: Clock, log: Log, summaryMs = SUMMARY_MS) {
     this.#clock = clock;
     this.#log = log;
+    this.#summaryMs = summaryMs;
   }
 
   /** @param reason one of a fixed set, never what a peer sent: it is the key of a map */
@@ -38,7 +41,7 @@ export class RefusalLog {
     }
     known.lastAt = now;
     known.unlogged += 1;
-    if (now - known.loggedAt < SUMMARY_MS) return;
+    if (now - known.loggedAt < this.#summaryMs) return;
     this.#log.error(message, { ...fields(), repeated: known.unlogged });
     known.loggedAt = now;
     known.unlogged = 0;

@@ -53,7 +53,7 @@ export function createDoor(init: DoorInit): Door {
         () => ({
           remote_addr: formatAddress(remote),
           region,
-          next: "give its cluster, or this one, a region of its own",
+          next: "give its cluster, or this one, a region of its own; upgrade an old build of this agent",
         }),
       );
       return OTHER_KIND;
