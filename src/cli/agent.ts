@@ -10,7 +10,7 @@ import { type DevTls, makeDevTls } from "./dev-tls.ts";
 import { type FlagValues, flagBlock } from "./flag-block.ts";
 import { parseInChild } from "./hcl-child.ts";
 import { LoadError, type LoadedConfig, loadConfig } from "./load-config.ts";
-import { CommandError, print, printError } from "./output.ts";
+import { announce, CommandError, printError } from "./output.ts";
 import { inWords } from "./waiting-for.ts";
 
 export interface AgentFlags {
@@ -69,17 +69,17 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
   const failed = new Promise<void>((resolve) => {
     fatal = resolve;
   });
-  print(
+  announce(
     config.files.length === 0
       ? "==> No configuration files loaded"
       : `==> Loaded configuration from ${config.files.join(", ")}`,
   );
-  print("==> Starting Nomad agent...");
+  announce("==> Starting Nomad agent...");
   const { endpoints, material } = checked;
   const reloads = new Reloads(load);
   // Heard from the first moment: its default is to end the process.
   process.on("SIGHUP", () => {
-    print("==> Caught signal: hangup\n==> Reloading configuration...");
+    announce("==> Caught signal: hangup\n==> Reloading configuration...");
     reloads.run().catch((error: unknown) => {
       const text = errorText(error);
       printError(`${text}\n==> Failed to reload configs: the old configuration stays in force`);
@@ -146,10 +146,10 @@ function openLog(loaded: LoadedConfig): LogSink {
 function printBanner(agent: Agent, checked: CheckedConfig, dev: DevTls | undefined): void {
   const { config, gossip } = agent.context;
   const { endpoints, material } = checked;
-  print("==> Nomad agent configuration:\n");
+  announce("==> Nomad agent configuration:\n");
   const nowMs = Date.now();
   const keyring = gossip?.keyring;
-  print(banner({ config, endpoints, nodeId: agent.nodeId, keyring, material, nowMs }));
+  announce(banner({ config, endpoints, nodeId: agent.nodeId, keyring, material, nowMs }));
   if (!config.devMode && !(config.tls.http && config.tls.rpc)) {
     printError(
       "==> WARNING: mTLS is not configured - Nomad is not secure without mTLS!\n" +
@@ -161,7 +161,7 @@ function printBanner(agent: Agent, checked: CheckedConfig, dev: DevTls | undefin
     const { why, fix } = gossipInClear;
     printError(`==> WARNING: gossip is not encrypted: ${why};\n    ${fix}`);
   }
-  print("\n==> Nomad agent started! Log data will stream in below:\n");
+  announce("\n==> Nomad agent started! Log data will stream in below:\n");
   if (dev !== undefined) printDevHelp(agent, dev);
 }
 
@@ -169,7 +169,7 @@ function printDevHelp(agent: Agent, dev: DevTls): void {
   const { http } = agent.context.endpoints.advertise;
   const url = `https://${formatAddress(http)}`;
   const { directory } = dev;
-  print(`==> Everything is encrypted. Certificates are in ${directory} while this runs. Try:
+  announce(`==> Everything is encrypted. Certificates are in ${directory} while this runs. Try:
 
     curl --cacert ${dev.caFile} '${url}/v1/status?pretty'
 
@@ -183,12 +183,12 @@ function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
   return new Promise((resolve) => {
     let ending = false;
     const end = async (signal: string, graceful: boolean): Promise<void> => {
-      print(`==> Caught signal: ${signal}`);
+      announce(`==> Caught signal: ${signal}`);
       if (ending) return resolve(1);
       ending = true;
       let code = 1;
       if (graceful) {
-        print("==> Gracefully shutting down agent...");
+        announce("==> Gracefully shutting down agent...");
         code = (await leaves(agent)) ? 0 : 1;
       }
       await within(agent.stop(), LEAVE_TIMEOUT_MS);
@@ -220,7 +220,7 @@ async function leaves(agent: Agent): Promise<boolean> {
 async function sayWhoHears(agent: Agent): Promise<void> {
   const others = await agent.otherServers();
   if (others.length === 0) return;
-  print(`==> Waiting for ${inWords(others)} to hear that this server leaves ...`);
+  announce(`==> Waiting for ${inWords(others)} to hear that this server leaves ...`);
 }
 
 /** Reads the same files again, one reload at a time; what cannot be used changes nothing. */

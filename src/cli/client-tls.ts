@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describeErrno } from "../host/network.ts";
 import { type CertificateInfo, describeCertificate } from "../tls/certificate.ts";
@@ -61,21 +61,25 @@ export function loadClientTls(flags: ApiFlags, env: Environment): ClientTls {
 }
 
 /** Every file of a folder and those below it, whatever its name: hashed ones (1a2b3c4d.0) too. */
-function walk(setting: Setting): readonly string[] {
+function walk({ value, source }: Setting): readonly string[] {
   const files: string[] = [];
-  const visit = (directory: string): void => {
-    for (const name of readdirSync(directory).sort()) {
-      const path = join(directory, name);
-      if (statSync(path).isDirectory()) visit(path);
-      else files.push(path);
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    let names: readonly string[];
+    try {
+      if (!statSync(path).isDirectory()) return void files.push(path);
+      // A link may lead back to where we come from.
+      const real = realpathSync(path);
+      if (seen.has(real)) return;
+      seen.add(real);
+      names = readdirSync(path).sort();
+    } catch (error) {
+      throw fault(path, source, describeErrno(error));
     }
+    for (const name of names) visit(join(path, name));
   };
-  try {
-    visit(setting.value);
-  } catch (error) {
-    throw fault(setting.value, setting.source, describeErrno(error));
-  }
-  if (files.length === 0) throw fault(setting.value, setting.source, "there is no file in it");
+  visit(value);
+  if (files.length === 0) throw fault(value, source, "there is no file in it");
   return files;
 }
 

@@ -1,18 +1,41 @@
-/** What commands print. console.log costs nothing to load; process.stdout costs milliseconds. */
+/** What commands print, at once: process.stdout would cost milliseconds to load. */
 import { writeSync } from "node:fs";
+import { describeErrno } from "../host/network.ts";
 import { visibleLines } from "../host/visible.ts";
 
-/** Lines for a terminal; what peers have put into the text cannot take it over. */
+/**
+ * Lines for a terminal; what peers have put into the text cannot take it over.
+ *
+ * @throws CommandError as `printRaw` does
+ */
 export function print(text: string): void {
-  console.log(visibleLines(text));
+  printRaw(new TextEncoder().encode(`${visibleLines(text)}\n`));
 }
 
-/** Bytes as they are. @throws CommandError with code 0 when the reader has had enough */
-export function printRaw(bytes: Uint8Array): void {
+/** The same from an agent, which goes on when nobody can take it. */
+export function announce(text: string): void {
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+    print(text);
   } catch {
-    throw new CommandError("", 0);
+    // Its log may fare better.
+  }
+}
+
+/**
+ * Bytes as they are.
+ *
+ * @throws CommandError when they cannot be written; with code 0 when the reader has had enough
+ */
+export function printRaw(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      if (code === "EPIPE") throw new CommandError("", 0);
+      if (code !== "EAGAIN") throw new CommandError(`cannot write: ${describeErrno(error)}`);
+      Bun.sleepSync(1); // A pipe that does not block: its reader is slower than we are.
+    }
   }
 }
 

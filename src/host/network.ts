@@ -217,6 +217,8 @@ export function describeErrno(error: unknown): string {
       return "permission denied";
     case "ENOENT":
       return "no such file or directory";
+    case "ENOSPC":
+      return "no space left on device";
     case "EISDIR":
       return "is a directory";
     case "ENOTDIR":

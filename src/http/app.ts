@@ -112,7 +112,8 @@ async function reload(context: ApiContext): Promise<ReloadReport> {
 
 export function createHttpApp(init: HttpAppInit): HttpApp {
   const { context, log, callerOf, own } = init;
-  const app = new Elysia();
+  // A path with a slash behind it is another one, and not there.
+  const app = new Elysia({ strictPath: true });
   app.onError(({ error, request, code }) => {
     const { pathname } = new URL(request.url);
     const status = error instanceof ApiError ? error.status : code === "NOT_FOUND" ? 404 : 500;

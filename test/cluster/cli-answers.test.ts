@@ -1,6 +1,6 @@
 /** What the commands of the compiled binary make of an agent's answers: of any agent's, Nomad's too. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -388,6 +388,12 @@ describe("NOMAD_CAPATH", () => {
   test("a file that cannot be parsed is named", async () => {
     rmSync(join(path, "below", "more", "nomad-agent-ca-key.pem"));
     expect((await members()).err).toContain("connection refused");
+    symlinkSync(path, join(path, "below", "up"));
+    expect((await members()).err).toContain("connection refused");
+    symlinkSync("/nowhere", join(path, "below", "lost"));
+    const lost = `Error initializing client: ${path}/below/lost (-ca-path): no such file`;
+    expect((await members()).err).toContain(lost);
+    rmSync(join(path, "below", "lost"));
     for (const [name, text] of [
       ["1a2b3c4d.0", "nonsense"],
       ["below/x.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"],
@@ -401,6 +407,19 @@ describe("NOMAD_CAPATH", () => {
       rmSync(file);
     }
   });
+});
+
+test("what cannot be written is a failure; a reader that has had enough is none", async () => {
+  const { address } = await fake((path) => [200, path === "/v1/x" ? "x".repeat(1_000_000) : "{}"]);
+  const sh = async (words: string): Promise<{ code: number; err: string }> => {
+    const script = `set -o pipefail; ${await binary()} ${words.replace("AT", `-address=${address}`)}`;
+    const child = Bun.spawn(["bash", "-c", script], { stdout: "ignore", stderr: "pipe" });
+    return { code: await child.exited, err: await new Response(child.stderr).text() };
+  };
+  const full = { code: 1, err: expect.stringContaining("cannot write: no space left on device") };
+  expect(await sh("operator metrics AT > /dev/full")).toEqual(full);
+  expect(await sh("operator api AT /v1/x > /dev/full")).toEqual(full);
+  expect(await sh("operator api AT /v1/x | head -c 1")).toEqual({ code: 0, err: "" });
 });
 
 test("monitor goes on until Ctrl-C, and that is no failure", async () => {

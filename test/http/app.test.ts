@@ -181,7 +181,13 @@ describe("reading", () => {
 
   test("unknown paths below a known one are 404 too, not the id of a node", async () => {
     const { app } = bench(LOCAL);
-    const paths = ["/v1/node/pools", "/v1/node/pool/x", "/v1/node/x/allocations", "/v1/status/x"];
+    const paths = [
+      "/v1/nodes/",
+      "/v1/node/pools",
+      "/v1/node/pool/x",
+      "/v1/node/x/allocations",
+      "/v1/status/x",
+    ];
     for (const path of [...paths, "/v1/agent/keyring/x", "/v1/operator/raft/x"]) {
       expect(await ask(app, "GET", path)).toMatchObject({ status: 404, body: "" });
     }
