@@ -15,7 +15,7 @@ const PARTS_MAX = 255;
 const CRC_BYTES = 5;
 
 /** How much one packet may open to, whatever it claims; real packets stay below 64 KiB. */
-const OPENED_BYTES_MAX = 4 * 1024 * 1024;
+const OPENED_BYTES_MAX = 256 * 1024;
 /** Compounds in compounds; real senders nest one level. */
 const DEPTH_MAX = 8;
 const LEAVES_MAX = 8192;
@@ -217,8 +217,11 @@ class Flattening {
   }
 
   #addCompressed(bytes: Uint8Array, depth: number): void {
-    const opened = decompress(bytes.subarray(1), OPENED_BYTES_MAX - this.#openedBytes);
+    const left = OPENED_BYTES_MAX - this.#openedBytes;
+    const opened = left > 0 ? decompress(bytes.subarray(1), left) : "bad";
     if (typeof opened !== "object") {
+      // It may have been opened far before it was found bad: many of them must not cost much more.
+      this.#openedBytes += Math.ceil(left / 2);
       this.refusals.push("compression");
       return;
     }

@@ -101,6 +101,26 @@ describe("LZW", () => {
     expect(bomb.length).toBeLessThan(4096);
     expect(decompress(bomb.subarray(1), 1 << 16)).toBe("bad");
   });
+
+  test("many in one packet cost about what one does; a bad part alone costs its neighbours nothing", () => {
+    const how = { label: new Uint8Array(0), open: undefined, verifyIncoming: true };
+    const cost = (parts: readonly Uint8Array[]): number => {
+      const packet = new Uint8Array(makeCompound(parts));
+      const startedAt = performance.now();
+      expect(decodePacket(packet, how).messages).toEqual([]);
+      return performance.now() - startedAt;
+    };
+    const bomb = compress(new Uint8Array(8 << 20));
+    const [one = 0] = [1, 2, 3, 4, 5].map(() => cost([bomb])).sort((a, b) => b - a);
+    const [many = 0] = [1, 2, 3].map(() => cost(new Array(200).fill(bomb))).sort((a, b) => a - b);
+    expect(many).toBeLessThan(20 * one + 20);
+    const message = Uint8Array.of(8, 1, 2, 3);
+    const parts = [bomb, bomb, compress(message)];
+    expect(decodePacket(new Uint8Array(makeCompound(parts)), how)).toMatchObject({
+      messages: [message],
+      refusals: ["compression", "compression"],
+    });
+  });
 });
 
 function inputOf(spec: Json): Uint8Array {
