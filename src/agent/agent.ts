@@ -10,6 +10,7 @@ import { changedSettings } from "../config/changes.ts";
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
+import { DESCRIPTORS_FEW, descriptors } from "../host/descriptors.ts";
 import { makeDirectory } from "../host/disk.ts";
 import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
@@ -26,6 +27,7 @@ import { compareProviders } from "../secret/self-test.ts";
 import { Monitor } from "../service/methods/monitor.ts";
 import { MONITOR, MonitorMethod } from "../service/methods/monitor-method.ts";
 import { StreamMethods } from "../service/methods/stream-methods.ts";
+import { RefusalLog } from "../service/refusals.ts";
 import { RpcDialer, type RpcSecurity } from "../service/rpc/client/dial.ts";
 import { inspectRpc } from "../service/rpc/client/inspect.ts";
 import { RpcPool } from "../service/rpc/client/pool.ts";
@@ -133,6 +135,7 @@ class Parts {
       ...{ dialer, clock: systemClock, log: sink.logger("nomad.rpc") },
       prng: createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0)),
     });
+    this.#watchDescriptors();
     const loaded = loadKeyring(keyringPath(config), config.server.encrypt);
     if (loaded.divergence !== undefined) this.#log.warn(loaded.divergence);
     this.#server = config.server.enabled
@@ -153,6 +156,23 @@ class Parts {
     const warnings = loaded.divergence === undefined ? [] : [loaded.divergence];
     this.context = this.#createContext(nodeId, rpc, warnings);
     this.#http = this.#createHttp(this.context.http);
+  }
+
+  /** Each connection takes one, and so does every file. */
+  #watchDescriptors(): void {
+    const { limit } = descriptors;
+    const how = "raise LimitNOFILE= in systemd, or ulimit -Hn";
+    if (limit < DESCRIPTORS_FEW) {
+      this.#log.warn("this process may have few descriptors", { limit, next: how });
+    }
+    const refusals = new RefusalLog(systemClock, this.#log);
+    descriptors.watch({
+      isPeer: (ip) => this.#server?.isPeer(ip) === true,
+      refused: () =>
+        refusals.note("descriptors", "too many open connections: a new one is closed", () => ({
+          ...{ open: descriptors.connections, descriptors: limit, next: how },
+        })),
+    });
   }
 
   #createContext(nodeId: string, rpc: ApiContext["rpc"], warnings: readonly string[]): ApiContext {

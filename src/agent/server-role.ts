@@ -10,7 +10,7 @@ import { systemClock } from "../host/clock.ts";
 import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
-import { formatAddress } from "../host/ip.ts";
+import { formatAddress, formatIp } from "../host/ip.ts";
 import type { LogSink } from "../host/log.ts";
 import { lookupHost } from "../host/machine.ts";
 import { describeErrno, listenSockets } from "../host/network.ts";
@@ -223,6 +223,12 @@ export class ServerRole {
       forceLeave: (node, prune) => this.#gossip.forceLeave(node, prune),
       askKeys: (operation, key) => this.#gossip.askKeys(operation, key),
     };
+  }
+
+  /** Has a living member of the cluster this address? */
+  isPeer(ip: Uint8Array): boolean {
+    const members = [...this.#gossip.members()];
+    return members.some((one) => one.status === "alive" && formatIp(one.ip) === formatIp(ip));
   }
 
   /** A call as if it had come to our port. @throws RpcMethodError */

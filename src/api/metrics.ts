@@ -4,7 +4,7 @@
  *
  * @module
  */
-
+import { descriptors } from "../host/descriptors.ts";
 import type { TrafficCounters } from "../service/gossip/counters.ts";
 import { healthOf } from "../service/raft/autopilot-health.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
@@ -36,7 +36,18 @@ export async function collectMetrics(context: ApiContext): Promise<readonly Metr
     metrics.push(...trafficMetrics("packets", packets), ...trafficMetrics("streams", streams));
     metrics.push(...byLabel("nomad.memberlist.messages.refused", "reason", messagesRefused));
   }
-  metrics.push(gauge("nomad.runtime.rss_bytes", process.memoryUsage.rss(), {}));
+  metrics.push(...runtimeMetrics());
+  return metrics;
+}
+
+function runtimeMetrics(): Metric[] {
+  const metrics = [
+    gauge("nomad.runtime.rss_bytes", process.memoryUsage.rss(), {}),
+    gauge("nomad.runtime.open_conns", descriptors.connections, {}),
+    counter("nomad.runtime.refused_conns", descriptors.refused),
+  ];
+  const { limit } = descriptors;
+  if (Number.isFinite(limit)) metrics.push(gauge("nomad.runtime.descriptors_max", limit, {}));
   return metrics;
 }
 

@@ -1,6 +1,7 @@
 /** UDP by Bun, TCP by node:net, behind the ports of host.ts. */
 import { connect, createServer, type Socket } from "node:net";
 import type { Address } from "../protocol/ports.ts";
+import { descriptors } from "./descriptors.ts";
 import type {
   ByteStream,
   DatagramHandler,
@@ -16,6 +17,15 @@ export const systemNetwork: Network = {
   datagrams: openDatagrams,
   listen: listenSockets,
   dial: dialSocket,
+};
+
+/** A machine that is gone without a word is found out, also where nobody waits for anything. */
+const KEEP_ALIVE_MS = 30_000;
+const ACCEPTING = {
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_MS,
 };
 
 /** Bytes that may wait for a listener before the stream is paused. */
@@ -75,14 +85,17 @@ export function listenSockets(
   local: Address,
   accept: (stream: SocketStream) => void,
 ): Promise<StreamServer> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    accept(new SocketStream(socket));
+  const server = createServer(ACCEPTING, (socket) => {
+    const stream = new SocketStream(socket);
+    if (!descriptors.take(stream.remote.ip)) return stream.destroy();
+    socket.once("close", () => descriptors.release());
+    accept(stream);
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: formatIp(local.ip), port: local.port }, () => {
       server.off("error", reject);
-      // accept() may fail under pressure; the next one will do.
+      // accept() may fail; the next one will do.
       server.on("error", () => undefined);
       const bound = server.address();
       const port = typeof bound === "object" && bound !== null ? bound.port : local.port;
@@ -215,6 +228,8 @@ export function describeErrno(error: unknown): string {
       return "bind: cannot assign requested address";
     case "EACCES":
       return "permission denied";
+    case "EMFILE":
+      return "too many open files: raise the limit (LimitNOFILE= in systemd, ulimit -n)";
     case "ENOENT":
       return "no such file or directory";
     case "ENOSPC":

@@ -110,6 +110,21 @@ export class Agent {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
   }
 
+  /** As the kernel has them. */
+  get limits(): string {
+    return readFileSync(`/proc/${this.#child.pid}/limits`, "utf8");
+  }
+
+  /** Spent so far. */
+  get cpuMs(): number {
+    const [user = 0, system = 0] = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ")
+      .slice(11, 13)
+      .map(Number);
+    return (user + system) * 10; // Ticks of a hundredth.
+  }
+
   /** How many are open. */
   get descriptors(): number {
     return readdirSync(`/proc/${this.#child.pid}/fd`).length;

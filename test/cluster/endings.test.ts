@@ -108,6 +108,39 @@ test("300 of them at the gossip port, and 256 descriptors: the API still answers
   );
   await until("it answers", () => getJson(ip, "/v1/agent/self"));
   const { gossip } = await getJson(ip, "/v1/status");
-  expect(gossip.streams.refused["too-many-connections"]).toBeGreaterThan(200);
+  expect(gossip.streams.refused["too-many-connections"]).toBeGreaterThan(50);
   for (const socket of opened) socket.destroy();
+});
+
+test("more connections than descriptors: said once, nothing spins, and all is well behind them", async () => {
+  const by = ["sh", "-c", 'ulimit -n 200; exec "$0" "$@"'];
+  const ip = "127.0.77.4";
+  const few = await lab.agent({ name: "fewer", ip, by, server: { bootstrap_expect: 1 } });
+  await until("it leads", async () => (await getJson(ip, "/v1/status")).raft.role === "leader");
+  expect(few.log).toContain("this process may have few descriptors: limit=200");
+  const opened: Socket[] = [];
+  for (let i = 0; i < 400; i++) {
+    const from = `127.0.78.${1 + (i % 10)}`;
+    const socket = connect({ host: ip, port: 4646, localAddress: from });
+    socket.on("error", () => undefined);
+    opened.push(socket);
+  }
+  await until("it is said", () => few.log.includes("too many open connections"));
+  await Bun.sleep(1000); // What is measured is the time in which nothing happens.
+  const before = few.cpuMs;
+  await Bun.sleep(1000);
+  expect(few.cpuMs - before).toBeLessThan(500);
+  expect(few.descriptors).toBeLessThan(180);
+  expect(few.log.split("too many open connections").length).toBeLessThan(5);
+  for (const socket of opened) socket.destroy();
+  await until("it answers", () => getJson(ip, "/v1/status"));
+});
+
+test("the soft limit is raised to the hard one", async () => {
+  const by = ["sh", "-c", 'ulimit -Sn 100; exec "$0" "$@"'];
+  const ip = "127.0.77.5";
+  const raised = await lab.agent({ name: "raised", ip, by });
+  await until("it is up", () => getJson(ip, "/v1/status"));
+  const [, soft, hard] = /^Max open files\s+(\d+)\s+(\d+)/m.exec(raised.limits) ?? [];
+  expect(soft).toBe(hard);
 });
