@@ -2,7 +2,10 @@
 import { type Agent, startAgent } from "../agent/agent.ts";
 import { errorText } from "../host/error-text.ts";
 import { formatAddress } from "../host/ip.ts";
-import { LogSink } from "../host/log.ts";
+import { type LogOutput, LogSink } from "../host/log.ts";
+import { LogFile } from "../host/log-file.ts";
+import { connectServiceManager, type ServiceManager } from "../host/notify.ts";
+import { openSyslog } from "../host/syslog.ts";
 import { VERSION } from "../version.ts";
 import { banner } from "./banner.ts";
 import { type CheckedConfig, checkConfig } from "./check-config.ts";
@@ -64,7 +67,8 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
   const load = (): Promise<LoadedConfig> => readConfig(flags, dev);
   const { loaded, checked } = await loadAndCheck(load);
   const { config } = loaded;
-  const sink = openLog(loaded);
+  const sink = await openLog(loaded);
+  const manager = await connectServiceManager(process.env["NOTIFY_SOCKET"]);
   let fatal: () => void = () => undefined;
   const failed = new Promise<void>((resolve) => {
     fatal = resolve;
@@ -80,10 +84,16 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
   // Heard from the first moment: its default is to end the process.
   process.on("SIGHUP", () => {
     announce("==> Caught signal: hangup\n==> Reloading configuration...");
-    reloads.run().catch((error: unknown) => {
-      const text = errorText(error);
-      printError(`${text}\n==> Failed to reload configs: the old configuration stays in force`);
-    });
+    // Also when the configuration is wrong: the file may have been moved away.
+    sink.reopen();
+    manager.reloading();
+    reloads
+      .run()
+      .catch((error: unknown) => {
+        const text = errorText(error);
+        printError(`${text}\n==> Failed to reload configs: the old configuration stays in force`);
+      })
+      .finally(() => manager.ready());
   });
   // The log waits behind the banner, as Nomad's does.
   sink.hold();
@@ -102,7 +112,8 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
   reloads.agent = agent;
   printBanner(agent, checked, dev);
   sink.release();
-  const code = await untilEnd(agent, failed);
+  manager.ready();
+  const code = await untilEnd(agent, failed, manager);
   sink.close();
   return code;
 }
@@ -133,14 +144,26 @@ async function loadAndCheck(
   }
 }
 
-function openLog(loaded: LoadedConfig): LogSink {
-  const { logLevel, logJson, logFile } = loaded.config;
-  try {
-    return new LogSink({ level: logLevel, json: logJson, file: logFile });
-  } catch (error) {
-    const why = errorText(error);
-    throw new CommandError(`cannot open log_file ${logFile ?? ""}: ${why}`);
+/** @throws CommandError when a log that is asked for cannot be had */
+async function openLog({ config }: LoadedConfig): Promise<LogSink> {
+  const { logLevel: level, logJson: json, logFile, logRotation, syslog } = config;
+  const outputs: LogOutput[] = [];
+  const open = async (
+    what: string,
+    output: () => LogOutput | Promise<LogOutput>,
+  ): Promise<void> => {
+    try {
+      outputs.push(await output());
+    } catch (error) {
+      throw new CommandError(`cannot open ${what}: ${errorText(error)}`);
+    }
+  };
+  if (logFile !== undefined) {
+    await open(`log_file ${logFile}`, () => new LogFile(logFile, logRotation));
   }
+  if (syslog !== undefined)
+    await open("the system's log (enable_syslog)", () => openSyslog(syslog));
+  return new LogSink({ level, json, outputs });
 }
 
 function printBanner(agent: Agent, checked: CheckedConfig, dev: DevTls | undefined): void {
@@ -178,7 +201,7 @@ function printDevHelp(agent: Agent, dev: DevTls): void {
 }
 
 /** Waits for a signal (or for a failure that ends it) and stops in order. */
-function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
+function untilEnd(agent: Agent, failed: Promise<void>, manager: ServiceManager): Promise<number> {
   const { config } = agent.context;
   return new Promise((resolve) => {
     let ending = false;
@@ -186,6 +209,7 @@ function untilEnd(agent: Agent, failed: Promise<void>): Promise<number> {
       announce(`==> Caught signal: ${signal}`);
       if (ending) return resolve(1);
       ending = true;
+      manager.stopping();
       let code = 1;
       if (graceful) {
         announce("==> Gracefully shutting down agent...");

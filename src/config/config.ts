@@ -1,5 +1,6 @@
 /** The configuration after parsing: everything is there and cannot be wrong any more. */
 import type { LogLevel } from "../host/log.ts";
+import type { LogRotation } from "../host/log-file.ts";
 import type { GossipKey } from "../secret/key.ts";
 import type { Position } from "./problem.ts";
 
@@ -136,6 +137,9 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly logJson: boolean;
   readonly logFile: string | undefined;
+  readonly logRotation: LogRotation;
+  /** The facility under which the system's log gets it, too; undefined: it does not. */
+  readonly syslog: string | undefined;
   readonly leaveOnInterrupt: boolean;
   readonly leaveOnTerminate: boolean;
   readonly enableDebug: boolean;

@@ -19,6 +19,7 @@ import {
 } from "./config.ts";
 import { IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
+import { readLogRotation, readSyslog } from "./parse-log.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
 import { DEFAULT_PORTS } from "./ports.ts";
 import { ConfigError, type Position, type Problem } from "./problem.ts";
@@ -99,6 +100,8 @@ export function parseConfig(files: readonly Block[], options: ParseOptions): Par
     logLevel: top.word("log_level", LOG_LEVELS) ?? (devMode ? "DEBUG" : "INFO"),
     logJson: top.bool("log_json") ?? false,
     logFile: top.text("log_file"),
+    logRotation: readLogRotation(top),
+    syslog: readSyslog(top),
     leaveOnInterrupt: top.bool("leave_on_interrupt") ?? false,
     leaveOnTerminate: top.bool("leave_on_terminate") ?? false,
     enableDebug: top.bool("enable_debug") ?? devMode,

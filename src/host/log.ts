@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import type { Log, LogFields } from "./host.ts";
 import { visible } from "./visible.ts";
 
@@ -14,8 +14,16 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export interface LogOptions {
   readonly level: LogLevel;
   readonly json: boolean;
-  /** Appended to, besides standard output; undefined: none. */
-  readonly file: string | undefined;
+  /** Besides standard output. */
+  readonly outputs: readonly LogOutput[];
+}
+
+/** A file, or the system's log. */
+export interface LogOutput {
+  /** @param bare the line without its time and level, for whoever has its own */
+  line(level: LogLevel, text: string, bare: string): void;
+  reopen(): void;
+  close(): void;
 }
 
 /** Who else hears the log: at a level of its own, which may be below the agent's. */
@@ -27,11 +35,11 @@ export interface LogListener {
 
 const STDOUT = 1;
 
-/** The agent's log; `close` flushes the file. */
+/** The agent's log. */
 export class LogSink {
   #level: LogLevel;
   readonly #json: boolean;
-  readonly #file: number | undefined;
+  readonly #outputs: readonly LogOutput[];
   readonly #listeners = new Set<LogListener>();
   /** Lines that wait for `release`; undefined: nothing waits. */
   #held: Uint8Array[] | undefined;
@@ -39,7 +47,7 @@ export class LogSink {
   constructor(options: LogOptions) {
     this.#level = options.level;
     this.#json = options.json;
-    this.#file = options.file === undefined ? undefined : openSync(options.file, "a", 0o600);
+    this.#outputs = options.outputs;
   }
 
   get level(): LogLevel {
@@ -81,8 +89,13 @@ export class LogSink {
     for (const bytes of held) put(STDOUT, bytes);
   }
 
+  /** After somebody has moved a file away. */
+  reopen(): void {
+    for (const output of this.#outputs) output.reopen();
+  }
+
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
+    for (const output of this.#outputs) output.close();
   }
 
   #write(level: LogLevel, name: string, message: string, fields: LogFields): void {
@@ -101,7 +114,9 @@ export class LogSink {
     const bytes = new TextEncoder().encode(this.#json ? `${line}\n` : `    ${line}\n`);
     if (this.#held === undefined) put(STDOUT, bytes);
     else this.#held.push(bytes);
-    if (this.#file !== undefined) put(this.#file, new TextEncoder().encode(`${line}\n`));
+    if (this.#outputs.length === 0) return;
+    const bare = this.#json ? line : messageText(name, message, fields);
+    for (const output of this.#outputs) output.line(level, line, bare);
   }
 }
 
@@ -125,10 +140,13 @@ function textLine(
   message: string,
   fields: LogFields,
 ): string {
-  const padded = `[${level}]`.padEnd(7);
+  return `${time} ${`[${level}]`.padEnd(7)} ${messageText(name, message, fields)}`;
+}
+
+function messageText(name: string, message: string, fields: LogFields): string {
   const entries = Object.entries(fields);
   const tail = entries.map(([key, value]) => ` ${key}=${fieldText(value)}`).join("");
-  return `${time} ${padded} ${name}: ${visible(message)}${tail === "" ? "" : `:${tail}`}`;
+  return `${name}: ${visible(message)}${tail === "" ? "" : `:${tail}`}`;
 }
 
 function fieldText(value: LogFields[string]): string {

@@ -6,7 +6,7 @@ const EVIL = 's9\n2026-11-25T06:43:57.708Z [ERROR] nomad: forged\u001b[31m "x"\u
 
 for (const json of [false, true]) {
   test(`${json ? "JSON" : "text"}: one call is one line, and nothing reaches the terminal`, () => {
-    const sink = new LogSink({ level: "OFF", json: false, file: undefined });
+    const sink = new LogSink({ level: "OFF", json: false, outputs: [] });
     const lines: string[] = [];
     sink.listen({ level: "TRACE", json, line: (text) => void lines.push(text) });
     const log = sink.logger("nomad");

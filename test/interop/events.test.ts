@@ -28,7 +28,7 @@ const text = (payload: Uint8Array | undefined): string => new TextDecoder().deco
 function createGossip(onEvent: (event: SerfEvent) => void): Gossip {
   const key = parseKey(KEY, sha256);
   if (isKeyFault(key)) throw new Error(key.kind);
-  const log = new LogSink({ level: "OFF", json: false, file: undefined }).logger("test");
+  const log = new LogSink({ level: "OFF", json: false, outputs: [] }).logger("test");
   return new Gossip({
     name: "ts.global",
     bind: OURS,

@@ -1,0 +1,121 @@
+/**
+ * `log_file`: appended to, and put aside as Nomad does it when it is too long or too old. An old one
+ * is `nomad-<Unix time in nanoseconds>.log` beside it.
+ *
+ * @module
+ */
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
+import type { LogOutput } from "./log.ts";
+
+const DEFAULT_NAME = "nomad.log";
+/** The group may read it: whoever ships logs is not the agent. */
+const MODE = 0o640;
+
+export interface LogRotation {
+  /** 0: however long */
+  readonly bytesMax: number;
+  readonly ageMsMax: number;
+  /** Files put aside that are kept; 0: all */
+  readonly filesMax: number;
+}
+
+/** A path that ends in a slash means nomad.log in that directory. */
+export function logFilePath(configured: string): string {
+  return configured.endsWith("/") ? join(configured, DEFAULT_NAME) : configured;
+}
+
+export class LogFile implements LogOutput {
+  readonly #path: string;
+  readonly #rotation: LogRotation;
+  readonly #wallMs: () => number;
+  #file: number | undefined;
+  #bytes = 0;
+  #begunMs = 0;
+
+  /** @throws the system's error when it cannot be opened */
+  constructor(configured: string, rotation: LogRotation, wallMs: () => number = Date.now) {
+    this.#path = logFilePath(configured);
+    this.#rotation = rotation;
+    this.#wallMs = wallMs;
+    this.#open();
+  }
+
+  line(_level: unknown, text: string): void {
+    const bytes = new TextEncoder().encode(`${text}\n`);
+    try {
+      if (this.#isDue()) this.#rotate();
+      if (this.#file === undefined) this.#open();
+      if (this.#file !== undefined) this.#bytes += writeSync(this.#file, bytes);
+    } catch {
+      // A full disk must not stop the agent; standard output has the line.
+    }
+  }
+
+  /** Somebody has moved it away: what comes now goes into a new one. */
+  reopen(): void {
+    this.close();
+    try {
+      this.#open();
+    } catch {
+      // The next line tries again.
+    }
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #open(): void {
+    this.#file = openSync(this.#path, "a", MODE);
+    const { size, birthtimeMs } = fstatSync(this.#file);
+    this.#bytes = size;
+    // Some file systems do not know when a file was made.
+    this.#begunMs = birthtimeMs > 0 ? birthtimeMs : this.#wallMs();
+  }
+
+  #isDue(): boolean {
+    const { bytesMax, ageMsMax } = this.#rotation;
+    if (bytesMax > 0 && this.#bytes >= bytesMax) return true;
+    return this.#wallMs() - this.#begunMs >= ageMsMax;
+  }
+
+  #rotate(): void {
+    const [start, end] = this.#pattern();
+    const stamp = BigInt(Math.round(this.#wallMs())) * 1_000_000n;
+    this.close();
+    renameSync(this.#path, join(dirname(this.#path), `${start}${stamp}${end}`));
+    this.#open();
+    this.#begunMs = this.#wallMs();
+    this.#prune();
+  }
+
+  #prune(): void {
+    const { filesMax } = this.#rotation;
+    if (filesMax === 0) return;
+    const [start, end] = this.#pattern();
+    const directory = dirname(this.#path);
+    const isOld = (name: string): boolean =>
+      name.startsWith(start) &&
+      name.endsWith(end) &&
+      /^\d+$/.test(name.slice(start.length, -end.length));
+    const old = readdirSync(directory).filter(isOld).sort();
+    for (const name of old.slice(0, Math.max(0, old.length - filesMax)))
+      rmSync(join(directory, name));
+  }
+
+  /** What stands around the time in the names of old files. */
+  #pattern(): readonly [string, string] {
+    const extension = extname(this.#path);
+    return [`${basename(this.#path, extension)}-`, extension === "" ? ".log" : extension];
+  }
+}
