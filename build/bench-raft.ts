@@ -3,11 +3,21 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildPeer, hasGo, Peer } from "../test/interop/go.ts";
-import { cpuMs, makeCertificates, type Report, ratio, type TlsFiles } from "./bench-tools.ts";
+import {
+  cpuMs,
+  makeCertificates,
+  type Report,
+  ratio,
+  type TlsFiles,
+  threadsCpuMs,
+} from "./bench-tools.ts";
 import { median } from "./median.ts";
 
 const ROUNDS = 5;
 const KILLS = 11;
+const IDLE_MS = 5000;
+/** What a start leaves to do: compiling, collecting. */
+const IDLE_SETTLE_MS = 15_000;
 const LOADS = [
   { callers: 1, commits: 1000 },
   { callers: 64, commits: 20_000 },
@@ -65,6 +75,10 @@ class Group implements AsyncDisposable {
     return this.members.reduce((sum, one) => sum + cpuMs(one.pid), 0);
   }
 
+  idleCpuMs(): number {
+    return this.members.reduce((sum, one) => sum + threadsCpuMs(one.pid), 0);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const one of this.members) await one[Symbol.asyncDispose]();
   }
@@ -98,6 +112,7 @@ export async function benchRaft(report: Report): Promise<void> {
       `${us.toFixed(0)} us`,
       `within 2 of Go's; Go ${them.toFixed(0)} us, ${ratio(us, them)}`,
     );
+    await idle(kinds, report);
     await failovers(kinds, where, report);
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -168,6 +183,32 @@ function tell(report: Report, what: string, all: readonly Figures[], wanted: str
   report(`${what}: commits a second`, `${Math.round(us.rate)}/s`, `${wanted}; ${rates}`);
   const p99s = `Go ${them.p99.toFixed(1)} ms, ${ratio(us.p99, them.p99)}`;
   report(`${what}: p99`, `${us.p99.toFixed(1)} ms`, `; ${p99s}`);
+}
+
+/** Both at once, so that both see the same machine. */
+async function idle(kinds: readonly Kind[], report: Report): Promise<void> {
+  const groups: Group[] = [];
+  const spent: number[][] = kinds.map(() => []);
+  try {
+    for (const kind of kinds) groups.push(await Group.start(kind, undefined));
+    for (const group of groups) await group.leader();
+    await Bun.sleep(IDLE_SETTLE_MS);
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = groups.map((group) => group.idleCpuMs());
+      await Bun.sleep(IDLE_MS);
+      for (const [i, group] of groups.entries()) {
+        spent[i]?.push((group.idleCpuMs() - (before[i] ?? 0)) / (IDLE_MS / 1000));
+      }
+    }
+  } finally {
+    for (const group of groups) await group[Symbol.asyncDispose]();
+  }
+  const [us = 0, them = 0] = spent.map(median);
+  report(
+    "Raft idle: CPU of all three a second",
+    `${us.toFixed(1)} ms`,
+    `below Go's; Go ${them.toFixed(1)} ms, ${ratio(us, them)}`,
+  );
 }
 
 async function failovers(

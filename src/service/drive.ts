@@ -66,7 +66,9 @@ export class Driver<Action> {
 
   #arm(): void {
     const at = this.#machine.deadline();
-    if (at === this.#armedAt && this.#cancel !== undefined) return;
+    // One that comes too early is harmless, and costs less than a new one at every event.
+    const early = at !== undefined && this.#armedAt !== undefined && this.#armedAt <= at;
+    if (early && this.#cancel !== undefined) return;
     this.#cancel?.();
     this.#cancel = undefined;
     this.#armedAt = at;

@@ -37,6 +37,8 @@ export class ValueScanner {
   /** Begins with the next value. */
   reset(): void {
     this.#values = 1;
+    this.#skip = 0;
+    this.#lengthBytes = 0;
     this.#bad = false;
   }
 

@@ -57,8 +57,22 @@ export const configurationCodec: ConfigurationCodec = {
   },
 };
 
-function header(from: Sender): { Addr: Uint8Array; ID: Uint8Array; ProtocolVersion: number } {
-  return { Addr: encodeText(from.address), ID: encodeText(from.id), ProtocolVersion: PROTOCOL };
+interface Header {
+  readonly Addr: Uint8Array;
+  readonly ID: Uint8Array;
+  readonly ProtocolVersion: number;
+}
+
+/** A server says who it is in every message. */
+const headers = new WeakMap<Sender, Header>();
+
+function header(from: Sender): Header {
+  const known = headers.get(from);
+  if (known !== undefined) return known;
+  const { address, id } = from;
+  const made = { Addr: encodeText(address), ID: encodeText(id), ProtocolVersion: PROTOCOL };
+  headers.set(from, made);
+  return made;
 }
 
 /** @param size of the snapshot whose bytes follow an install-snapshot */

@@ -340,7 +340,10 @@ export class RaftWorld {
     const { disk, id } = server;
     const seed = this.random(0xffff_ffff);
     server.life += 1;
-    server.machine = this.#machineAt(disk.snapshot?.index ?? 0);
+    const { index = 0 } = disk.snapshot ?? {};
+    server.machine = this.#machineAt(index);
+    // As the store does: what ends before the snapshot goes, so that nothing is appended to it.
+    if ((disk.entries.at(-1)?.index ?? 0) < index) disk.entries = [];
     server.raft = new Raft(
       {
         self: { id, address: `${id}:1` },

@@ -131,6 +131,7 @@ export class Leader {
     }
     if (progress === undefined) return;
     progress.heard(sent.at, now);
+    this.#heartbeatLater(progress, now);
     if (sent.lane === "heartbeat") progress.heartbeats -= 1;
     else if (answer.kind === "append-entries") this.#appended(progress, sent, answer, now);
     else if (answer.kind === "install-snapshot")
@@ -201,8 +202,7 @@ export class Leader {
   /** Nothing but "I lead": no log, no waiting for a disk. */
   #heartbeat(progress: Progress, now: Instant): void {
     const core = this.#core;
-    const { id } = progress.server;
-    core.deadlines.set(HEARTBEAT + id, now + core.random(core.config.heartbeatTimeoutMs / 10));
+    this.#heartbeatLater(progress, now);
     if (progress.heartbeats > 0 && this.#reads.length === 0) return; // One at a time.
     progress.heartbeats += 1;
     this.#send(progress, "heartbeat", 0, [], now, {
@@ -216,21 +216,28 @@ export class Leader {
     });
   }
 
+  /** Whoever has just answered anything need not be asked whether it hears us. */
+  #heartbeatLater(progress: Progress, now: Instant): void {
+    const { deadlines, config } = this.#core;
+    const wait = this.#core.random(config.heartbeatTimeoutMs / 10);
+    deadlines.set(HEARTBEAT + progress.server.id, now + wait);
+  }
+
   /** What the follower lacks, or with `always` at least our commit index. */
   #replicate(progress: Progress, always: boolean, now: Instant): void {
     const core = this.#core;
     const { id } = progress.server;
-    core.deadlines.set(COMMIT + id, now + core.random(core.config.commitTimeoutMs));
+    core.deadlines.set(COMMIT + id, roundUp(now, core.config.commitTimeoutMs));
     if (core.deadlines.has(RETRY + id)) return;
     let must = always;
     const { entriesMax, bytesMax, inflightMax } = core.config;
     while (progress.mayAppend(inflightMax)) {
+      if (progress.next > core.log.lastIndex && !must) return;
       const prevIndex = progress.next - 1;
       const prevTerm = core.log.term(prevIndex);
       const entries = core.log.batch(progress.next, entriesMax, bytesMax);
       const missing = progress.next <= core.log.lastIndex && entries.length === 0;
       if (prevTerm === undefined || missing) return this.#sendSnapshot(progress, now);
-      if (entries.length === 0 && !must) return;
       must = false;
       progress.sentEntries(entries.length);
       const { commitIndex, self: from, term } = core;
@@ -341,6 +348,7 @@ export class Leader {
 
   #answerReads(now: Instant): void {
     const core = this.#core;
+    if (this.#reads.length === 0) return;
     // What leaders before us committed is known once an entry of our own is (Raft, §8).
     if (core.commitIndex < this.#startIndex) return;
     const heard = this.#majority("lastContact", now);
@@ -375,4 +383,9 @@ export class Leader {
 
 function isVoter(server: RaftServer): boolean {
   return server.suffrage === "voter";
+}
+
+/** In `ms` to twice as many, at a time that all followers share: one wake-up for all of them. */
+function roundUp(now: Instant, ms: number): Instant {
+  return (Math.floor(now / ms) + 2) * ms;
 }

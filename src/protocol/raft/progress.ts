@@ -112,10 +112,12 @@ export class Progress {
 
   /** Whatever a follower answers: else this is a bug of ours. */
   #check(): void {
-    const { id } = this.server;
-    const [state, next, match, inflight] = [this.#state, this.#next, this.#match, this.#inflight];
-    const most = { probe: 1, replicate: Number.POSITIVE_INFINITY, snapshot: 1 }[state];
-    if (0 <= match && match < next && 0 <= inflight && inflight <= most) return;
-    throw new Error(`progress of ${id}: ${state}, match ${match}, next ${next}, ${inflight} calls`);
+    const fits = 0 <= this.#match && this.#match < this.#next;
+    const most = this.#state === "replicate" ? Number.POSITIVE_INFINITY : 1;
+    if (fits && 0 <= this.#inflight && this.#inflight <= most) return;
+    const where = `match ${this.#match}, next ${this.#next}`;
+    throw new Error(
+      `progress of ${this.server.id}: ${this.#state}, ${where}, ${this.#inflight} calls`,
+    );
   }
 }

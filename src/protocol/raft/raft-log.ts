@@ -1,6 +1,9 @@
 /** The log that is not compacted away, in memory; the disk has the same. */
 import type { LogEntry, SnapshotMeta } from "./message.ts";
 
+/** The same one each time: who says nothing twice is seen to. */
+const NO_ENTRIES: readonly LogEntry[] = [];
+
 export class RaftLog {
   /** The entry before the first one here. */
   #baseIndex: number;
@@ -55,7 +58,9 @@ export class RaftLog {
   /** At most `max` from `index` on. */
   slice(index: number, max: number): readonly LogEntry[] {
     const from = index - this.#baseIndex - 1;
-    return from < 0 ? [] : this.#entries.slice(from, from + max);
+    return from < 0 || from >= this.#entries.length
+      ? NO_ENTRIES
+      : this.#entries.slice(from, from + max);
   }
 
   /** What one call carries from `index` on: one entry at least, however large it is. */

@@ -19,6 +19,7 @@ import {
 import { decodeRaftRequest, RaftType } from "../../wire/raft-message.ts";
 import { ValueQueue } from "../value-queue.ts";
 import type { Door } from "./door.ts";
+import { LastRead, LastWritten } from "./repeats.ts";
 
 /** Entries go out by the megabyte, but one may be a whole state that an operator restores. */
 const ENTRIES_BYTES_MAX = 40 * 1024 * 1024;
@@ -67,6 +68,8 @@ class Calls {
   readonly #clock: Clock;
   /** A type looks like a small number: a call is two values. */
   readonly #pending = new ValueQueue();
+  readonly #read = new LastRead<RaftCall>();
+  readonly #written = new LastWritten<RaftAnswer>();
   /** Its snapshot is coming. */
   #coming: ReadCall | undefined;
   #greeted: boolean;
@@ -125,7 +128,14 @@ class Calls {
       this.#run(coming.call, data);
       return true;
     }
-    const [type] = this.#pending.peek();
+    const bytes = this.#pending.peek();
+    const again = this.#read.again(bytes);
+    if (again !== undefined) {
+      this.#pending.drop(again.length);
+      this.#run(again.value, NONE);
+      return true;
+    }
+    const [type] = bytes;
     if (type === undefined) return false;
     if (type !== GREETING_TYPE && !this.#greeted) {
       this.#turnAway(encodeAnswer(this.#how.door.notGreeted(this.#stream.remote), this.#how.self));
@@ -157,8 +167,10 @@ class Calls {
   }
 
   #call(end: number): void {
-    const read = decodeRaftRequest(this.#pending.peek().subarray(0, end));
+    const bytes = this.#pending.peek().subarray(0, end);
+    const read = decodeRaftRequest(bytes);
     const call = read.kind === "request" ? toCall(read.request) : undefined;
+    if (typeof call === "object" && call.size === 0) this.#read.keep(bytes, call.call);
     this.#pending.drop(end);
     if (call === undefined) return this.#malformed();
     if (typeof call === "string") return this.#write(encodeAnswer(call, this.#how.self));
@@ -173,7 +185,9 @@ class Calls {
       this.#busy = false;
       if (this.#over) return;
       if (answer === undefined) return this.#malformed();
-      this.#write(encodeAnswer(answer, this.#how.self));
+      const encode = (one: RaftAnswer): Uint8Array => encodeAnswer(one, this.#how.self);
+      if (typeof answer === "string") this.#write(encodeAnswer(answer, this.#how.self));
+      else this.#write(this.#written.bytesOf(answer, encode));
       this.#goOn();
     });
   }

@@ -7,7 +7,7 @@
 import { errorText } from "../../host/error-text.ts";
 import type { ByteStream, Clock, Log } from "../../host/host.ts";
 import { parseAddress } from "../../host/ip.ts";
-import type { Address, Prng } from "../../protocol/ports.ts";
+import type { Address, Instant, Prng } from "../../protocol/ports.ts";
 import type { Lane } from "../../protocol/raft/action.ts";
 import type { RaftAnswer, RaftCall, RaftServer, Sender } from "../../protocol/raft/message.ts";
 import { TlsError } from "../../tls/refusal.ts";
@@ -17,6 +17,7 @@ import { Backoff } from "../rpc/client/backoff.ts";
 import type { RpcDialer } from "../rpc/client/dial.ts";
 import { RpcMode } from "../rpc/mode.ts";
 import { ValueQueue } from "../value-queue.ts";
+import { LastRead, LastWritten } from "./repeats.ts";
 
 /** hashicorp/raft's, for dialling and for each answer. */
 const TIMEOUT_MS = 10_000;
@@ -62,29 +63,10 @@ export class RaftTransport {
 
   /** @param data a snapshot's bytes, behind an install-snapshot */
   send(to: RaftServer, lane: Lane, call: RaftCall, data: Uint8Array, settle: Settle): void {
-    const address = parseAddress(to.address);
-    if (address === undefined || this.#closed) return settle(undefined);
     const key = `${to.address} ${lane}`;
-    let line = this.#lines.get(key);
-    if (line === undefined || line.broken) {
-      if (this.#backoff.refusal(to.address) !== undefined) return settle(undefined);
-      const fresh = new Line(
-        this.#init,
-        { ...to, at: address },
-        {
-          refused: (error) => this.#backoff.failed(to.address, error),
-          answered: () => this.#backoff.forgive(to.address),
-          gone: () => {
-            this.#open.delete(fresh);
-            // One that is retired has been replaced.
-            if (this.#lines.get(key) === fresh) this.#lines.delete(key);
-          },
-        },
-      );
-      this.#open.add(fresh);
-      this.#lines.set(key, fresh);
-      line = fresh;
-    }
+    const known = this.#lines.get(key);
+    const line = known === undefined || known.broken ? this.#connect(to, key) : known;
+    if (line === undefined) return settle(undefined);
     line.send(call, data, settle);
   }
 
@@ -104,6 +86,26 @@ export class RaftTransport {
     this.#closed = true;
     for (const line of [...this.#open]) line.destroy();
   }
+
+  /** @returns undefined: there is nowhere to go, not yet again, or we are closed */
+  #connect(to: RaftServer, key: string): Line | undefined {
+    const address = parseAddress(to.address);
+    if (address === undefined || this.#closed) return undefined;
+    if (this.#backoff.refusal(to.address) !== undefined) return undefined;
+    const target = { ...to, at: address };
+    const line = new Line(this.#init, target, {
+      refused: (error) => this.#backoff.failed(to.address, error),
+      answered: () => this.#backoff.forgive(to.address),
+      gone: () => {
+        this.#open.delete(line);
+        // One that is retired has been replaced.
+        if (this.#lines.get(key) === line) this.#lines.delete(key);
+      },
+    });
+    this.#open.add(line);
+    this.#lines.set(key, line);
+    return line;
+  }
 }
 
 interface LineEvents {
@@ -120,7 +122,8 @@ interface LineTarget extends RaftServer {
 interface Waiting {
   readonly kind: RaftCall["kind"];
   readonly settle: Settle;
-  readonly timer: ReturnType<typeof setTimeout>;
+  /** When it is too late for an answer. */
+  readonly dueAt: Instant;
 }
 
 /**
@@ -129,12 +132,15 @@ interface Waiting {
 class Line {
   readonly #waiting: Waiting[] = [];
   readonly #pending = new ValueQueue();
+  readonly #written = new LastWritten<RaftCall>();
+  readonly #read = new LastRead<RaftAnswer>();
   readonly #events: LineEvents;
   readonly #init: RaftTransportInit;
   readonly #to: LineTarget;
   #greeted: boolean;
   #stream: ByteStream | undefined;
   #unsent: Uint8Array[] = [];
+  #cancelWatch: (() => void) | undefined;
   #retired = false;
   broken = false;
 
@@ -156,11 +162,16 @@ class Line {
 
   send(call: RaftCall, data: Uint8Array, settle: Settle): void {
     const pieces = Math.max(1, data.length / SNAPSHOT_PIECE_BYTES);
-    const timer = setTimeout(() => this.destroy(), TIMEOUT_MS * pieces);
-    this.#waiting.push({ kind: call.kind, settle, timer });
-    const bytes = [encodeCall(call, data.length), ...(data.length === 0 ? [] : [data])];
-    if (this.#stream === undefined || !this.#greeted) this.#unsent.push(...bytes);
-    else for (const one of bytes) this.#stream.write(one);
+    const dueAt = this.#init.clock.now() + TIMEOUT_MS * pieces;
+    this.#waiting.push({ kind: call.kind, settle, dueAt });
+    this.#watch();
+    this.#write(this.#written.bytesOf(call, (one) => encodeCall(one, data.length)));
+    if (data.length > 0) this.#write(data);
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (this.#stream === undefined || !this.#greeted) this.#unsent.push(bytes);
+    else this.#stream.write(bytes);
   }
 
   /** Ends when what is under way is answered. */
@@ -172,12 +183,23 @@ class Line {
   destroy(): void {
     if (this.broken) return;
     this.broken = true;
+    this.#cancelWatch?.();
     this.#stream?.destroy();
     this.#events.gone();
-    for (const { settle, timer } of this.#waiting.splice(0)) {
-      clearTimeout(timer);
-      settle(undefined);
-    }
+    for (const { settle } of this.#waiting.splice(0)) settle(undefined);
+  }
+
+  /** One timer, for the oldest that waits: one for each call would cost more than the call. */
+  #watch(): void {
+    const { clock } = this.#init;
+    const [first] = this.#waiting;
+    if (first === undefined || this.#cancelWatch !== undefined) return;
+    this.#cancelWatch = clock.schedule(first.dueAt, () => {
+      this.#cancelWatch = undefined;
+      const [oldest] = this.#waiting;
+      if (oldest !== undefined && oldest.dueAt <= clock.now()) this.destroy();
+      else this.#watch();
+    });
   }
 
   #refuse(): void {
@@ -217,7 +239,8 @@ class Line {
   #data(chunk: Uint8Array): void {
     this.#pending.push(chunk);
     while (!this.broken && this.#pending.length > 0) {
-      const length = this.#pending.end(2);
+      const again = this.#read.again(this.#pending.peek());
+      const length = again?.length ?? this.#pending.end(2);
       if (this.#pending.needed > ANSWER_BYTES_MAX) return this.#refuse();
       if (length === "more") return;
       if (!this.#greeted && typeof length === "number") {
@@ -226,14 +249,21 @@ class Line {
       }
       const waiting = this.#waiting[0];
       if (typeof length !== "number" || waiting === undefined) return this.#refuse();
-      const answer = decodeAnswer(waiting.kind, this.#pending.peek().subarray(0, length));
+      const isSame = again?.value.kind === waiting.kind;
+      const answer = isSame ? again.value : this.#decode(waiting.kind, length);
       if (answer === undefined) return this.#refuse();
       this.#pending.drop(length);
       this.#waiting.shift();
-      clearTimeout(waiting.timer);
       // An error of the other side's is no answer to what we asked.
       waiting.settle(typeof answer === "string" ? undefined : answer);
     }
     if (this.#retired && this.#waiting.length === 0) this.destroy();
+  }
+
+  #decode(kind: RaftCall["kind"], length: number): ReturnType<typeof decodeAnswer> {
+    const bytes = this.#pending.peek().subarray(0, length);
+    const answer = decodeAnswer(kind, bytes);
+    if (typeof answer === "object") this.#read.keep(bytes, answer);
+    return answer;
   }
 }

@@ -30,16 +30,21 @@ class Others {
   term: number | undefined;
   readonly #held: (() => void)[] = [];
   hold = false;
+  /** Lanes that are not answered. */
+  readonly stuck = new Set<string>();
+  readonly calls: { readonly to: string; readonly lane: string; readonly at: number }[] = [];
+  now = (): number => 0;
 
   send(
-    _to: RaftServer,
-    _lane: string,
+    to: RaftServer,
+    lane: string,
     call: RaftCall,
     _data: Uint8Array,
     settle: (answer: RaftAnswer | undefined) => void,
   ): void {
     if (call.kind === "append-entries" && call.entries === undefined) this.heartbeats += 1;
-    if (this.silent) return;
+    this.calls.push({ to: to.id, lane, at: this.now() });
+    if (this.silent || this.stuck.has(lane)) return;
     const said = yes(call);
     const { term } = this;
     const lied = term !== undefined && "term" in said ? { ...said, term } : said;
@@ -95,6 +100,7 @@ function partsOf(store = new RaftStore(undefined)): RunnerInit {
 async function leader(changes: Partial<RunnerInit> = {}) {
   const [others, clock, machine] = [new Others(), new ManualClock(), new StateMachine()];
   const { store = new RaftStore(undefined) } = changes;
+  others.now = () => clock.now();
   const roles: string[] = [];
   const leaders: (string | undefined)[] = [];
   const consensus = new Consensus({
@@ -108,7 +114,7 @@ async function leader(changes: Partial<RunnerInit> = {}) {
   });
   consensus.bootstrap({ servers: SERVERS });
   consensus.start();
-  await clock.advance(2500);
+  await clock.advance(2510); // At no time at which the leader speaks by itself.
   expect(consensus.role).toBe("leader");
   return { consensus, others, clock, machine, store, roles, leaders };
 }
@@ -453,4 +459,35 @@ test("a disk that names impossible terms or indexes is refused at start", async 
     store.load = () => one;
     expect(() => new Consensus(partsOf(store))).toThrow(/the Raft log is damaged: it has /);
   }
+});
+
+test("an idle leader speaks to all at once, ten times a second, and heartbeats need not be", async () => {
+  const { consensus, others, clock } = await leader();
+  await clock.advance(1000);
+  others.calls.length = 0;
+  await clock.advance(10_000);
+  expect(new Set(others.calls.map((one) => one.lane))).toEqual(new Set(["replicate"]));
+  const times = (id: string): number[] =>
+    others.calls.filter((one) => one.to === id).map((one) => one.at);
+  expect(times("b")).toEqual(times("c"));
+  // A clock of a test is never late, so that it is more often here than with a real one.
+  const gaps = times("b").map((at, i, all) => at - (all[i - 1] ?? at));
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(100);
+  expect(consensus.role).toBe("leader");
+  consensus.stop();
+});
+
+test("where entries are not answered, since a disk is slow, heartbeats keep the leader", async () => {
+  const { consensus, others, clock } = await leader();
+  others.stuck.add("replicate");
+  await clock.advance(1000);
+  others.calls.length = 0;
+  await clock.advance(10_000);
+  const heartbeats = others.calls.filter((one) => one.lane === "heartbeat" && one.to === "b");
+  expect(heartbeats.length).toBeGreaterThanOrEqual(50);
+  expect(consensus.role).toBe("leader");
+  others.stuck.add("heartbeat");
+  await clock.advance(1000);
+  expect(consensus.role).not.toBe("leader");
+  consensus.stop();
 });

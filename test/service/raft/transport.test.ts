@@ -219,3 +219,22 @@ test("a server that is not there is dialled as often as Raft asks", async () => 
   for (let i = 0; i < 20; i++) await send();
   expect(fails.dials).toBe(20);
 });
+
+test("a line on which an answer is overdue ends; one that answers in time goes on", async () => {
+  const { dialled, clock, answers, send, answer, closed } = transport();
+  for (let i = 0; i < 4; i++) {
+    await send();
+    await clock.advance(6000);
+    await answer(0);
+  }
+  expect([answers.length, dialled.length]).toEqual([4, 1]);
+  await send();
+  await clock.advance(9999);
+  expect(answers).toHaveLength(4);
+  await clock.advance(1);
+  expect(answers.at(-1)).toBeUndefined();
+  expect(await closed(0)).toBe(true);
+  // Nothing is left that waits for it.
+  await clock.advance(60_000);
+  expect(answers).toHaveLength(5);
+});
