@@ -159,6 +159,13 @@ function casts(source: Source): string[] {
   });
 }
 
+/** Only main ends the process: a command says by what it throws how it has gone. */
+function endings({ path, text }: Source): string[] {
+  if (path === MAIN) return [];
+  const lines = codeOnly(text).split("\n");
+  return lines.filter((line) => /process\.(exit|exitCode|abort|kill|reallyExit)\b/.test(line));
+}
+
 function check(rule: (source: Source) => string[]): string[] {
   return sources.flatMap((source) =>
     rule(source).map((found) => `${source.path}: ${found.trim()}`),
@@ -175,6 +182,7 @@ describe("every source file", () => {
   test("has no long function", () => expect(check(longFunctions)).toEqual([]));
   test("has no long line", () => expect(check(longLines)).toEqual([]));
   test("has no type assertion", () => expect(check(casts)).toEqual([]));
+  test("ends no process", () => expect(check(endings)).toEqual([]));
   test("is not too long", () => {
     const rule = ({ text }: Source): string[] => {
       const lines = text.split("\n").length - 1;
@@ -258,6 +266,11 @@ describe("the rules notice", () => {
   test("a type assertion, but not a constant one", () => {
     expect(casts(sample("x.ts", "const a = b as C;"))).toHaveLength(1);
     expect(casts(sample("x.ts", "const a = [1] as const;"))).toEqual([]);
+  });
+  test("an end of the process, wherever but in main", () => {
+    expect(endings(sample("cli/x.ts", "process.exitCode = 1;"))).toHaveLength(1);
+    expect(endings(sample("cli/x.ts", "function exitCodeOf(): void {}"))).toEqual([]);
+    expect(endings(sample(MAIN, "process.exit(2);"))).toEqual([]);
   });
   test("a long line", () => {
     expect(longLines(sample("x.ts", "x".repeat(LINE_LENGTH_MAX + 1)))).toHaveLength(1);

@@ -87,7 +87,9 @@ async function ask(
   const failures = [...answers].filter(([, answer]) => !answer.result);
   const unheard = `no answer from ${[...silent].map(printable).sort().join(", ")}`;
   if (failures.length > 0) {
-    const why = failures.map(([node, { message }]) => visible(printable(`${node}: ${message}`)));
+    const why = failures
+      .map(([node, { message }]) => visible(printable(`${node}: ${message}`)))
+      .sort();
     if (silent.size > 0) why.push(unheard);
     const text = `${failures.length}/${expected} nodes reported failure: ${why.join("; ")}`;
     throw new ApiError(500, text);
