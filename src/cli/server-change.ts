@@ -2,7 +2,7 @@
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
-import { listField, parseAnswer, textField } from "./json-read.ts";
+import { field, listField, parseAnswer, textField } from "./json-read.ts";
 import { CommandError, print, printError } from "./output.ts";
 
 export async function join(addresses: readonly string[], flags: ApiFlags): Promise<void> {
@@ -16,7 +16,9 @@ export async function join(addresses: readonly string[], flags: ApiFlags): Promi
     .ok("PUT", `/v1/agent/join?${query}`, { waiting })
     .catch((error: unknown) => fail(errorText(error)));
   const answer = parseAnswer(body, `${client.addressText}/v1/agent/join`);
-  const [error, warning] = [textField(answer, "error"), textField(answer, "warning")];
+  // It has a line for each address.
+  const error = String(field(answer, "error") ?? "");
+  const warning = textField(answer, "warning");
   if (error !== "") fail(`failed joining: ${error.trimEnd()}`);
   const done = `Joined ${textField(answer, "num_joined")} servers successfully`;
   print(warning === "" ? done : `${done} but got warning: ${warning}`);
