@@ -224,6 +224,26 @@ describe("events and queries", () => {
     expect(heard(pool)).toBe(0);
   });
 
+  test("news wait in a queue of limited length, and what fits no packet does not wait", () => {
+    const pool = new Pool();
+    const queued = (): number => Number(pool.serf.stats()["intent_queue"]);
+    for (let i = 1; i <= 20_000; i++) pool.tell({ kind: "join", lTime: BigInt(i), node: "other" });
+    expect(queued()).toBe(2 * NOMAD_SERF.queueDepthMax);
+    const events = (): number => Number(pool.serf.stats()["event_queue"]);
+    const event = { kind: "userEvent", lTime: 1n, coalesce: false } as const;
+    pool.tell({ ...event, name: "long", payload: new Uint8Array(2000) });
+    expect([heard(pool), events()]).toEqual([1, 0]);
+    pool.tell({ ...event, name: "short", payload: NONE });
+    expect([heard(pool), events()]).toEqual([1, 1]);
+  });
+
+  test("meta data beyond what memberlist sends is refused", () => {
+    const pool = new Pool();
+    expect(pool.say({ ...alive("new", 1), meta: new Uint8Array(513) })).toBe("bad-meta");
+    expect(pool.say({ ...alive("new", 1), meta: new Uint8Array(512) })).toBeUndefined();
+    expect(pool.refused()).toEqual(["bad-meta"]);
+  });
+
   test("answers of names that are nobody's count for nothing", () => {
     const pool = new Pool();
     const question = { payload: NONE, filters: [], wantAcks: true, relayFactor: 0 };

@@ -1,5 +1,6 @@
 /** Serf's three broadcast queues, and the order in which they fill a packet. */
 import { Broadcasts } from "../swim/broadcasts.ts";
+import type { SerfInit } from "./init.ts";
 
 export class Queues {
   readonly intents: Broadcasts<Uint8Array>;
@@ -7,9 +8,13 @@ export class Queues {
   readonly events: Broadcasts<Uint8Array>;
 
   /** @param nodes members of any status: how often a broadcast is sent depends on it */
-  constructor(mult: number, nodes: () => number) {
+  constructor(init: Pick<SerfInit, "swim" | "config">, nodes: () => number) {
+    const { retransmitMult: mult, datagramBytesMax: bytesMax } = init.swim;
+    // Serf looks at them every 30 s only, and a peer may say much in 30 s.
+    const lengthMax = 2 * init.config.queueDepthMax;
+    const sizeOf = (bytes: Uint8Array): number => bytes.length;
     const queue = (): Broadcasts<Uint8Array> =>
-      new Broadcasts({ mult, nodes, sizeOf: (bytes) => bytes.length });
+      new Broadcasts({ mult, nodes, sizeOf, bytesMax, lengthMax });
     this.intents = queue();
     this.queries = queue();
     this.events = queue();

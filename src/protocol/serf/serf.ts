@@ -61,7 +61,7 @@ export class Serf {
       pruneLater: (node, delayMs) => this.#deadlines.set(PRUNE_KEY + node, this.#now + delayMs),
     });
     this.#coordinates = new Coordinates(prng);
-    this.#queues = new Queues(init.swim.retransmitMult, () => this.#roster.size);
+    this.#queues = new Queues(init, () => this.#roster.size);
     const refused = this.#refused.bind(this);
     const clock = new LamportClock(() => this.#now);
     this.#events = new UserEvents({

@@ -41,7 +41,7 @@ export type SwimNote =
   /** Refused: no honest node says so. */
   | {
       readonly what: "implausible";
-      readonly reason: "bad-name" | "incarnation-jump" | "clock-jump" | "event-limit";
+      readonly reason: "bad-name" | "bad-meta" | "incarnation-jump" | "clock-jump" | "event-limit";
       readonly node: string;
     }
   | { readonly what: "not-allowed"; readonly node: string; readonly reason: string };

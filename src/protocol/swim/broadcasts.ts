@@ -20,20 +20,26 @@ interface Entry<T> {
   finished: boolean;
 }
 
+export interface BroadcastsInit<T> {
+  readonly mult: number;
+  readonly nodes: () => number;
+  readonly sizeOf: (message: T) => number;
+  /** A longer message fits no packet: it would wait for ever, and is not queued. */
+  readonly bytesMax?: number;
+  /** At once; what is beyond it goes as `prune` picks it. */
+  readonly lengthMax?: number;
+}
+
 export class Broadcasts<T> {
-  readonly #mult: number;
-  readonly #nodes: () => number;
-  readonly #sizeOf: (message: T) => number;
+  readonly #init: BroadcastsInit<T>;
   /** Index: transmits so far. Each tier is sorted by length, then age, longest and newest first. */
   readonly #tiers: Entry<T>[][] = [];
   readonly #named = new Map<string, Entry<T>>();
   #idNext = 1;
   #length = 0;
 
-  constructor(init: { mult: number; nodes: () => number; sizeOf: (message: T) => number }) {
-    this.#mult = init.mult;
-    this.#nodes = init.nodes;
-    this.#sizeOf = init.sizeOf;
+  constructor(init: BroadcastsInit<T>) {
+    this.#init = init;
   }
 
   get length(): number {
@@ -47,10 +53,13 @@ export class Broadcasts<T> {
       if (old !== undefined) this.#finish(old);
     }
     const id = this.#idNext++;
-    const bytes = this.#sizeOf(message);
+    const { sizeOf, bytesMax, lengthMax } = this.#init;
+    const bytes = sizeOf(message);
+    if (bytesMax !== undefined && bytes > bytesMax) return { finished: true };
     const entry: Entry<T> = { message, bytes, name, id, transmits: 0, finished: false };
     if (name !== undefined) this.#named.set(name, entry);
     this.#insert(entry);
+    if (lengthMax !== undefined) this.prune(lengthMax);
     return entry;
   }
 
@@ -75,7 +84,7 @@ export class Broadcasts<T> {
         taken.push(entry);
       }
     }
-    const limit = retransmitLimit(this.#mult, this.#nodes());
+    const limit = retransmitLimit(this.#init.mult, this.#init.nodes());
     for (const entry of taken) {
       entry.transmits += 1;
       if (entry.transmits < limit) this.#insert(entry);

@@ -13,7 +13,7 @@ import type { SwimConfig } from "./config.ts";
 import { confirmationsWanted, suspicionTimeoutMs } from "./formulas.ts";
 import { isGone, type Member, type MemberRow, type Members, NO_VERSIONS } from "./members.ts";
 import type { Alive, Dead, Message, Suspect } from "./message.ts";
-import { Incarnations, isNodeName } from "./plausible.ts";
+import { Incarnations, isNodeName, META_BYTES_MAX } from "./plausible.ts";
 import { Suspicion } from "./suspicion.ts";
 
 export type MemberChange = "join" | "leave" | "update";
@@ -27,6 +27,7 @@ export type Refusal =
   | "not-allowed"
   | "table-full"
   | "bad-name"
+  | "bad-meta"
   | "incarnation-jump"
   | "leaving"
   | "not-for-us"
@@ -89,6 +90,7 @@ export class Membership {
     if (!versionsFit(alive.vsn)) return "bad-version";
     const known = members.get(alive.node);
     if (known === undefined && !isNodeName(alive.node)) return this.#refuse("bad-name", alive.node);
+    if ((alive.meta?.length ?? 0) > META_BYTES_MAX) return this.#refuse("bad-meta", alive.node);
     const reason = listener.refuseAlive(alive);
     if (reason !== undefined) {
       this.#init.note({ what: "not-allowed", node: alive.node, reason });
@@ -207,7 +209,7 @@ export class Membership {
     return !this.#incarnations.plausible(said.node, before, said.incarnation, now);
   }
 
-  #refuse(reason: "bad-name" | "incarnation-jump", node: string): Refusal {
+  #refuse(reason: "bad-name" | "bad-meta" | "incarnation-jump", node: string): Refusal {
     this.#init.note({ what: "implausible", reason, node });
     return reason;
   }

@@ -2,7 +2,9 @@
 import { Headroom, type HeadroomLimits } from "../headroom.ts";
 import type { Instant } from "../ports.ts";
 
-export const NAME_BYTES_MAX = 255;
+const NAME_BYTES_MAX = 255;
+/** memberlist's own limit for a sender. */
+export const META_BYTES_MAX = 512;
 
 /**
  * A refutation a second for half a year in one step, for whoever was away; sixteen a second for

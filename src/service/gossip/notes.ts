@@ -15,6 +15,7 @@ export interface DescribedNote {
 const IMPLAUSIBLE: Readonly<Record<(SwimNote & { what: "implausible" })["reason"], string>> = {
   "bad-name":
     "memberlist: ignoring a node whose name is empty, above 255 bytes, or has control characters",
+  "bad-meta": "memberlist: ignoring a node with more than 512 bytes of meta data",
   "incarnation-jump": "memberlist: ignoring an incarnation that no node can have reached",
   "clock-jump": "serf: ignoring a Lamport time that no node can have reached",
   "event-limit": "serf: ignoring an event: it is too large, or there are too many of its time",
