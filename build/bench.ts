@@ -12,6 +12,7 @@ import { Keyring } from "../src/secret/keyring.ts";
 import { nativeAead } from "../src/secret/native-aead.ts";
 import { Sealer } from "../src/service/gossip/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
+import { benchConfig } from "./bench-config.ts";
 import { benchGossip } from "./bench-gossip.ts";
 import { benchRaft } from "./bench-raft.ts";
 import { benchRpc } from "./bench-rpc.ts";
@@ -160,7 +161,7 @@ for (const [what, ours, theirs] of [
   );
 }
 const only = process.argv[2];
-const parts = { gossip: benchGossip, rpc: benchRpc, raft: benchRaft };
+const parts = { config: benchConfig, gossip: benchGossip, rpc: benchRpc, raft: benchRaft };
 for (const [name, bench] of Object.entries(parts)) {
   if (only === undefined || only === name) await bench(report);
 }

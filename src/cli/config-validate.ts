@@ -1,5 +1,6 @@
 /** `nomad config validate PATH...`: fails on everything that would keep the agent from starting. */
 import { checkConfig } from "./check-config.ts";
+import { parseInChild } from "./hcl-child.ts";
 import { LoadError, loadConfig } from "./load-config.ts";
 import { CommandError, print, printError } from "./output.ts";
 
@@ -11,7 +12,7 @@ export async function configValidate(paths: readonly string[]): Promise<void> {
     );
   }
   try {
-    const loaded = await loadConfig({ paths, flags: [], devMode: false });
+    const loaded = await loadConfig({ paths, flags: [], devMode: false, parse: parseInChild });
     if (loaded.warnings.length > 0) printError(loaded.render(loaded.warnings));
     const { warnings } = await checkConfig(loaded);
     if (warnings.length > 0) printError(loaded.render(warnings));

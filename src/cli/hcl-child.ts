@@ -1,6 +1,6 @@
 /**
- * HCL parsing in a process of its own: the parser's 35 MB go away with it, and an agent that reads
- * its files again goes on meanwhile.
+ * HCL parsing in a process of its own: the parser's 35 MB go away with it, an agent that reads its
+ * files again goes on meanwhile, and the runtime can be told that the code in it runs only once.
  *
  * @module
  */
@@ -30,6 +30,8 @@ async function askChild(texts: readonly string[]): Promise<readonly ParserAnswer
   try {
     const child = Bun.spawn([process.execPath, PARSE_HCL], {
       stdin: new TextEncoder().encode(JSON.stringify(texts)),
+      // Compiling the package's code any better takes twice as long as running it once.
+      env: { ...process.env, BUN_JSC_useDFGJIT: "0" },
       stdout: "pipe",
       stderr: "ignore",
       timeout: TIMEOUT_MS,
