@@ -7,6 +7,10 @@
 import type { StreamHandler } from "./host.ts";
 
 const NONE = new Uint8Array(0);
+/** Smaller chunks are joined while they wait ... */
+const SMALL_BYTES = 1024;
+/** ... into blocks of this size. */
+const BLOCK_BYTES = 4096;
 
 export class Inbox {
   /** Told once for every byte that a listener has taken. */
@@ -14,6 +18,8 @@ export class Inbox {
   #handler: StreamHandler | undefined;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
+  /** Of small chunks that wait: the last one may be in it. */
+  #block = NONE;
   /** Of the waiting bytes, how many `#consumed` has been told of: what `takeFirst` gave back. */
   #told = 0;
   #paused = false;
@@ -33,9 +39,32 @@ export class Inbox {
   }
 
   push(bytes: Uint8Array): void {
-    this.#chunks.push(bytes);
+    if (this.#handler === undefined || this.#paused || this.#chunks.length > 0) this.#keep(bytes);
+    else this.#chunks.push(bytes);
     this.#bytes += bytes.length;
     this.#deliver();
+  }
+
+  /**
+   * A chunk that waits costs more than its bytes, and a view of a few of them keeps the whole piece
+   * that came: small ones are copied together.
+   */
+  #keep(bytes: Uint8Array): void {
+    if (bytes.length >= SMALL_BYTES) return void this.#chunks.push(bytes);
+    const last = this.#chunks.at(-1);
+    const isOurs = last !== undefined && last.buffer === this.#block.buffer;
+    const before = isOurs && last.length + bytes.length <= BLOCK_BYTES ? last : NONE;
+    const length = before.length + bytes.length;
+    if (before !== NONE) this.#chunks.pop();
+    let from = before.byteOffset;
+    if (before === NONE || from + length > this.#block.length) {
+      this.#block = new Uint8Array(Math.min(BLOCK_BYTES, length * 2));
+      this.#block.set(before);
+      from = 0;
+    }
+    const joined = this.#block.subarray(from, from + length);
+    joined.set(bytes, before.length);
+    this.#chunks.push(joined);
   }
 
   peerEnded(): void {

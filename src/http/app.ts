@@ -27,8 +27,10 @@ import {
   transferLeadership,
 } from "../api/raft.ts";
 import { statusReport } from "../api/status.ts";
+import { systemClock } from "../host/clock.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
+import { RefusalLog } from "../service/refusals.ts";
 import {
   type AccessRequest,
   type Caller,
@@ -114,14 +116,16 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
   const { context, log, callerOf, own } = init;
   // A path with a slash behind it is another one, and not there.
   const app = new Elysia({ strictPath: true });
+  // Whoever can cause one can cause many.
+  const failures = new RefusalLog(systemClock, log);
   app.onError(({ error, request, code }) => {
     const { pathname } = new URL(request.url);
     const status = error instanceof ApiError ? error.status : code === "NOT_FOUND" ? 404 : 500;
     const text = error instanceof Error && code !== "NOT_FOUND" ? error.message : "";
     const line = { method: request.method, path: pathname, error: text, code: status };
     // What a caller can cause with bad parameters is an answer, not an event.
-    if (status >= 500 && !(error instanceof ApiError)) log.error("request failed", line);
-    else log.debug("request failed", line);
+    if (status < 500 || error instanceof ApiError) log.debug("request failed", line);
+    else failures.note("failed", "request failed", () => line);
     return plain(status, text);
   });
   for (const [path, read] of Object.entries(readers(context))) {

@@ -213,7 +213,7 @@ export class HttpServer {
     const line = { path: incoming.url ?? "", error: errorText(error) };
     // Whoever hangs up in the middle is not our failure.
     if (signal.aborted) this.#init.log.debug("request aborted by the caller", line);
-    else this.#init.log.error("request failed", line);
+    else this.#refusals.note("failed", "request failed", () => line);
     if (!response.headersSent) response.writeHead(500);
     response.end();
   }

@@ -104,3 +104,23 @@ test("what came before an end in order is heard, however late", () => {
   inbox.resume();
   expect(heard).toEqual(["data", "ended", "closed"]);
 });
+
+test("small chunks that wait are joined, and come as they went", () => {
+  const inbox = new Inbox(() => undefined);
+  const sent = Array.from({ length: 20_000 }, (_, i) => new Uint8Array(1 + (i % 7)).fill(i));
+  const large = new Uint8Array(5000).fill(9);
+  for (const [i, chunk] of sent.entries()) inbox.push(i === 10_000 ? large : chunk);
+  const all = Buffer.concat(sent.map((chunk, i) => (i === 10_000 ? large : chunk)));
+  expect(inbox.bytes).toBe(all.length);
+  const heard: Uint8Array[] = [];
+  inbox.listen({
+    data: (chunk) => void heard.push(chunk),
+    ended: () => undefined,
+    closed: () => undefined,
+  });
+  expect(Buffer.concat(heard).equals(all)).toBe(true);
+  expect(heard.length).toBeLessThan(40);
+  const kept = new Set(heard.map((chunk) => chunk.buffer));
+  const bytes = [...kept].reduce((sum, buffer) => sum + buffer.byteLength, 0);
+  expect(bytes).toBeLessThan(2 * all.length);
+});

@@ -468,3 +468,19 @@ describe("endpoints that we have not, in another region", () => {
     expect(passed).toEqual([]);
   });
 });
+
+test("what callers can cause is not an ERROR each", async () => {
+  const { context } = bench(REMOTE, true, async () => Promise.reject(new TypeError("a bug")));
+  const errors: string[] = [];
+  const app = createHttpApp({
+    context: { ...context, reload: () => Promise.reject(new TypeError("a bug")) },
+    log: { ...silent, error: (message) => void errors.push(message) },
+    callerOf: () => REMOTE,
+    own: () => OWN,
+  });
+  const paths = ["/v1/node/%ff", "/v1/node/%E0%A4%A", "/v1/node/x", "/v1/nodes?index=x", "/v1/%zz"];
+  for (let i = 0; i < 20; i++) {
+    for (const path of paths) await app.handle(new Request(`http://127.0.0.1${path}`));
+  }
+  expect(errors.length).toBeLessThanOrEqual(1);
+});

@@ -14,6 +14,10 @@ const FLUSH_MS = 200;
 const HEARTBEAT_MS = 1000;
 /** Lines that wait for a slow listener (Nomad's buffer). */
 const LINES_MAX = 512;
+/** ... and their bytes, which strangers may have a say in. */
+const LINES_BYTES_MAX = 256 * 1024;
+/** A listener that takes nothing for so long is none. */
+const UNREAD_MS = 60_000;
 /** Listeners at once: each renders every line for itself. */
 const LISTENERS_MAX = 64;
 
@@ -67,6 +71,7 @@ class Feed {
   readonly #clock: Clock;
   readonly #over: () => void;
   #lines: string[] = [];
+  #bytes = 0;
   #dropped = 0;
   #blocked = false;
   #ended = false;
@@ -101,19 +106,28 @@ class Feed {
   }
 
   line(text: string): void {
-    if (this.#lines.length < LINES_MAX) this.#lines.push(text);
-    else this.#dropped += 1;
+    const bytes = this.#bytes + text.length;
+    if (this.#lines.length >= LINES_MAX || bytes > LINES_BYTES_MAX) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#bytes = bytes;
+    this.#lines.push(text);
   }
 
   #tick(): void {
     if (this.#ended) return;
     this.#flush();
+    if (this.#ended) return;
     this.#cancel = this.#clock.schedule(this.#clock.now() + FLUSH_MS, () => this.#tick());
   }
 
   #flush(): void {
-    if (this.#blocked) return;
     const now = this.#clock.now();
+    if (this.#blocked) {
+      if (now - this.#sentAt >= UNREAD_MS) this.#stream.destroy();
+      return;
+    }
     if (this.#dropped > 0) {
       this.#lines.push(`[WARN] Monitor dropped ${this.#dropped} logs during monitor request`);
       this.#dropped = 0;
@@ -123,6 +137,7 @@ class Feed {
     else if (this.#plain) return;
     else this.#write("{}");
     this.#lines = [];
+    this.#bytes = 0;
     this.#sentAt = now;
   }
 

@@ -110,6 +110,28 @@ test("a listener that does not read costs 512 lines, and hears how many it lost"
   expect(all.join("")).toMatch(/\[WARN\] Monitor dropped \d+ logs during monitor request/);
 });
 
+test("... and no more bytes than a quarter of a mebibyte, however long the lines are", async () => {
+  const monitor = start({ LogLevel: "debug", PlainText: true });
+  await settle();
+  for (let i = 0; i < 100; i++) monitor.say("x".repeat(50_000));
+  await monitor.clock.advance(200);
+  const [first] = monitor.frames();
+  expect(first?.payload.length).toBeLessThan(256 * 1024);
+  expect(first?.payload).toContain("Monitor dropped 95 logs");
+});
+
+test("a listener that takes nothing for a minute is none", async () => {
+  const monitor = start({ LogLevel: "debug" });
+  monitor.near.pause();
+  for (let i = 0; i < 600; i++) monitor.say("x".repeat(500));
+  await monitor.clock.advance(200);
+  for (let i = 0; i < 600; i++) monitor.say("x".repeat(500));
+  await monitor.clock.advance(59_000);
+  expect(monitor.listeners.size).toBe(1);
+  await monitor.clock.advance(1600);
+  expect(monitor.listeners.size).toBe(0);
+});
+
 test("who hangs up is forgotten", async () => {
   const monitor = start({ LogLevel: "debug" });
   await settle();

@@ -284,6 +284,21 @@ describe("serveCalls()", () => {
     expect(third.refused).toEqual([]);
   });
 
+  test("... and all connections share another one", async () => {
+    const all = new ByteBudget(1000);
+    const part = request("Now", 1, encodeText("x".repeat(900))).subarray(0, 600);
+    const first = serve(new ByteBudget(1e6, all));
+    first.near.write(part);
+    await settle();
+    const second = serve(new ByteBudget(1e6, all));
+    second.near.write(part);
+    await settle();
+    expect([first.refused, second.refused]).toEqual([[], ["too-much"]]);
+    first.near.destroy();
+    await settle();
+    expect(all.take(1000)).toBe(true);
+  });
+
   test("nonsense ends it", async () => {
     const served = serve();
     served.near.write(Uint8Array.of(0xc1, 0xc1));

@@ -42,18 +42,21 @@ export interface ServeCalls {
   readonly budget: ByteBudget;
 }
 
-/** Bytes that a connection's peer may have us keep. */
+/** Bytes that the peer of a connection may have us keep, or all peers together. */
 export class ByteBudget {
+  readonly #partOf: ByteBudget | undefined;
   #left: number;
 
-  constructor(bytes: number) {
+  constructor(bytes: number, partOf?: ByteBudget) {
     this.#left = bytes;
+    this.#partOf = partOf;
   }
 
   /** @returns false when there are no more; negative `bytes` give back */
   take(bytes: number): boolean {
     this.#left -= bytes;
-    return this.#left >= 0;
+    const inAll = this.#partOf?.take(bytes) ?? true;
+    return inAll && this.#left >= 0;
   }
 }
 

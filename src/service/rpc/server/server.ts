@@ -32,6 +32,8 @@ const FIRST_REQUEST_MS = 30_000;
 const NEXT_REQUEST_MS = 10 * 60_000;
 /** Requests that are not whole yet, of all streams of a connection. */
 const PENDING_BYTES_MAX = 16 * 1024 * 1024;
+/** ... and of all connections. */
+const ALL_PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** Connections of one address that streaming must leave for calls (Nomad's number). */
 const STREAMING_RESERVED = 20;
 /** First byte of a TLS record: somebody speaks TLS without Nomad's byte in front. */
@@ -65,6 +67,7 @@ export class RpcServer {
   readonly #streamingLimit: ConnectionLimit;
   readonly #refusals: RefusalLog;
   readonly #connections: RpcConnections;
+  readonly #pending = new ByteBudget(ALL_PENDING_BYTES_MAX);
   #server: StreamServer | undefined;
 
   constructor(init: RpcServerInit) {
@@ -203,7 +206,7 @@ export class RpcServer {
       refuse: (reason, message) => this.#refuse(stream, reason, message),
       firstMs: FIRST_REQUEST_MS,
       idleMs: NEXT_REQUEST_MS,
-      budget: new ByteBudget(PENDING_BYTES_MAX),
+      budget: new ByteBudget(PENDING_BYTES_MAX, this.#pending),
     });
   }
 
@@ -233,7 +236,7 @@ export class RpcServer {
   #multiplex(accepted: Chosen, withByte: boolean): void {
     const { clock, counters } = this.#init;
     const { stream } = accepted;
-    const budget = new ByteBudget(PENDING_BYTES_MAX);
+    const budget = new ByteBudget(PENDING_BYTES_MAX, this.#pending);
     const mux: Mux = new Mux({
       stream,
       dialer: false,
