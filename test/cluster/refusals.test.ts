@@ -129,7 +129,7 @@ describe("RPC", () => {
     expect(here.tls.handshakes.outbound.refused["wrong-name"]).toBeGreaterThan(0);
     expect(there.tls.handshakes.inbound.refused["refused-by-peer"]).toBeGreaterThan(0);
     expect(first.log).toContain("certificate is valid for server.other.nomad");
-    expect(fourth.log).toContain("the name server.<region>.nomad");
+    expect(fourth.log).toContain("the name server.global.nomad");
   });
 
   test("a plain connection is refused", async () => {

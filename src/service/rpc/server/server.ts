@@ -173,7 +173,12 @@ export class RpcServer {
     countRefusal(this.#init.counters.inbound.refused, reason);
     const authorities = tls.material.authorities.map((one) => one.commonName);
     const fields = { our_ca: authorities, our_cert: tls.material.certificate.commonName };
-    this.#refuse(stream, reason, `failed TLS handshake: ${detail}: ${nextStep(reason)}`, fields);
+    this.#refuse(
+      stream,
+      reason,
+      `failed TLS handshake: ${detail}: ${nextStep(reason, this.#init.region)}`,
+      fields,
+    );
   }
 
   #serve(chosen: Chosen, mode: number): void {
@@ -299,7 +304,7 @@ export class RpcServer {
 type RefusalFields = Readonly<Record<string, string | number | readonly string[]>>;
 
 /** What the operator of either side may do about it. */
-function nextStep(reason: string): string {
+function nextStep(reason: string, region: string): string {
   switch (reason) {
     case "no-certificate":
       return "the dialler must have cert_file and key_file";
@@ -308,7 +313,7 @@ function nextStep(reason: string): string {
     case "expired":
       return "renew the dialler's certificate";
     case "refused-by-peer":
-      return `the dialler does not accept our certificate: its CA, or the name ${serverName("<region>")}`;
+      return `the dialler does not accept our certificate: its CA, or the name ${serverName(region)}`;
     case "protocol-version":
       return "compare tls_min_version on both sides";
     case "no-shared-cipher":
