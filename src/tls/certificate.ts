@@ -23,7 +23,15 @@ export interface CertificateInfo {
   readonly isCa: boolean;
 }
 
+const described = new WeakMap<X509, CertificateInfo>();
+
 export function describeCertificate(certificate: X509): CertificateInfo {
+  const info = described.get(certificate) ?? describe(certificate);
+  described.set(certificate, info);
+  return info;
+}
+
+function describe(certificate: X509): CertificateInfo {
   const { subject, issuer, names, notBeforeMs, notAfterMs, fingerprint } = certificate;
   return {
     subject: subject.text,

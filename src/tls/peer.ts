@@ -34,8 +34,16 @@ export function describePeer(socket: TLSSocket): CertificateInfo | undefined {
   return certificate === undefined ? undefined : describeCertificate(certificate);
 }
 
+const chains = new WeakMap<TLSSocket, readonly X509[] | TlsError>();
+
 /** What the peer sent: its own certificate first. */
-export function peerChain(socket: TLSSocket): readonly X509[] | TlsError {
+function peerChain(socket: TLSSocket): readonly X509[] | TlsError {
+  const read = chains.get(socket) ?? readChain(socket);
+  chains.set(socket, read);
+  return read;
+}
+
+function readChain(socket: TLSSocket): readonly X509[] | TlsError {
   const chain: X509[] = [];
   const seen = new Set<string>();
   let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);

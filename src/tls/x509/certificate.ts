@@ -22,6 +22,8 @@ export interface X509 extends Extensions {
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly publicKey: PublicKey;
+  /** Subject, key and alternative names: the same in all cross-signed forms of a certificate. */
+  readonly identity: string;
   /** The bytes that are signed. */
   readonly signed: Uint8Array;
   readonly algorithm: Algorithm;
@@ -69,6 +71,8 @@ function read(der: Uint8Array): X509 {
     fields.optional(Context.subjectId);
   }
   const extensions = version === 3 ? fields.optional(Context.extensions) : undefined;
+  const more = readExtensions(extensions?.content);
+  const identity = [publicKey.spki, more.rawNames ?? new Uint8Array()].map((one) => one.toHex());
   return {
     der,
     fingerprint: sha256(der).toHex(),
@@ -79,10 +83,11 @@ function read(der: Uint8Array): X509 {
     notBeforeMs,
     notAfterMs,
     publicKey,
+    identity: [subject.key, ...identity].join(),
     signed,
     algorithm: readAlgorithm(algorithm),
     signature: signature.bytes,
-    ...readExtensions(extensions?.content),
+    ...more,
   };
 }
 

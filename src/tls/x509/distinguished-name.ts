@@ -2,8 +2,8 @@
 import { DerError, DerReader, Tag } from "./der.ts";
 
 export interface DistinguishedName {
-  /** The whole DER: what issuers and subjects are compared by. */
-  readonly raw: Uint8Array;
+  /** The whole DER, hex: what issuers and subjects are compared by. */
+  readonly key: string;
   /** The last one, if there are several, as in Go; "" if there is none. */
   readonly commonName: string;
   /** One line, in the order of the certificate: `C=US, O=Acme, CN=server.global.nomad`. */
@@ -46,7 +46,7 @@ export function readName(reader: DerReader, what: string): DistinguishedName {
       parts.push(`${SHORT_NAMES.get(type) ?? type}=${onOneLine(value)}`);
     }
   }
-  return { raw: whole, commonName, text: parts.join(", ") };
+  return { key: whole.toHex(), commonName, text: parts.join(", ") };
 }
 
 const StringTag = {

@@ -48,7 +48,7 @@ export class CertificatePool {
     for (const one of certificates) {
       if (this.#fingerprints.has(one.fingerprint)) continue;
       this.#fingerprints.add(one.fingerprint);
-      const subject = one.subject.raw.toHex();
+      const subject = one.subject.key;
       const same = this.#bySubject.get(subject);
       if (same === undefined) this.#bySubject.set(subject, [one]);
       else same.push(one);
@@ -61,7 +61,8 @@ export class CertificatePool {
 
   /** Whoever bears the issuer's name, those first whose key identifier fits. */
   issuersOf({ issuer, authorityKeyId }: X509): readonly X509[] {
-    const candidates = this.#bySubject.get(issuer.raw.toHex()) ?? [];
+    const candidates = this.#bySubject.get(issuer.key) ?? [];
+    if (candidates.length < 2) return candidates;
     const rank = ({ subjectKeyId }: X509): number => {
       if (subjectKeyId.toHex() === authorityKeyId.toHex()) return 0;
       return subjectKeyId.length === 0 || authorityKeyId.length === 0 ? 1 : 2;
@@ -166,11 +167,8 @@ class Search {
 }
 
 /** The same key under the same names: a way in circles, through whatever cross-signature. */
-function isAmong(candidate: X509, chain: Chain): boolean {
-  const identity = ({ subject, publicKey, rawNames }: X509): string =>
-    [subject.raw, publicKey.spki, rawNames ?? new Uint8Array()].map((raw) => raw.toHex()).join();
-  const wanted = identity(candidate);
-  return chain.some((one) => identity(one) === wanted);
+function isAmong({ identity }: X509, chain: Chain): boolean {
+  return chain.some((one) => one.identity === identity);
 }
 
 /** May it issue certificates, and has it issued this one? */
