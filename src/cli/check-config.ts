@@ -6,7 +6,8 @@
  */
 import { type EndpointHost, type Endpoints, resolveEndpoints } from "../config/endpoints.ts";
 import { ConfigError, type Problem } from "../config/problem.ts";
-import { lookupHost, machineInterfaces } from "../host/machine.ts";
+import { defaultInterface, machineInterfaces } from "../host/interfaces.ts";
+import { lookupHost } from "../host/machine.ts";
 import { loadTlsMaterial, type TlsMaterial } from "../tls/material.ts";
 import { checkPaths } from "./check-paths.ts";
 import { LoadError, type LoadedConfig } from "./load-config.ts";
@@ -17,10 +18,15 @@ export interface CheckedConfig {
   readonly warnings: readonly Problem[];
 }
 
+const MACHINE: EndpointHost = {
+  interfaces: () => ({ all: machineInterfaces(), defaultName: defaultInterface() }),
+  lookup: lookupHost,
+};
+
 /** @throws LoadError with every mistake */
 export async function checkConfig(
   loaded: LoadedConfig,
-  machine: EndpointHost = { interfaces: machineInterfaces(), lookup: lookupHost },
+  machine: EndpointHost = MACHINE,
 ): Promise<CheckedConfig> {
   const { config, render } = loaded;
   const problems: Problem[] = [];

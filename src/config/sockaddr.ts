@@ -1,161 +1,192 @@
 /**
- * The go-sockaddr templates that Nomad users write in addresses: `{{ GetPrivateIP }}`,
- * `{{ GetInterfaceIP "eth0" }}` and pipelines such as
- * `{{ GetAllInterfaces | include "network" "10.0.0.0/8" | attr "address" }}`.
+ * Addresses as Nomad's users write them: plain, or templates of go-sockaddr such as
+ * `{{ GetPrivateIP }}` and `{{ GetAllInterfaces | include "network" "10.0.0.0/8" | attr "address" }}`,
+ * in Go's template language (tested against the real module over several layouts of interfaces).
  *
  * @module
  */
-import { isLoopback, isPrivate, parseIp } from "../host/ip.ts";
-import type { InterfaceAddress } from "../host/machine.ts";
+import type { InterfaceAddress } from "../host/interfaces.ts";
+import { IfAddr } from "./sockaddr/interface-address.ts";
+import {
+  exclude,
+  include,
+  limit,
+  offset,
+  type Selection,
+  sortBy,
+  unique,
+} from "./sockaddr/selection.ts";
+import {
+  BUILTIN_NAMES,
+  evaluateTemplate,
+  isList,
+  type TemplateFunction,
+  type Value,
+} from "./template/evaluate.ts";
+import { parseTemplate } from "./template/parse.ts";
+import { TemplateError } from "./template/tokens.ts";
 
-/** Addresses that the text stands for, or why there are none. */
-export type Resolved =
-  | { readonly kind: "addresses"; readonly addresses: readonly string[] }
-  | { readonly kind: "unresolved"; readonly reason: string };
-
-type Selection = readonly InterfaceAddress[];
-
-const FUNCTIONS =
-  "GetPrivateIP, GetPublicIP, GetInterfaceIP, GetAllInterfaces, GetPrivateInterfaces, " +
-  "GetPublicInterfaces, GetDefaultInterfaces with include, exclude, limit, attr and join";
-
-/** Plain texts pass through; several templates in one text are joined with what is between them. */
-export function resolveTemplate(text: string, interfaces: Selection): Resolved {
-  let problem: string | undefined;
-  const expanded = text.replaceAll(/\{\{(.*?)\}\}/gs, (_all, body: string) => {
-    const value = evaluate(body.trim(), interfaces);
-    if (value.kind === "unresolved") problem ??= value.reason;
-    return value.kind === "addresses" ? value.addresses.join(" ") : "";
-  });
-  if (problem !== undefined) return { kind: "unresolved", reason: problem };
-  if (expanded.includes("{{")) {
-    return {
-      kind: "unresolved",
-      reason: `unable to parse address template "${text}": no closing }}`,
-    };
-  }
-  return { kind: "addresses", addresses: expanded.split(/\s+/).filter((one) => one !== "") };
+/** Where the addresses come from. */
+export interface Interfaces {
+  /** In the order of the kernel. */
+  readonly all: readonly InterfaceAddress[];
+  /** The name of the one with the default route. */
+  readonly defaultName: string | undefined;
 }
 
-function evaluate(body: string, interfaces: Selection): Resolved {
-  const [head, ...filters] = body.split("|").map((part) => words(part));
-  let selection = source(head ?? [], interfaces);
-  if (selection === undefined) {
-    const reason = `unable to parse address template "{{ ${body} }}": known are ${FUNCTIONS}`;
-    return { kind: "unresolved", reason };
+/** What a text stands for, or why it stands for nothing. */
+export type Rendered =
+  | { readonly text: string; readonly error: undefined }
+  | { readonly text: undefined; readonly error: string };
+
+/** Plain texts pass through. */
+export function renderAddress(text: string, interfaces: () => Interfaces): Rendered {
+  if (!text.includes("{{")) return { text, error: undefined };
+  try {
+    const functions = new Functions(interfaces());
+    const names = new Set([...functions.table.keys(), ...BUILTIN_NAMES]);
+    const nodes = parseTemplate(text, names);
+    return { text: evaluateTemplate(nodes, functions.all, functions.table), error: undefined };
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    return { text: undefined, error: error.message };
   }
-  for (const filter of filters) {
-    const next = apply(filter, selection);
-    if (next === undefined) {
-      return {
-        kind: "unresolved",
-        reason: `unknown step "${filter.join(" ")}" in "{{ ${body} }}"`,
-      };
+}
+
+class Functions {
+  readonly all: Selection;
+  readonly #defaultName: string | undefined;
+  readonly table: ReadonlyMap<string, TemplateFunction>;
+
+  constructor({ all, defaultName }: Interfaces) {
+    this.all = all.map((one) => IfAddr.of(one));
+    this.#defaultName = defaultName;
+    this.table = new Map<string, TemplateFunction>([
+      ...this.#sources(),
+      ["include", taking(["text", "text", "list"], ([a, b, c]) => include(a, b, c))],
+      ["exclude", taking(["text", "text", "list"], ([a, b, c]) => exclude(a, b, c))],
+      ["sort", taking(["text", "list"], ([by, list]) => sortBy(by, list, this.#defaultName))],
+      ["unique", taking(["text", "list"], ([by, list]) => unique(by, list))],
+      ["limit", taking(["count", "list"], ([count, list]) => limit(count, list))],
+      ["offset", taking(["integer", "list"], ([count, list]) => offset(count, list))],
+      ["join", taking(["text", "text", "list"], ([name, by, list]) => join(name, by, list))],
+      ["attr", taking(["text", "any"], ([name, value]) => attribute(name, value))],
+      [
+        "math",
+        taking(["text", "text", "list"], ([operation, value, list]) =>
+          list.map((one) => one.calculate(operation, value)),
+        ),
+      ],
+    ]);
+  }
+
+  #sources(): readonly (readonly [string, TemplateFunction])[] {
+    const none = (give: () => Value): TemplateFunction => taking([], give);
+    const named = (give: (list: Selection) => Value): TemplateFunction =>
+      taking(["text"], ([name]) => give(include("name", name, this.all)));
+    const bySize = (list: Selection): Selection => sortBy("type,size", list, undefined);
+    return [
+      ["GetAllInterfaces", none(() => this.all)],
+      ["GetDefaultInterfaces", none(() => this.#default())],
+      ["GetPrivateInterfaces", none(() => include("rfc", "6890", this.#usable()))],
+      ["GetPublicInterfaces", none(() => exclude("rfc", "6890", this.#usable()))],
+      ["GetPrivateIP", none(() => first(include("rfc", "6890", this.#usable())))],
+      ["GetPublicIP", none(() => first(exclude("rfc", "6890", this.#usable())))],
+      ["GetPrivateIPs", none(() => every(forwardable(include("rfc", "6890", bySize(this.all)))))],
+      ["GetPublicIPs", none(() => every(exclude("rfc", "6890", bySize(this.all))))],
+      ["GetInterfaceIP", named((list) => first(bySize(forwardable(list))))],
+      ["GetInterfaceIPs", named((list) => every(bySize(list)))],
+    ];
+  }
+
+  #default(): Selection {
+    const name = this.#defaultName;
+    if (name === undefined) throw new TemplateError("No default interface found");
+    return this.all.filter((one) => one.name === name);
+  }
+
+  /** What others could reach, the default interface first. */
+  #usable(): Selection {
+    const up = include("flags", "up", forwardable(this.all));
+    return sortBy("default,type,size", up, this.#defaultName);
+  }
+}
+
+function forwardable(list: Selection): Selection {
+  return include("flags", "forwardable", list);
+}
+
+function first([one]: Selection): string {
+  return one?.attribute("address") ?? "";
+}
+
+function every(list: Selection): string {
+  return list.map((one) => one.attribute("address")).join(" ");
+}
+
+function join(name: string, by: string, list: Selection): string {
+  return list.map((one) => one.attribute(name)).join(by);
+}
+
+function attribute(name: string, value: Value): string {
+  const one = isList(value) ? value[0] : value;
+  if (isList(value) && value.length === 0) return "";
+  if (one instanceof IfAddr) return one.attribute(name);
+  throw new TemplateError(`unable to obtain attribute ${name} from ${String(one)}`);
+}
+
+/** What a function takes, by the names of the kinds. */
+interface Kinds {
+  readonly text: string;
+  readonly count: number;
+  readonly integer: number;
+  readonly list: Selection;
+  readonly any: Value;
+}
+
+type Taken<Names extends readonly (keyof Kinds)[]> = {
+  readonly [At in keyof Names]: Kinds[Names[At]];
+};
+
+const READ: { readonly [Name in keyof Kinds]: (value: Value) => Kinds[Name] | undefined } = {
+  text: (value) => (typeof value === "string" ? value : undefined),
+  count: (value) => (isInteger(value) && value >= 0 ? value : undefined),
+  integer: (value) => (isInteger(value) ? value : undefined),
+  list: (value) => (isSelection(value) ? value : undefined),
+  any: (value) => value,
+};
+
+function isInteger(value: Value): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value);
+}
+
+function isSelection(value: Value): value is Selection {
+  return isList(value) && value.every((one) => one instanceof IfAddr);
+}
+
+/** A function with its arguments checked, as Go checks them. */
+function taking<const Names extends readonly (keyof Kinds)[]>(
+  names: Names,
+  give: (args: Taken<Names>) => Value,
+): TemplateFunction {
+  return (args) => {
+    if (args.length !== names.length) {
+      const counts = `want ${names.length} got ${args.length}`;
+      throw new TemplateError(`wrong number of args: ${counts}`);
     }
-    selection = next;
-  }
-  if (selection.length === 0) {
-    return { kind: "unresolved", reason: `"{{ ${body} }}" matches no address of this machine` };
-  }
-  return { kind: "addresses", addresses: selection.map((one) => one.address) };
+    const taken = names.map((name, at) => {
+      const value = READ[name](args[at]);
+      if (value !== undefined || name === "any") return value;
+      throw new TemplateError(`wrong type of argument ${at + 1}: it must be a ${name}`);
+    });
+    if (!isTaken(taken, names)) throw new TemplateError("wrong arguments");
+    return give(taken);
+  };
 }
 
-/** Words, with quotes taken off. */
-function words(part: string): readonly string[] {
-  return [...part.matchAll(/\\?"((?:[^"\\]|\\[^"])*)\\?"|(\S+)/g)].map((m) => m[1] ?? m[2] ?? "");
-}
-
-function source(head: readonly string[], interfaces: Selection): Selection | undefined {
-  const up = interfaces.filter((one) => one.up);
-  const privates = up.filter((one) => !loopback(one) && isPrivate(bytes(one)));
-  const publics = up.filter((one) => !loopback(one) && !isPrivate(bytes(one)) && !linkLocal(one));
-  switch (head[0]) {
-    case "GetPrivateIP":
-      return ipv4First(privates).slice(0, 1);
-    case "GetPublicIP":
-      return ipv4First(publics).slice(0, 1);
-    case "GetPrivateIPs":
-    case "GetPrivateInterfaces":
-      return privates;
-    case "GetPublicIPs":
-    case "GetPublicInterfaces":
-      return publics;
-    case "GetInterfaceIP":
-      return ipv4First(up.filter((one) => one.name === head[1])).slice(0, 1);
-    case "GetInterfaceIPs":
-      return up.filter((one) => one.name === head[1]);
-    case "GetAllInterfaces":
-      return interfaces;
-    case "GetDefaultInterfaces":
-      return up.filter((one) => !loopback(one) && !linkLocal(one));
-    default:
-      return undefined;
-  }
-}
-
-function apply(filter: readonly string[], from: Selection): Selection | undefined {
-  const [name, ...args] = filter;
-  switch (name) {
-    case "include":
-      return from.filter((one) => matches(one, args));
-    case "exclude":
-      return from.filter((one) => !matches(one, args));
-    case "limit":
-      return from.slice(0, Number(args[0]));
-    case "sort":
-      return ipv4First(from);
-    case "attr":
-    case "join":
-      return args[0] === "address" ? from : undefined;
-    default:
-      return undefined;
-  }
-}
-
-function matches(one: InterfaceAddress, [selector, value = ""]: readonly string[]): boolean {
-  switch (selector) {
-    case "name":
-      return new RegExp(value).test(one.name);
-    case "network":
-      return inNetwork(bytes(one), value);
-    case "type":
-      return value.toLowerCase() === (bytes(one).length === 4 ? "ipv4" : "ipv6") || value === "ip";
-    case "flags":
-      return value.split("|").every((flag) => {
-        if (flag === "up") return one.up;
-        return flag === "loopback" ? loopback(one) : flag === "forwardable" && !linkLocal(one);
-      });
-    case "rfc":
-      return value === "1918" && bytes(one).length === 4 && isPrivate(bytes(one));
-    default:
-      return false;
-  }
-}
-
-function inNetwork(ip: Uint8Array, network: string): boolean {
-  const [base = "", bits = ""] = network.split("/");
-  const wanted = parseIp(base);
-  if (wanted === undefined || wanted.length !== ip.length) return false;
-  for (let bit = 0; bit < Number(bits); bit++) {
-    const mask = 0x80 >> (bit & 7);
-    if (((ip[bit >> 3] ?? 0) & mask) !== ((wanted[bit >> 3] ?? 0) & mask)) return false;
-  }
-  return true;
-}
-
-function ipv4First(from: Selection): Selection {
-  return [...from].sort((a, b) => bytes(a).length - bytes(b).length);
-}
-
-function bytes(one: InterfaceAddress): Uint8Array {
-  return parseIp(one.address) ?? new Uint8Array(4);
-}
-
-function loopback(one: InterfaceAddress): boolean {
-  return isLoopback(bytes(one));
-}
-
-function linkLocal(one: InterfaceAddress): boolean {
-  const [a = 0, b = 0] = bytes(one);
-  return (a === 169 && b === 254) || (a === 0xfe && (b & 0xc0) === 0x80);
+function isTaken<Names extends readonly (keyof Kinds)[]>(
+  taken: readonly unknown[],
+  names: Names,
+): taken is Taken<Names> {
+  return taken.length === names.length;
 }

@@ -1,27 +1,10 @@
 /** What the machine is: its name, addresses, DNS. */
 import { lookup } from "node:dns/promises";
-import { hostname, networkInterfaces } from "node:os";
+import { hostname } from "node:os";
 import { parseIp } from "./ip.ts";
-
-export interface InterfaceAddress {
-  readonly name: string;
-  readonly address: string;
-  /** Prefix length. */
-  readonly bits: number;
-  readonly up: boolean;
-}
 
 export function machineName(): string {
   return hostname();
-}
-
-export function machineInterfaces(): readonly InterfaceAddress[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
-    (addresses ?? []).map((one) => {
-      const bits = Number(one.cidr?.split("/")[1] ?? 0);
-      return { name, address: one.address, bits, up: true };
-    }),
-  );
 }
 
 /** All addresses of a host, IPv4 first; none if it does not resolve. */

@@ -22,6 +22,18 @@ export function expressionMatches(expression: string, value: string): boolean {
   }
 }
 
+/** Go's `regexp.Compile`: what says whether a text matches, or why there is no such thing. */
+export function compileExpression(expression: string): ((value: string) => boolean) | string {
+  if (expression.length > EXPRESSION_MAX) return "expression too long";
+  library ??= load();
+  try {
+    const compiled = library.compile(expression);
+    return (value) => compiled.matcher(value).find();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 function load(): typeof RE2JS {
   const loaded: { RE2JS: typeof RE2JS } = require("re2js");
   return loaded.RE2JS;

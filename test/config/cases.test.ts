@@ -13,7 +13,10 @@ const CASES = new URL("cases/", import.meta.url).pathname;
 const SECRETS = new URL("secrets/", import.meta.url).pathname;
 
 const MACHINE: EndpointHost = {
-  interfaces: [{ name: "eth0", address: "10.1.2.3", bits: 24, up: true }],
+  interfaces: () => ({
+    all: [{ name: "eth0", flags: 1, ip: Uint8Array.of(10, 1, 2, 3), bits: 24 }],
+    defaultName: "eth0",
+  }),
   lookup: async () => [],
 };
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { outlineHcl } from "../../src/config/hcl-outline.ts";
 import { isFault } from "../../src/config/outline.ts";
-import { resolveTemplate } from "../../src/config/sockaddr.ts";
 import { nearest } from "../../src/config/suggest.ts";
 import { formatDurationMs, parseDurationMs } from "../../src/wire/duration.ts";
 import { errors, read } from "./read.ts";
@@ -201,43 +200,6 @@ describe("the gossip key", () => {
     expect(keyError(Buffer.alloc(1).toString("base64"))).toContain("found base64 of 1 byte");
     expect(keyError("not base64!")).toContain("found 11 characters that are not base64");
   });
-});
-
-describe("go-sockaddr templates", () => {
-  const at = (name: string, address: string) => ({ name, address, bits: 24, up: true });
-  const interfaces = [
-    at("lo", "127.0.0.1"),
-    at("eth0", "fe80::1"),
-    at("eth0", "10.1.2.3"),
-    at("eth1", "203.0.113.9"),
-    at("eth1", "192.168.7.7"),
-  ];
-  const cases: readonly (readonly [string, readonly string[] | string])[] = [
-    ["10.0.0.1", ["10.0.0.1"]],
-    ["{{ GetPrivateIP }}", ["10.1.2.3"]],
-    ["{{GetPublicIP}}", ["203.0.113.9"]],
-    ['{{ GetInterfaceIP "eth0" }}', ["10.1.2.3"]],
-    ['{{ GetInterfaceIP \\"eth1\\" }}', ["203.0.113.9"]],
-    [
-      '{{ GetAllInterfaces | include "network" "192.168.0.0/16" | attr "address" }}',
-      ["192.168.7.7"],
-    ],
-    [
-      '{{ GetPrivateInterfaces | include "type" "ipv4" | join "address" " " }}',
-      ["10.1.2.3", "192.168.7.7"],
-    ],
-    ["{{ GetPrivateIP }} 127.0.0.1", ["10.1.2.3", "127.0.0.1"]],
-    ['{{ GetInterfaceIP "eth9" }}', "matches no address of this machine"],
-    ["{{ Bogus }}", "unable to parse address template"],
-    ["{{ GetPrivateIP", "no closing }}"],
-  ];
-  for (const [text, expected] of cases) {
-    test(text, () => {
-      const resolved = resolveTemplate(text, interfaces);
-      if (resolved.kind === "addresses") expect(resolved.addresses).toEqual([...expected]);
-      else expect(resolved.reason).toContain(String(expected));
-    });
-  }
 });
 
 test("durations both ways", () => {
