@@ -91,7 +91,7 @@ export function parseConfig(files: readonly Block[], options: ParseOptions): Par
   const config: Config = {
     region: cleanName(top, "region", "global", /\0/),
     datacenter: cleanName(top, "datacenter", "dc1", /[\0*]/),
-    name: top.text("name") ?? options.host.hostname,
+    name: readName(top, options.host.hostname),
     dataDir: readDirectory(top, "data_dir") ?? "",
     bindAddr: top.text("bind_addr") ?? (devMode ? "127.0.0.1" : "0.0.0.0"),
     addresses: readAddresses(top.block("addresses")),
@@ -161,6 +161,20 @@ function placesOf(top: Section): Readonly<Record<string, Position>> {
 function cleanName(section: Section, key: string, fallback: string, forbidden: RegExp): string {
   const text = section.text(key) ?? fallback;
   if (forbidden.test(text)) section.mistake(key, "contains invalid characters (null or '*')");
+  return text;
+}
+
+/** With the region behind it, it is our name in gossip: peers refuse what no log should show. */
+function readName(section: Section, hostname: string): string {
+  const text = section.text("name") ?? hostname;
+  const region = section.text("region") ?? "global";
+  for (const [key, value] of Object.entries({ name: text, region })) {
+    if (/\p{Cc}/u.test(value)) section.mistake(key, "contains control characters");
+  }
+  const bytes = Buffer.byteLength(`${text}.${region}`);
+  if (bytes > 255) {
+    section.mistake("name", `must be at most 255 bytes with the region, found ${bytes}`);
+  }
   return text;
 }
 

@@ -216,7 +216,8 @@ describe("JSON", () => {
   });
 
   test("escapes", () => {
-    expect(json('"name": "\\u0061\\/\\t\\ud83d\\ude80${x}"').config?.name).toBe("a/\t🚀${x}");
+    const text = json('"datacenter": "\\u0061\\/\\t\\ud83d\\ude80${x}"').config?.datacenter;
+    expect(text).toBe("a/\t🚀${x}");
     expect(json('"name": "a\\qb"').problems[0]?.message).toStartWith(
       "a backslash begins an escape",
     );
@@ -254,4 +255,13 @@ test("bytes that are not UTF-8 and null characters have their place", () => {
   expect(errors('name = "a\0b"')).toEqual(["1:10 a null character: a configuration is text"]);
   expect(errors(`${SERVER}name = "\uFFFD"`)).toEqual([]);
   expect(errors(new Uint8Array([0xed, 0xa0, 0x80]))[0]).toStartWith("1:1 bytes that are not UTF-8");
+});
+
+test("a name that no peer would take is a mistake: control characters, or above 255 bytes", () => {
+  expect(errors(`name = "a\\nb"\n${SERVER}`)).toEqual(["1:8 name: contains control characters"]);
+  expect(errors(`region = "a\\u001bb"\n${SERVER}`)[0]).toContain("contains control characters");
+  expect(errors(`name = "${"ä".repeat(124)}"\n${SERVER}`)).toEqual([]);
+  expect(errors(`name = "${"ä".repeat(125)}"\n${SERVER}`)).toEqual([
+    "1:8 name: must be at most 255 bytes with the region, found 257",
+  ]);
 });
