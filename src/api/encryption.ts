@@ -48,7 +48,10 @@ export async function encryptionReport(context: ApiContext): Promise<JsonObject>
   }
   const { holders, findings } = await asked;
   const answering = new Set(views.flatMap((one) => (one.found.reachable ? [one.member] : [])));
-  const lost = cutOff(context, members, (member) => answering.has(member));
+  const primary = context.gossip?.keyring.primary?.fingerprint;
+  const raft = context.raft?.servers() ?? [];
+  const reachable = (member: ServerMember): boolean => answering.has(member);
+  const lost = primary === undefined ? [] : cutOff({ primary, members, raft, reachable });
   views.sort((a, b) => (a.member.name < b.member.name ? -1 : 1));
   const own = stillInClear(context);
   const ownName = `${context.config.name}.${context.config.region}`;

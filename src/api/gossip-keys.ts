@@ -5,6 +5,7 @@
  * @module
  */
 import { sha256 } from "../host/digest.ts";
+import type { RaftServer } from "../protocol/raft/message.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import { isKeyFault, parseKey } from "../secret/key.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
@@ -63,16 +64,19 @@ export function findingsOf(result: KeyQueryResult, own: string): GossipKeys {
   return { holders, findings: [...findings, ...oldKeys(holders)] };
 }
 
+/** What gossip, Raft and a look at the RPC ports say of the servers. */
+export interface Seen {
+  /** Fingerprint of our primary key. */
+  readonly primary: string;
+  readonly members: readonly ServerMember[];
+  readonly raft: readonly RaftServer[];
+  readonly reachable: (member: ServerMember) => boolean;
+}
+
 /** Servers that gossip has lost, though they may be well otherwise. */
-export function cutOff(
-  context: ApiContext,
-  members: readonly ServerMember[],
-  reachable: (member: ServerMember) => boolean,
-): readonly Finding[] {
-  const primary = context.gossip?.keyring.primary;
-  if (primary === undefined) return [];
+export function cutOff({ primary, members, raft, reachable }: Seen): readonly Finding[] {
   const findings: Finding[] = [];
-  const how = `compare gossip.keys in /v1/status there with ${primary.fingerprint}`;
+  const how = `compare gossip.keys in /v1/status there with ${primary}`;
   for (const member of members) {
     if (member.status !== "failed") continue;
     const who = printable(member.name);
@@ -87,7 +91,7 @@ export function cutOff(
     findings.push({ who, what: may, fix: `if it stays so once it is started, ${GIVE_KEY}` });
   }
   const known = new Set(members.map((member) => member.tags.get("id")));
-  for (const { id, address } of context.raft?.servers() ?? []) {
+  for (const { id, address } of raft) {
     if (known.has(id)) continue;
     const what = "it is in the Raft group, and gossip does not know it: has it another gossip key?";
     findings.push({

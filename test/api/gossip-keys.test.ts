@@ -1,6 +1,6 @@
 /** What the doctor makes of the keys that members say they have. */
 import { expect, test } from "bun:test";
-import { findingsOf } from "../../src/api/gossip-keys.ts";
+import { cutOff, findingsOf } from "../../src/api/gossip-keys.ts";
 import { sha256 } from "../../src/host/digest.ts";
 import type { KeyQueryResult } from "../../src/protocol/serf/action.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
@@ -56,4 +56,31 @@ test("whoever does not answer is named", () => {
     "s2: it does not answer which gossip keys it has",
     "s3: it does not answer which gossip keys it has",
   ]);
+});
+
+test("servers that gossip has lost are named, and those of the Raft group that it never knew", () => {
+  const member = (name: string, status: string) => ({
+    name,
+    addr: Uint8Array.of(10, 0, 0, 1),
+    port: 4648,
+    tags: new Map([["id", `id-${name}`]]),
+    status,
+    versions: Uint8Array.of(1, 5, 2, 2, 5, 4),
+  });
+  const members = ["alive", "failed", "failed", "left"].map((status, i) => member(`s${i}`, status));
+  const servers = ["id-s0", "id-s3", "id-s9"];
+  const found = cutOff({
+    primary: A.fingerprint,
+    members,
+    raft: servers.map((id) => ({ id, address: `${id}:4647`, suffrage: "voter" })),
+    reachable: ({ name }) => name === "s1",
+  });
+  expect(found.map(({ who, what }) => `${who}: ${what}`)).toEqual([
+    "s1: gossip holds it for failed, though its RPC port answers: " +
+      "another gossip key may have cut it off",
+    "s2: gossip holds it for failed: if the gossip key was changed since, it is cut off by it",
+    "id-s9:4647 (id-s9): it is in the Raft group, and gossip does not know it: " +
+      "has it another gossip key?",
+  ]);
+  for (const { fix } of found) expect(fix).toContain("remove server/serf.keyring");
 });
