@@ -242,10 +242,9 @@ const words = new Uint32Array(number.buffer);
 /** Another result for every other `value`: each step can be undone. @returns 32 bits */
 function mix(sum: number, value: number): number {
   number[0] = value;
-  const [low = 0, high = 0] = words;
-  let mixed = Math.imul(sum ^ low, 0x9e37_79b1);
+  let mixed = Math.imul(sum ^ (words[0] ?? 0), 0x9e37_79b1);
   mixed ^= mixed >>> 15;
-  mixed = Math.imul(mixed ^ high, 0x85eb_ca77);
+  mixed = Math.imul(mixed ^ (words[1] ?? 0), 0x85eb_ca77);
   return (mixed ^ (mixed >>> 13)) >>> 0;
 }
 
