@@ -18,8 +18,8 @@ import { NOMAD_SERF } from "../protocol/serf/config.ts";
 import { WAN } from "../protocol/swim/config.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { Gossip } from "../service/gossip/gossip.ts";
+import { KnownMembersFile } from "../service/gossip/known-members-file.ts";
 import { Sealer } from "../service/gossip/sealer.ts";
-import { SnapshotFile } from "../service/gossip/snapshot-file.ts";
 import { printable } from "../wire/text.ts";
 import { createAdmission } from "./admission.ts";
 import type { Directory, KnownServer } from "./directory.ts";
@@ -72,15 +72,15 @@ export function createGossip(init: GossipPartsInit): Gossip {
       directory,
       mixes: server.unsafeRaftWithOtherServers,
     }),
-    snapshot: openSnapshot(config, log),
+    knownMembers: openKnownMembers(config, log),
     onEvent: init.onEvent,
   });
 }
 
-function openSnapshot({ dataDir, server }: Config, log: Log): SnapshotFile | undefined {
+function openKnownMembers({ dataDir, server }: Config, log: Log): KnownMembersFile | undefined {
   if (dataDir === "") return undefined;
   const directory = server.dataDir ?? join(dataDir, "server");
-  return new SnapshotFile(join(directory, "serf", "snapshot"), server.rejoinAfterLeave, log);
+  return new KnownMembersFile(join(directory, "serf", "snapshot"), server.rejoinAfterLeave, log);
 }
 
 const EVENT_NAMES = {

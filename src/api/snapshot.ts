@@ -20,14 +20,14 @@ const ANSWER_MS = 60_000;
 const PIECE_MS = 60_000;
 const PIECE_BYTES = 32 * 1024;
 
-export interface SnapshotAnswer {
+export interface ArchiveAnswer {
   readonly archive: Uint8Array;
   /** `sha-256=<base64>`, for the Digest header. */
   readonly digest: string;
 }
 
 /** @throws ApiError */
-export async function saveSnapshot(context: ApiContext, asked: Asked): Promise<SnapshotAnswer> {
+export async function saveArchive(context: ApiContext, asked: Asked): Promise<ArchiveAnswer> {
   const call = await open(context, SNAPSHOT_SAVE, readBody(asked));
   try {
     const { SnapshotChecksum: digest } = await replyOf(call, snapshotSaveReply);
@@ -58,7 +58,7 @@ export interface RestoreAnswer {
  * @returns what was left out, and what was not; undefined: the whole snapshot is in force
  * @throws ApiError
  */
-export async function restoreSnapshot(
+export async function restoreArchive(
   context: ApiContext,
   asked: Asked,
   archive: Uint8Array,

@@ -126,13 +126,13 @@ function addSnapshot(operator: Command): void {
     .argument("[file]", "where to (default nomad-state-<date>-<time>.snap)")
     .description("Write the state of the servers into a file; it holds secrets")
     .option("--stale", "any server may answer, not only the leader")
-    .action(async (file, flags) => (await import("./snapshot.ts")).saveSnapshot(file, flags));
+    .action(async (file, flags) => (await import("./snapshot.ts")).saveArchive(file, flags));
   snapshot
     .command("inspect")
     .argument("<file>", "what `save` wrote, here or by Nomad")
     .description("Check a file, and show what is in it")
     .option("--json", "output as JSON")
-    .action(async (file, flags) => (await import("./snapshot.ts")).inspectSnapshot(file, flags));
+    .action(async (file, flags) => (await import("./snapshot.ts")).showArchive(file, flags));
   snapshot
     .command("state")
     .argument("<file>", "what `save` wrote, here or by Nomad")
@@ -141,5 +141,5 @@ function addSnapshot(operator: Command): void {
   apiCommand(snapshot.command("restore"))
     .argument("<file>", "what `save` wrote, here or by Nomad")
     .description("Replace the state of the servers by what is in a file")
-    .action(async (file, flags) => (await import("./snapshot.ts")).restoreSnapshot(file, flags));
+    .action(async (file, flags) => (await import("./snapshot.ts")).restoreArchive(file, flags));
 }

@@ -18,7 +18,7 @@ export interface SaveFlags extends ApiFlags {
   readonly stale?: boolean;
 }
 
-export async function saveSnapshot(file: string | undefined, flags: SaveFlags): Promise<void> {
+export async function saveArchive(file: string | undefined, flags: SaveFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const path = file ?? defaultName(new Date());
   // A backup is never overwritten, and nobody waits for one that cannot be kept.
@@ -43,7 +43,7 @@ export async function saveSnapshot(file: string | undefined, flags: SaveFlags): 
   print(`State file written to ${path}`);
 }
 
-export async function restoreSnapshot(file: string, flags: ApiFlags): Promise<void> {
+export async function restoreArchive(file: string, flags: ApiFlags): Promise<void> {
   const bytes = read(file);
   // Before anybody is asked to replace the state of a cluster by it.
   await verified(file, inspectArchive(bytes));
@@ -65,10 +65,7 @@ function countsText(counts: unknown): string {
   return pairs.length === 0 ? "nothing" : pairs.map(([type, n]) => `${n} ${type}`).join(", ");
 }
 
-export async function inspectSnapshot(
-  file: string,
-  flags: { readonly json?: boolean },
-): Promise<void> {
+export async function showArchive(file: string, flags: { readonly json?: boolean }): Promise<void> {
   const { meta, records } = await verified(file, inspectArchive(read(file)));
   const { id, size, index, term, version } = meta;
   const created = createdAt(id);

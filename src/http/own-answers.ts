@@ -7,7 +7,7 @@ import { askElsewhere } from "../api/elsewhere.ts";
 import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
 import { getNode, type IndexedAnswer, listNodes, purgeNode } from "../api/nodes.ts";
-import { restoreSnapshot, saveSnapshot } from "../api/snapshot.ts";
+import { restoreArchive, saveArchive } from "../api/snapshot.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
 import { answer, invalidMethod, notFound, queryOf } from "./answers.ts";
 
@@ -93,7 +93,7 @@ function addSnapshot(app: Elysia, context: ApiContext, allow: (request: Request)
   app.get(SNAPSHOT_PATH, async ({ request }) => {
     allow(request);
     const asked = askedOf(context, queryOf(request));
-    const { archive, digest } = await saveSnapshot(context, asked);
+    const { archive, digest } = await saveArchive(context, asked);
     const headers = { "Content-Type": "application/x-gzip", Digest: digest };
     return new Response(new Uint8Array(archive), { headers });
   });
@@ -101,7 +101,7 @@ function addSnapshot(app: Elysia, context: ApiContext, allow: (request: Request)
     allow(request);
     const asked = askedOf(context, queryOf(request));
     const archive = new Uint8Array(await request.arrayBuffer());
-    return answer(request, await restoreSnapshot(context, asked, archive));
+    return answer(request, await restoreArchive(context, asked, archive));
   };
   // As it came: nothing may read it as a form or as JSON first.
   app

@@ -20,8 +20,8 @@ import {
   nodeStatusRequest,
   restoreRequest,
 } from "./command.ts";
+import { type ImageContent, readImage, writeImage } from "./image.ts";
 import { NodeTable } from "./node-table.ts";
-import { readSnapshot, type SnapshotContent, writeSnapshot } from "./snapshot.ts";
 
 /**
  * What became of a command, the same on every server. Refused: what it was to replace has changed
@@ -74,18 +74,18 @@ export class StateMachine {
   }
 
   snapshot(): Uint8Array {
-    const content: SnapshotContent = {
+    const content: ImageContent = {
       autopilot: this.#autopilot,
       cluster: this.#cluster,
       nodes: this.nodes.all(),
       nodesIndex: BigInt(this.nodes.index),
     };
-    return writeSnapshot(content, BigInt(this.#index));
+    return writeImage(content, BigInt(this.#index));
   }
 
-  /** @returns false: not a snapshot, and nothing has changed */
+  /** @returns false: no image, and nothing has changed */
   restore(data: Uint8Array, index: number): boolean {
-    const content = readSnapshot(data);
+    const content = readImage(data);
     if (content === undefined) return false;
     this.#replace(content, BigInt(index));
     this.#autopilot = content.autopilot;
@@ -152,7 +152,7 @@ export class StateMachine {
 
   /** Settings that the archive does not have (Nomad's never do) stay as they are. */
   #applyRestore(body: Uint8Array, index: bigint): boolean {
-    const content = readSnapshot(decodeValue(restoreRequest, body)?.Snapshot ?? new Uint8Array(0));
+    const content = readImage(decodeValue(restoreRequest, body)?.Snapshot ?? new Uint8Array(0));
     if (content === undefined) return false;
     const { autopilot, cluster = this.#cluster } = content;
     this.#replace({ ...content, cluster, nodesIndex: index }, index);
@@ -160,7 +160,7 @@ export class StateMachine {
     return true;
   }
 
-  #replace(content: SnapshotContent, index: bigint): void {
+  #replace(content: ImageContent, index: bigint): void {
     this.#cluster = content.cluster;
     this.nodes.replace(content.nodes, content.nodesIndex, index);
   }

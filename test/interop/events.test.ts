@@ -46,7 +46,7 @@ function createGossip(onEvent: (event: SerfEvent) => void): Gossip {
     log,
     refuseMember: () => undefined,
     onEvent,
-    snapshot: undefined,
+    knownMembers: undefined,
   });
 }
 

@@ -7,8 +7,8 @@ import {
   distanceSeconds,
   ORIGIN,
 } from "../../src/protocol/serf/coordinate.ts";
+import { KnownMembersWriter, readKnownMembers } from "../../src/protocol/serf/known-members.ts";
 import { LamportClock } from "../../src/protocol/serf/lamport.ts";
-import { readSnapshot, SnapshotWriter } from "../../src/protocol/serf/snapshot.ts";
 import { type GossipKey, isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { serfCodec } from "../../src/wire/serf-message.ts";
@@ -53,11 +53,11 @@ test("the keyring follows the real one, step by step", () => {
   }
 });
 
-describe("snapshots", () => {
+describe("the file of known members, Serf's snapshot", () => {
   for (const one of misc.snapshots) {
     if (one.alive === undefined) continue;
     test(`${one.name}: ${one.note}`, () => {
-      const read = readSnapshot(one.text, one.rejoinAfterLeave);
+      const read = readKnownMembers(one.text, one.rejoinAfterLeave);
       expect([...read.alive].map(([name, address]) => `${name} = ${address}`)).toEqual(one.alive);
       expect([read.clock, read.eventClock, read.queryClock].map(Number)).toEqual([
         one.clock,
@@ -78,7 +78,7 @@ describe("snapshots", () => {
       goneAt: undefined,
     } as const;
     const empty = { alive: new Map(), clock: 0n, eventClock: 0n, queryClock: 0n };
-    const writer = new SnapshotWriter(empty);
+    const writer = new KnownMembersWriter(empty);
     const user = (lTime: bigint) =>
       ({ kind: "user", lTime, name: "e", payload: new Uint8Array(), coalesce: false }) as const;
     const [a, b] = [

@@ -47,7 +47,7 @@ export function serfMachine(name: string, address: Address, prng: Prng, swim = L
     deadline: () => serf.deadline(),
     drain: () => serf.drain(),
     streamAck: (seqNo, ok) => serf.streamAck(seqNo, ok),
-    snapshot: () => ({ states: serf.swim.snapshot(), userState: serf.pushPullState() }),
+    snapshot: () => ({ states: serf.swim.states(), userState: serf.pushPullState() }),
     merge: (states, userState, joining, now) =>
       void serf.merge(states, userState, { joining, ignoreOld: false }, now),
     joined: (now) => serf.joined(now),
@@ -95,7 +95,7 @@ export function swimMachine(
     deadline: () => swim.deadline(),
     drain: () => swim.drain(),
     streamAck: (seqNo, ok) => swim.streamAck(seqNo, ok),
-    snapshot: () => ({ states: swim.snapshot(), userState: NOTHING }),
+    snapshot: () => ({ states: swim.states(), userState: NOTHING }),
     merge: (states, _userState, joining, now) => void swim.merge(states, joining, now),
     joined: () => undefined,
     leave: (now) => swim.leave(now),

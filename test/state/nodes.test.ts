@@ -7,8 +7,8 @@ import {
   nodeStatusRequest,
   restoreCommand,
 } from "../../src/state/command.ts";
+import { countRecords } from "../../src/state/image.ts";
 import { mapBytes, type Node, node } from "../../src/state/node.ts";
-import { countRecords } from "../../src/state/snapshot.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
 import { hex, type Json, vectors } from "../vectors.ts";

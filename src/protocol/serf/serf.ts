@@ -22,12 +22,12 @@ import { UserEvents } from "./events.ts";
 import { exchangedState } from "./exchange.ts";
 import type { SerfInit, SerfStats } from "./init.ts";
 import { Intents } from "./intents.ts";
+import type { KnownMembers } from "./known-members.ts";
 import { LamportClock } from "./lamport.ts";
 import type { LTime, PushPullState, SerfMember, SerfMessage, Tags } from "./message.ts";
 import { canRelay, Queries } from "./queries.ts";
 import { Queues } from "./queues.ts";
 import { Roster } from "./roster.ts";
-import type { Snapshot } from "./snapshot.ts";
 
 const PRUNE_KEY = "prune:";
 
@@ -144,9 +144,9 @@ export class Serf {
     this.#leaveProgress(now);
   }
 
-  /** Before `start`: what a snapshot remembers. Older events and queries are not for us. */
-  restore(snapshot: Pick<Snapshot, "clock" | "eventClock" | "queryClock">): void {
-    const { clock, eventClock, queryClock } = snapshot;
+  /** Before `start`: what is remembered of before. Older events and queries are not for us. */
+  restore(known: Pick<KnownMembers, "clock" | "eventClock" | "queryClock">): void {
+    const { clock, eventClock, queryClock } = known;
     this.#clock.witness(clock);
     if (this.#events.clock.witness(eventClock)) this.#events.ignoreBefore(eventClock + 1n);
     if (this.#queryClock.witness(queryClock)) this.#queries.ignoreBefore(queryClock + 1n);
@@ -244,7 +244,7 @@ export class Serf {
 
   // Queries
 
-  /** The member clock, for the snapshot. */
+  /** The member clock, for the file of known members. */
   clock = (): LTime => this.#clock.time();
 
   members(): Iterable<SerfMember> {

@@ -7,7 +7,7 @@
  *   commands  start, leave, update           the application wants something
  *   events    receive, merge, streamAck, expire   something happened outside
  *   outputs   deadline, drain                what to wait for, what to do (drain after each call)
- *   queries   members, snapshot, ...         read only
+ *   queries   members, states, ...           read only
  *
  * @module
  */
@@ -226,7 +226,7 @@ export class Swim {
   }
 
   /** Our half of a push/pull. */
-  snapshot(): PeerState[] {
+  states(): PeerState[] {
     return peerStates(this.#members.all());
   }
 

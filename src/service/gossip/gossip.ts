@@ -119,8 +119,8 @@ export class Gossip {
       await this.#server.close();
       throw error;
     }
-    const { snapshot } = this.#init;
-    if (snapshot !== undefined) this.#serf.restore(snapshot.restored);
+    const { knownMembers } = this.#init;
+    if (knownMembers !== undefined) this.#serf.restore(knownMembers.restored);
     this.#driver.tell((now) => this.#serf.start(now));
     this.#rememberClock();
   }
@@ -139,13 +139,13 @@ export class Gossip {
   }
 
   /**
-   * One after another, those whom the snapshot remembers, until one answers. No join intent: we
+   * One after another, those whom the file remembers, until one answers. No join intent: we
    * were never gone on purpose.
    *
    * @returns who answered, or undefined
    */
   async rejoin(): Promise<string | undefined> {
-    const remembered = [...(this.#init.snapshot?.restored.alive ?? [])];
+    const remembered = [...(this.#init.knownMembers?.restored.alive ?? [])];
     for (const [name, address] of shuffle(remembered, this.#prng)) {
       const { host, port } = splitHostPort(address);
       const ip = parseIp(host);
@@ -160,7 +160,7 @@ export class Gossip {
   leave(): Promise<void> {
     return new Promise((resolve) => {
       this.#onLeft = resolve;
-      this.#init.snapshot?.leave();
+      this.#init.knownMembers?.leave();
       this.#driver.tell((now) => this.#serf.leave(now));
     });
   }
@@ -203,15 +203,15 @@ export class Gossip {
   async close(): Promise<void> {
     this.#driver.stop();
     this.#stopClock?.();
-    this.#init.snapshot?.close();
+    this.#init.knownMembers?.close();
     this.#datagrams?.close();
     await this.#server?.close();
   }
 
   #rememberClock(): void {
-    const { snapshot, clock } = this.#init;
-    if (snapshot === undefined) return;
-    snapshot.clock(this.#serf.clock());
+    const { knownMembers, clock } = this.#init;
+    if (knownMembers === undefined) return;
+    knownMembers.clock(this.#serf.clock());
     this.#stopClock = clock.schedule(clock.now() + CLOCK_MS, () => this.#rememberClock());
   }
 
@@ -234,7 +234,7 @@ export class Gossip {
         void this.#background(action.with, "reconnect");
         return;
       case "event":
-        this.#init.snapshot?.event(action.event, this.#serf.clock());
+        this.#init.knownMembers?.event(action.event, this.#serf.clock());
         this.#init.onEvent(action.event);
         return;
       case "query-result":
@@ -303,7 +303,7 @@ export class Gossip {
   }
 
   #ourState(join: boolean): StreamMessage {
-    const states = this.#serf.swim.snapshot();
+    const states = this.#serf.swim.states();
     return { kind: "pushPull", join, states, userState: this.#serf.pushPullState() };
   }
 

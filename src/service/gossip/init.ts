@@ -8,8 +8,8 @@ import type { SerfConfig } from "../../protocol/serf/config.ts";
 import type { KeyKeeper } from "../../protocol/serf/key-queries.ts";
 import type { Tags } from "../../protocol/serf/message.ts";
 import type { SwimConfig } from "../../protocol/swim/config.ts";
+import type { KnownMembersFile } from "./known-members-file.ts";
 import type { Sealer } from "./sealer.ts";
-import type { SnapshotFile } from "./snapshot-file.ts";
 
 export interface GossipInit {
   /** `<name>.<region>` */
@@ -33,5 +33,5 @@ export interface GossipInit {
   readonly refuseAtSight?: RefuseMember;
   readonly onEvent: (event: SerfEvent) => void;
   /** Where to remember the members; undefined: nowhere (dev mode). */
-  readonly snapshot: SnapshotFile | undefined;
+  readonly knownMembers: KnownMembersFile | undefined;
 }

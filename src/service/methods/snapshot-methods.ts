@@ -13,12 +13,7 @@ import { errorText } from "../../host/error-text.ts";
 import { finish } from "../../host/finish.ts";
 import type { ByteStream, Log } from "../../host/host.ts";
 import { restoreCommand } from "../../state/command.ts";
-import {
-  countRecords,
-  type RecordCount,
-  readSnapshot,
-  writeSnapshot,
-} from "../../state/snapshot.ts";
+import { countRecords, type RecordCount, readImage, writeImage } from "../../state/image.ts";
 import { type Codec, encodeValue, structOf } from "../../wire/codec.ts";
 import {
   snapshotRestoreReply,
@@ -123,12 +118,12 @@ async function restore(
       throw new SnapshotError(400, `cannot restore: ${errorText(error)}`);
     });
     const counts = countRecords(state);
-    const content = readSnapshot(state);
+    const content = readImage(state);
     if (counts === undefined || content === undefined) {
       throw new SnapshotError(400, "cannot restore: state.bin is not the state of a Nomad server");
     }
     // What nobody here would keep need not go through the log.
-    const kept = writeSnapshot(content, BigInt(meta.index));
+    const kept = writeImage(content, BigInt(meta.index));
     if (kept.length > STATE_BYTES_MAX) {
       const found = `${(kept.length / 2 ** 20).toFixed(1)} MiB of state`;
       const most = `${STATE_BYTES_MAX / 2 ** 20} MiB`;

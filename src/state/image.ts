@@ -1,6 +1,6 @@
 /**
- * The bytes of a snapshot, in Nomad's form: a header map, then records to the end, each a type and
- * a value (wire/rpc-and-raft.md §10).
+ * An image of the state machine, which a snapshot holds, in Nomad's form: a header map, then
+ * records to the end, each a type and a value (wire/rpc-and-raft.md §10).
  *
  * Nomad has no record for autopilot's settings and loses them with the log; a record of our own it
  * would refuse. Its header is a map of which it knows no field: there they travel unseen.
@@ -62,10 +62,10 @@ const NODES = "nodes";
 /** In the header. */
 const [AUTOPILOT, VERSION] = ["Autopilot", "Version"];
 /** Of the form: what a later release may write and this one would lose has a higher one. */
-const SNAPSHOT_VERSION = 1;
+const IMAGE_VERSION = 1;
 
-/** What is kept here; the rest of a snapshot of Nomad's is not. */
-export interface SnapshotContent {
+/** What is kept here; the rest of an image of Nomad's is not. */
+export interface ImageContent {
   readonly autopilot: AutopilotConfig | undefined;
   readonly cluster: ClusterMetadata | undefined;
   readonly nodes: readonly Node[];
@@ -77,15 +77,15 @@ export interface RecordCount {
   readonly count: number;
   /** Bytes of all of them. */
   readonly size: number;
-  /** Are they kept when the snapshot is restored here? */
+  /** Are they kept when the image is restored here? */
   readonly kept: boolean;
 }
 
-export function writeSnapshot(content: SnapshotContent, lastApplied: bigint): Uint8Array {
+export function writeImage(content: ImageContent, lastApplied: bigint): Uint8Array {
   const { autopilot, cluster, nodes, nodesIndex } = content;
   const out = new MsgpackWriter().map(autopilot === undefined ? 1 : 2);
   if (autopilot !== undefined) autopilotConfig.write(out.text(AUTOPILOT), autopilot);
-  out.text(VERSION).uint(SNAPSHOT_VERSION);
+  out.text(VERSION).uint(IMAGE_VERSION);
   record(out, Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
   record(out, Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
   for (const one of nodes) record(out, Record.node, node, one);
@@ -97,8 +97,8 @@ function record<T>(out: MsgpackWriter, type: number, codec: Codec<T>, value: T):
   codec.write(out.byte(type), value);
 }
 
-/** undefined: not a snapshot, or one of a later release. */
-export function readSnapshot(data: Uint8Array): SnapshotContent | undefined {
+/** undefined: no image, or one of a later release. */
+export function readImage(data: Uint8Array): ImageContent | undefined {
   let [autopilot, cluster, nodesIndex]: [AutopilotConfig?, ClusterMetadata?, bigint?] = [];
   const nodes: Node[] = [];
   const whole = eachRecord(
@@ -106,7 +106,7 @@ export function readSnapshot(data: Uint8Array): SnapshotContent | undefined {
     (name, reader) => {
       if (name === AUTOPILOT) autopilot = autopilotConfig.read(reader);
       else if (name !== VERSION) reader.skip();
-      else if (reader.uint(0xffff_ffff) > SNAPSHOT_VERSION) reader.refuse();
+      else if (reader.uint(0xffff_ffff) > IMAGE_VERSION) reader.refuse();
     },
     (type, reader) => {
       if (type === Record.clusterMetadata) cluster = clusterMetadata.read(reader);
@@ -120,7 +120,7 @@ export function readSnapshot(data: Uint8Array): SnapshotContent | undefined {
   return whole ? { autopilot, cluster, nodes, nodesIndex: nodesIndex ?? 1n } : undefined;
 }
 
-/** What is in it, the largest first; undefined: not a snapshot. */
+/** What is in it, the largest first; undefined: no image. */
 export function countRecords(data: Uint8Array): readonly RecordCount[] | undefined {
   const found = new Map<string, Omit<RecordCount, "name">>();
   const keptTypes: readonly number[] = Object.values(Record);
@@ -141,7 +141,7 @@ export function countRecords(data: Uint8Array): readonly RecordCount[] | undefin
   return counts.sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1));
 }
 
-/** @returns false: the bytes are no snapshot */
+/** @returns false: the bytes are no image */
 function eachRecord(
   data: Uint8Array,
   header: (name: string, reader: MsgpackReader) => void,

@@ -1,7 +1,7 @@
 /**
- * The Serf snapshot on disk: appended to as things happen, written anew when it has grown, synced
- * where a restart depends on it (wire/gossip.md §12). A disk that fails costs the rejoin, nothing
- * else.
+ * The file of known members, which Serf calls its snapshot: appended to as things happen, written
+ * anew when it has grown, synced where a restart depends on it (wire/gossip.md §12). A disk that
+ * fails costs the rejoin, nothing else.
  *
  * @module
  */
@@ -12,14 +12,18 @@ import { errorText } from "../../host/error-text.ts";
 import type { Log } from "../../host/host.ts";
 import { formatAddress } from "../../host/ip.ts";
 import type { SerfEvent } from "../../protocol/serf/action.ts";
-import { readSnapshot, type Snapshot, SnapshotWriter } from "../../protocol/serf/snapshot.ts";
+import {
+  type KnownMembers,
+  KnownMembersWriter,
+  readKnownMembers,
+} from "../../protocol/serf/known-members.ts";
 import { decodeText, encodeText } from "../../wire/text.ts";
 
-export class SnapshotFile {
-  readonly restored: Snapshot;
+export class KnownMembersFile {
+  readonly restored: KnownMembers;
   readonly #path: string;
   readonly #log: Log;
-  readonly #writer: SnapshotWriter;
+  readonly #writer: KnownMembersWriter;
   #file: number;
   #bytes: number;
 
@@ -30,8 +34,8 @@ export class SnapshotFile {
     this.#log = log;
     const stored = readFileIfThere(path);
     const text = stored === undefined ? "" : decodeText(stored);
-    this.restored = readSnapshot(text, rejoinAfterLeave);
-    this.#writer = new SnapshotWriter(this.restored);
+    this.restored = readKnownMembers(text, rejoinAfterLeave);
+    this.#writer = new KnownMembersWriter(this.restored);
     // What a crash left of the last line must not become part of the next one.
     const whole = text.endsWith("\n") || text === "";
     if (!whole) writeFileAtomic(path, encodeText(this.#writer.compacted()), SECRET_MODE);

@@ -1,13 +1,14 @@
 /**
- * Serf's snapshot file as lines (wire/gossip.md §12): who was alive and what the clocks said, so
- * that a restarted node finds its cluster without any configured address.
+ * The file of known members as lines; Serf calls it its snapshot (wire/gossip.md §12). Who was
+ * alive and what the clocks said, so that a restarted node finds its cluster without any configured
+ * address.
  *
  * @module
  */
 import type { SerfEvent } from "./action.ts";
 import type { LTime } from "./message.ts";
 
-export interface Snapshot {
+export interface KnownMembers {
   /** Name to `ip:port`, as written. */
   readonly alive: ReadonlyMap<string, string>;
   readonly clock: LTime;
@@ -20,7 +21,7 @@ const COMPACT_BYTES_PER_NODE = 256;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** What a file says. Unknown and broken lines are skipped; a torn last line is dropped. */
-export function readSnapshot(text: string, rejoinAfterLeave: boolean): Snapshot {
+export function readKnownMembers(text: string, rejoinAfterLeave: boolean): KnownMembers {
   const alive = new Map<string, string>();
   const clocks = { clock: 0n, "event-clock": 0n, "query-clock": 0n };
   const lines = text.split("\n");
@@ -51,14 +52,14 @@ export function readSnapshot(text: string, rejoinAfterLeave: boolean): Snapshot 
 }
 
 /** Turns what happens into lines to append, and knows when to write the file anew. */
-export class SnapshotWriter {
+export class KnownMembersWriter {
   readonly #alive: Map<string, string>;
   #clock: LTime;
   #eventClock: LTime;
   #queryClock: LTime;
   #left = false;
 
-  constructor(start: Snapshot) {
+  constructor(start: KnownMembers) {
     this.#alive = new Map(start.alive);
     this.#clock = start.clock;
     this.#eventClock = start.eventClock;
