@@ -7,6 +7,7 @@ import { LogFile } from "../host/log-file.ts";
 import { connectServiceManager, type ServiceManager } from "../host/notify.ts";
 import { openSyslog } from "../host/syslog.ts";
 import { VERSION } from "../version.ts";
+import { keyFlagValues } from "./agent-flags.ts";
 import { banner } from "./banner.ts";
 import { type CheckedConfig, checkConfig } from "./check-config.ts";
 import { type DevTls, makeDevTls } from "./dev-tls.ts";
@@ -296,7 +297,8 @@ function hasMode(flags: AgentFlags): boolean {
 
 function readConfig(flags: AgentFlags, dev: DevTls | undefined): Promise<LoadedConfig> {
   const devMode = flags.dev === true || flags.devTls === true;
-  const given = [flagBlock(dev?.settings ?? {}), flagBlock(flagValues(flags))];
+  const values = { ...flagValues(flags), ...keyFlagValues({ ...flags }) };
+  const given = [flagBlock(dev?.settings ?? {}), flagBlock(values)];
   return loadConfig({ paths: flags.config ?? [], flags: given, devMode, parse: parseInChild });
 }
 

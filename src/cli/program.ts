@@ -6,6 +6,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { nearest } from "../config/suggest.ts";
+import { addKeyFlags } from "./agent-flags.ts";
 import { apiCommand } from "./api-command.ts";
 import { commandPath, normaliseArgv } from "./argv.ts";
 import { addOperator } from "./operator-commands.ts";
@@ -129,6 +130,7 @@ function addAgent(program: Command): void {
     .option("--node-class <class>", "client: node class")
     .option("--node-pool <pool>", "client: node pool")
     .option("--meta <key=value>", "client: metadata; repeatable", many);
+  addKeyFlags(agent);
   agent.action(async (flags) => (await import("./agent.ts")).runAgent(flags));
 }
 

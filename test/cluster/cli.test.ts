@@ -98,6 +98,26 @@ describe("older spellings", () => {
   });
 });
 
+describe("flags of Nomad's agent that only set a key", () => {
+  const agent = (...flags: readonly string[]) => run(["agent", "-data-dir=relative", ...flags]);
+  test("are taken, and what has no effect is named", async () => {
+    const { code, err } = await agent(
+      ...["-server", "-raft-protocol=3", "-consul-address=1.2.3.4:8500", "-consul-ssl"],
+      ...["-vault-enabled=false", "-log-include-location", "-plugin-dir=/opt/plugins"],
+    );
+    expect(code).toBe(1);
+    expect(err).toContain('data_dir: must be an absolute path, found "relative"');
+    expect(err).not.toContain("Unknown flag");
+    expect(err).toMatch(/have no effect in this agent: .*server\.raft_protocol.*consul/);
+  });
+  test("are refused where the key is", async () => {
+    const { code, err } = await agent("-server", "-acl-enabled", "-acl-replication-token=geheim");
+    expect(code).toBe(1);
+    expect(err).toContain("acl.enabled: this agent has no ACLs");
+    expect(err).not.toContain("geheim");
+  });
+});
+
 test("a flag without its value is named", async () => {
   const { code, err } = await run(["server", "members", "-address"]);
   expect(code).toBe(1);
