@@ -77,6 +77,24 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
     expect(lab.log("ts")).toContain(refusal);
   }, 30_000);
 
+  test("nor is it one when it comes later and through a third, whose region is welcome", async () => {
+    await using lab = new Lab();
+    const [ours, abroad, bad] = ["127.0.71.5", "127.0.71.6", "127.0.71.7"];
+    await using friend = await peer("friend.go", abroad);
+    await lab.agent({ name: "ts", ip: ours, join: [abroad] });
+    await until("our agent is up", () => membersSeenBy(ours));
+    const pool = { "ts.global": "alive", "friend.go": "alive" };
+    await agree(ours, friend, pool);
+    await using foreign = await peer("foreign.global", bad, undefined, "-region=global");
+    expect(await foreign.ask(`join ${abroad}:4648`)).toEqual({ joined: 1 });
+    await until("the third has told us", () => {
+      return /ignoring a node.*'foreign\.global' at .* is of another kind/.test(lab.log("ts"));
+    });
+    expect(await membersSeenBy(ours)).toEqual(pool);
+    const { raft } = await getJson(ours, "/v1/status");
+    expect(raft).toMatchObject({ voters: 0, non_voters: 0 });
+  }, 30_000);
+
   test("another key is refused by both", async () => {
     await using lab = new Lab();
     const [ours, theirs] = ["127.0.72.1", "127.0.72.2"];

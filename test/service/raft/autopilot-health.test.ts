@@ -40,5 +40,8 @@ test("Nomad's own type reads it and writes the same bytes", () => {
   const theirs = goCodec("structs.OperatorHealthReply");
   const read = decodeValue(theirs, bytes);
   expect(encodeValue(theirs, read).toHex()).toBe(bytes.toHex());
+  const never = healthOf([server("a", { lastContactMs: undefined })]).Servers ?? [];
+  // Not as if it had just been heard: Nomad shows it as -1ns, and our command as never.
+  expect(never[0]?.LastContact).toBe(-1n);
   expect(read.Servers[1]).toMatchObject({ LastContact: 12_500_000n, SerfStatus: 1n, Voter: false });
 });
