@@ -170,7 +170,7 @@ class Calls {
     const bytes = this.#pending.peek().subarray(0, end);
     const read = decodeRaftRequest(bytes);
     const call = read.kind === "request" ? toCall(read.request) : undefined;
-    if (typeof call === "object" && call.size === 0) this.#read.keep(bytes, call.call);
+    if (typeof call === "object" && mayRepeat(call)) this.#read.keep(bytes, call.call);
     this.#pending.drop(end);
     if (call === undefined) return this.#malformed();
     if (typeof call === "string") return this.#write(encodeAnswer(call, this.#how.self));
@@ -238,3 +238,8 @@ class Calls {
 }
 
 const NONE = new Uint8Array(0);
+
+/** Entries come once, and so do snapshots. */
+function mayRepeat({ call, size }: ReadCall): boolean {
+  return size === 0 && (call.kind !== "append-entries" || (call.entries ?? []).length === 0);
+}
