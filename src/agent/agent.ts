@@ -112,6 +112,7 @@ class Parts {
   readonly #http: HttpServer;
   readonly #server: ServerRole | undefined;
   readonly #pool: RpcPool;
+  readonly #reader: ClientRole;
   readonly #security: Security;
   readonly context: ApiContext;
   /** As it is in force. */
@@ -153,6 +154,7 @@ class Parts {
           onFatal: init.onFatal,
         })
       : undefined;
+    this.#reader = new ClientRole({ config, pool: this.#pool, log: sink.logger("client") });
     const warnings = loaded.divergence === undefined ? [] : [loaded.divergence];
     this.context = this.#createContext(nodeId, rpc, warnings);
     this.#http = this.#createHttp(this.context.http);
@@ -176,13 +178,9 @@ class Parts {
   }
 
   #createContext(nodeId: string, rpc: ApiContext["rpc"], warnings: readonly string[]): ApiContext {
-    const { endpoints, sink, version, onReload } = this.#init;
+    const { endpoints, version, onReload } = this.#init;
     const server = this.#server;
-    const reader = new ClientRole({
-      config: this.#config,
-      pool: this.#pool,
-      log: sink.logger("client"),
-    });
+    const reader = this.#reader;
     const config = (): Config => this.#config;
     return {
       get config() {
@@ -259,7 +257,7 @@ class Parts {
         region: atStart.region,
         before: this.#security.rpc(),
         after: next.rpc,
-        peers: this.#server?.peers() ?? [],
+        peers: this.#server?.peers() ?? (await this.#reader.peers()),
         log: sink.logger("nomad.rpc"),
       });
     }

@@ -8,6 +8,7 @@ import { splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
 import type { Address } from "../protocol/ports.ts";
 import { queryHeldMs } from "../service/blocking-query.ts";
+import type { RpcPeer } from "../service/rpc/client/peer-health.ts";
 import type { RpcPool } from "../service/rpc/client/pool.ts";
 import {
   decodeQueryOptions,
@@ -39,6 +40,17 @@ export class ClientRole {
     const members = decodeServerMembers(await this.call("Status.Members", body));
     if (members === undefined) throw new Error("the reply cannot be decoded");
     return members;
+  }
+
+  /** The servers of the configuration that have an address. */
+  async peers(): Promise<readonly RpcPeer[]> {
+    const { region, client } = this.#init.config;
+    const servers = [...new Set([...client.servers, ...client.join.retryJoin])];
+    const found = servers.map(async (name) => {
+      const address = await addressOf(name).catch(() => undefined);
+      return address === undefined ? [] : [{ name, region, address }];
+    });
+    return (await Promise.all(found)).flat();
   }
 
   /** Asks the server that answered last, and the others in turn when it does not. */

@@ -74,6 +74,24 @@ test("what the others would not take, or we not of them", async () => {
   await refused("it may require TLS", { rpc: false });
 });
 
+test("what would cut a client off from its servers", async () => {
+  const ip = "127.0.79.3";
+  const tls = await serverTls(ours);
+  const client = { enabled: true, servers: [FIRST] };
+  await lab.agent({ name: "c", ip, tls, server: { enabled: false }, extra: { client } });
+  const put = (): Promise<Response> =>
+    fetch(`http://${ip}:4646/v1/agent/reload`, { method: "PUT" });
+  await until("it is up", async () => (await put()).ok);
+  const file = lab.path("c.json");
+  const config = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ ...config, tls: await serverTls(other) }));
+  const answer = await put();
+  expect([answer.status, await answer.text()]).toEqual([
+    500,
+    expect.stringContaining(`${FIRST} (${FIRST}:4647): x509: certificate signed by unknown`),
+  ]);
+});
+
 test("what changes nothing for them is taken, and so is all when nobody is there", async () => {
   place(ours, ours, other);
   expect(await reload()).toMatchObject({ ok: true });

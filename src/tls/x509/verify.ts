@@ -71,8 +71,8 @@ export class CertificatePool {
   }
 }
 
-/** Signatures that are checked for one certificate; Go's number. */
-const SIGNATURE_CHECKS_MAX = 100;
+/** Certificates that are tried as issuers, all in all; Go's number. */
+const CANDIDATES_MAX = 100;
 /** Larger ones cost the one who verifies too much; Go's number. */
 const RSA_BITS_MAX = 8192;
 
@@ -98,7 +98,7 @@ export function verifyCertificate(
   const name = host === undefined ? undefined : hostNameFault(certificate, host);
   if (name !== undefined) return fault("wrong-name", name, certificate);
   const search = new Search(anchors, new CertificatePool(others), options.nowMs);
-  const chains = anchors.has(certificate) ? [[certificate]] : search.from([certificate]);
+  const chains = anchors.has(certificate) ? [[certificate]] : search.from(certificate);
   if (chains.length === 0) return search.fault(certificate);
   const { usage } = options;
   const usable = chains.filter((chain) => chain.every((one) => allows(one, usage)));
@@ -114,12 +114,15 @@ function fault(kind: VerifyFault["kind"], message: string, certificate: X509): V
   return { kind, message, certificate };
 }
 
-/** All ways to an anchor. */
+/**
+ * All ways to an anchor: first by names alone, then each from its anchor downwards, so that a
+ * stranger's certificates are never worth a signature check.
+ */
 class Search {
   readonly #anchors: CertificatePool;
   readonly #others: CertificatePool;
   readonly #nowMs: number;
-  #checks = 0;
+  #candidates = 0;
   /** Of the last candidate that signed, and may not stand in the chain. */
   #last: VerifyFault | undefined;
   #candidate: VerifyFault["candidate"];
@@ -130,18 +133,8 @@ class Search {
     this.#nowMs = nowMs;
   }
 
-  /** @param chain what we have, the certificate itself first */
-  from(chain: Chain): readonly Chain[] {
-    const top = chain.at(-1);
-    if (top === undefined) return [];
-    const anchors = this.#anchors.issuersOf(top);
-    const direct = anchors.filter((one) => this.#fits(one, chain, top, "anchor"));
-    const others = this.#others.issuersOf(top);
-    const further = others.filter((one) => this.#fits(one, chain, top, "intermediate"));
-    return [
-      ...direct.map((one): Chain => [...chain, one]),
-      ...further.flatMap((one) => this.from([...chain, one])),
-    ];
+  from(certificate: X509): readonly Chain[] {
+    return this.#byNames([certificate]).filter((chain) => this.#holds(chain));
   }
 
   fault(certificate: X509): VerifyFault {
@@ -150,17 +143,41 @@ class Search {
     return { kind: "unknown-authority", message, certificate, candidate: this.#candidate };
   }
 
-  #fits(candidate: X509, chain: Chain, child: X509, place: "anchor" | "intermediate"): boolean {
-    this.#checks += 1;
-    if (this.#checks > SIGNATURE_CHECKS_MAX || isAmong(candidate, chain)) return false;
-    const why = issuingFault(candidate, child);
+  /** @param chain what we have, the certificate itself first */
+  #byNames(chain: Chain): readonly Chain[] {
+    const top = chain.at(-1);
+    if (top === undefined) return [];
+    const fits = (one: X509): boolean => {
+      this.#candidates += 1;
+      return this.#candidates <= CANDIDATES_MAX && !isAmong(one, chain);
+    };
+    const anchors = this.#anchors.issuersOf(top).filter(fits);
+    const others = this.#others.issuersOf(top).filter(fits);
+    return [
+      ...anchors.map((one): Chain => [...chain, one]),
+      ...others.flatMap((one) => this.#byNames([...chain, one])),
+    ];
+  }
+
+  #holds(chain: Chain): boolean {
+    for (let at = chain.length - 1; at > 0; at--) {
+      const [issuer, child] = [chain[at], chain[at - 1]];
+      if (issuer === undefined || child === undefined) return false;
+      const place = at === chain.length - 1 ? "anchor" : "intermediate";
+      if (!this.#issued(issuer, child, chain.slice(0, at), place)) return false;
+    }
+    return true;
+  }
+
+  #issued(issuer: X509, child: X509, below: Chain, place: "anchor" | "intermediate"): boolean {
+    const why = issuingFault(issuer, child);
     if (why !== undefined) {
-      this.#candidate ??= { certificate: candidate, why };
+      this.#candidate ??= { certificate: issuer, why };
       return false;
     }
-    const invalid = validityFault(candidate, chain, this.#nowMs, place);
+    const invalid = validityFault(issuer, below, this.#nowMs, place);
     if (invalid === undefined) return true;
-    this.#candidate ??= { certificate: candidate, why: invalid.message };
+    this.#candidate ??= { certificate: issuer, why: invalid.message };
     this.#last = invalid;
     return false;
   }
