@@ -78,11 +78,7 @@ function below(
 }
 
 /** @throws ApiError 404 for our own region, and for what even Nomad has not */
-export async function askElsewhere(
-  context: ApiContext,
-  url: URL,
-  token: string,
-): Promise<IndexedAnswer> {
+export async function askElsewhere(context: ApiContext, url: URL): Promise<IndexedAnswer> {
   const query = url.searchParams;
   const { region } = askedOf(context, query);
   const found = region === context.config.region ? undefined : endpointOf(url.pathname);
@@ -90,7 +86,6 @@ export async function askElsewhere(
   const { endpoint, name } = found;
   const options = encodeQueryOptions({
     ...readOptions(context, query),
-    AuthToken: token,
     Namespace: query.get("namespace") || "default",
     Reverse: query.get("reverse") === "true",
   });

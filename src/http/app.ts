@@ -27,6 +27,7 @@ import {
   transferLeadership,
 } from "../api/raft.ts";
 import { statusReport } from "../api/status.ts";
+import { withToken } from "../api/token.ts";
 import { systemClock } from "../host/clock.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
@@ -39,8 +40,8 @@ import {
   refuseRead,
   STRANGER,
 } from "./access.ts";
-import { answer, invalidMethod, plain } from "./answers.ts";
-import { addOwnAnswers } from "./own-answers.ts";
+import { answer, invalidMethod, plain, tokenOf } from "./answers.ts";
+import { addOwnAnswers, type ContextOf } from "./own-answers.ts";
 
 export interface HttpAppInit {
   readonly context: ApiContext;
@@ -105,6 +106,16 @@ function changers(context: ApiContext): Readonly<Record<string, Reader>> {
   };
 }
 
+function peerRemover(context: ApiContext): Reader {
+  return ({ searchParams }) => removePeer(context, askedOf(context, searchParams), searchParams);
+}
+
+function autopilotSetter(context: ApiContext): Reader {
+  return ({ searchParams }, body) => {
+    return setAutopilot(context, askedOf(context, searchParams), searchParams, body);
+  };
+}
+
 /** As SIGHUP, but whoever asks hears what came of it. */
 async function reload(context: ApiContext): Promise<ReloadReport> {
   return context.reload().catch((error: unknown) => {
@@ -128,8 +139,12 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     else failures.note("failed", "request failed", () => line);
     return plain(status, text);
   });
-  for (const [path, read] of Object.entries(readers(context))) {
-    app.get(path, async ({ request }) => answer(request, await read(new URL(request.url), "")));
+  const contextOf: ContextOf = (request) => withToken(context, tokenOf(request));
+  for (const path of Object.keys(readers(context))) {
+    app.get(path, async ({ request }) => {
+      const read = readers(contextOf(request))[path];
+      return answer(request, await read?.(new URL(request.url), ""));
+    });
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
       if (path !== AUTOPILOT || method !== "PUT") app.route(method, path, invalidMethod);
     }
@@ -138,27 +153,18 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     const refusal = refuseChange(originOf(request), callerOf(request) ?? STRANGER, own());
     if (refusal !== undefined) throw new ApiError(403, refusal);
   };
-  addOwnAnswers(app, context, allow);
-  const guarded = (change: Reader) => {
+  addOwnAnswers(app, contextOf, allow);
+  const guarded = (change: (context: ApiContext) => Reader | undefined) => {
     return async ({ request }: { request: Request }): Promise<Response> => {
       allow(request);
-      return answer(request, await change(new URL(request.url), await request.text()));
+      const body = await request.text();
+      return answer(request, await change(contextOf(request))?.(new URL(request.url), body));
     };
   };
-  app.delete(
-    "/v1/operator/raft/peer",
-    guarded(({ searchParams }) => {
-      return removePeer(context, askedOf(context, searchParams), searchParams);
-    }),
-  );
-  app.put(
-    AUTOPILOT,
-    guarded(({ searchParams }, body) => {
-      return setAutopilot(context, askedOf(context, searchParams), searchParams, body);
-    }),
-  );
-  for (const [path, change] of Object.entries(changers(context))) {
-    const handler = guarded(change);
+  app.delete("/v1/operator/raft/peer", guarded(peerRemover));
+  app.put(AUTOPILOT, guarded(autopilotSetter));
+  for (const path of Object.keys(changers(context))) {
+    const handler = guarded((context) => changers(context)[path]);
     app.put(path, handler).post(path, handler);
     // Nomad's keyring endpoints take any method, and its own client uses DELETE to remove.
     const others = path.startsWith(KEYRING) ? [] : ["GET", "DELETE", "PATCH"];

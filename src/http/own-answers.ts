@@ -16,18 +16,23 @@ interface NodeRequest {
   readonly params: { readonly id: string };
 }
 
+/** What a request is answered with: what is asked of others carries its token. */
+export type ContextOf = (request: Request) => ApiContext;
+
 /** @param allow throws when the request may not change or take secrets */
 export function addOwnAnswers(
   app: Elysia,
-  context: ApiContext,
+  contextOf: ContextOf,
   allow: (request: Request) => void,
 ): void {
   app.get("/v1/operator/autopilot/health", async ({ request }) => {
+    const context = contextOf(request);
     const health = await autopilotHealth(context, askedOf(context, queryOf(request)));
     // What asks for the code only must see that something is wrong.
     return answer(request, health, health["Healthy"] === true ? 200 : 429);
   });
   app.get("/v1/metrics", async ({ request }) => {
+    const context = contextOf(request);
     const metrics = await collectMetrics(context);
     const format = queryOf(request).get("format");
     if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
@@ -35,7 +40,7 @@ export function addOwnAnswers(
     return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
   });
   app.get("/v1/agent/monitor", async ({ request }) => {
-    const { plain, body } = await monitorLog(context, queryOf(request));
+    const { plain, body } = await monitorLog(contextOf(request), queryOf(request));
     const type = plain ? "text/plain" : "application/json";
     // The server sends it as it comes, and so does a proxy that knows this header.
     return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
@@ -46,26 +51,26 @@ export function addOwnAnswers(
     app.route(method, "/v1/agent/monitor", invalidMethod);
     app.route(method, "/v1/nodes", invalidMethod);
   }
-  addNodes(app, context, allow);
-  addSnapshot(app, context, allow);
+  addNodes(app, contextOf, allow);
+  addSnapshot(app, contextOf, allow);
 }
 
-function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) => void): void {
+function addNodes(app: Elysia, contextOf: ContextOf, allow: (request: Request) => void): void {
   const indexed = (request: Request, { value, headers }: IndexedAnswer): Response => {
     const response = answer(request, value);
     for (const [name, text] of Object.entries(headers)) response.headers.set(name, text);
     return response;
   };
   app.get("/v1/nodes", async ({ request }) => {
-    return indexed(request, await listNodes(context, queryOf(request), request.signal));
+    return indexed(request, await listNodes(contextOf(request), queryOf(request), request.signal));
   });
   app.get("/v1/node/:id", async ({ request, params }) => {
     const { signal } = request;
-    return indexed(request, await getNode(context, params.id, queryOf(request), signal));
+    return indexed(request, await getNode(contextOf(request), params.id, queryOf(request), signal));
   });
   const purge = async ({ request, params }: NodeRequest): Promise<Response> => {
     allow(request);
-    return answer(request, await purgeNode(context, params.id, queryOf(request)));
+    return answer(request, await purgeNode(contextOf(request), params.id, queryOf(request)));
   };
   app.put("/v1/node/:id/purge", purge).post("/v1/node/:id/purge", purge);
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
@@ -77,10 +82,7 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
   // What we have not, another region may have. The first two are no ids of nodes.
   for (const path of ["/v1/node/pools", "/v1/node/pool", "/v1/*"]) {
     app.get(path, async ({ request }) => {
-      const { headers, url } = request;
-      const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-      const token = headers.get("x-nomad-token") ?? bearer ?? "";
-      return indexed(request, await askElsewhere(context, new URL(url), token));
+      return indexed(request, await askElsewhere(contextOf(request), new URL(request.url)));
     });
   }
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
@@ -89,9 +91,10 @@ function addNodes(app: Elysia, context: ApiContext, allow: (request: Request) =>
 }
 
 /** It holds secrets of the clients, and replaces the state of all servers. */
-function addSnapshot(app: Elysia, context: ApiContext, allow: (request: Request) => void): void {
+function addSnapshot(app: Elysia, contextOf: ContextOf, allow: (request: Request) => void): void {
   app.get(SNAPSHOT_PATH, async ({ request }) => {
     allow(request);
+    const context = contextOf(request);
     const asked = askedOf(context, queryOf(request));
     const { archive, digest } = await saveArchive(context, asked);
     const headers = { "Content-Type": "application/x-gzip", Digest: digest };
@@ -99,6 +102,7 @@ function addSnapshot(app: Elysia, context: ApiContext, allow: (request: Request)
   });
   const restore = async ({ request }: { request: Request }): Promise<Response> => {
     allow(request);
+    const context = contextOf(request);
     const asked = askedOf(context, queryOf(request));
     const archive = new Uint8Array(await request.arrayBuffer());
     return answer(request, await restoreArchive(context, asked, archive));

@@ -459,6 +459,24 @@ describe("endpoints that we have not, in another region", () => {
     expect(none).toMatchObject({ status: 404, body: "" });
   });
 
+  test("a token goes to other regions only, with whatever is asked", async () => {
+    const { app, passed } = abroad({ ...meta, Nodes: [] });
+    const paths = ["/v1/nodes", "/v1/operator/raft/configuration", "/v1/status/peers"];
+    const headers: Record<string, string>[] = [
+      { "x-nomad-token": "t1" },
+      { authorization: "Bearer t1" },
+    ];
+    for (const one of headers) {
+      for (const path of paths) {
+        for (const query of ["?region=eu", "?region=global", ""]) {
+          await app.handle(new Request(`http://localhost${path}${query}`, { headers: one }));
+          const asked = passed.pop()?.body;
+          expect(asked?.["AuthToken"]).toBe(query === "?region=eu" ? "t1" : "");
+        }
+      }
+    }
+  });
+
   test("our own region is not asked, and other paths and methods are not passed on", async () => {
     const { app, passed } = abroad(meta);
     for (const path of ["/v1/jobs", "/v1/jobs?region=global", "/v1/nope?region=eu"]) {

@@ -1,0 +1,25 @@
+/**
+ * A caller's token goes with what is asked of another region: its servers may have ACLs. Our own
+ * has none, and no log or answer of ours is a place for somebody's token.
+ *
+ * @module
+ */
+import { MsgpackWriter } from "../wire/msgpack-writer.ts";
+import { decodeQueryOptions, withField } from "../wire/rpc-status.ts";
+import type { ApiContext } from "./context.ts";
+
+/** @param token "": the context as it is */
+export function withToken(context: ApiContext, token: string): ApiContext {
+  if (token === "") return context;
+  const { call, streams, config } = context;
+  const bytes = new MsgpackWriter(token.length + 8).text(token).take();
+  const signed = (body: Uint8Array): Uint8Array => {
+    const region = decodeQueryOptions(body)?.Region ?? "";
+    return region === "" || region === config.region ? body : withField(body, "AuthToken", bytes);
+  };
+  return {
+    ...context,
+    call: (method, body, signal) => call(method, signed(body), signal),
+    streams: { open: (name, request, stop) => streams.open(name, signed(request), stop) },
+  };
+}
