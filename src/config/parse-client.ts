@@ -10,6 +10,8 @@ const NODE_POOL = /^[A-Za-z0-9_-]{1,128}$/;
 const META_KEY = /^[^.]+(?:\.[^.]+)*$/;
 const CLIENT_DIRECTORIES = ["state_dir", "alloc_dir", "alloc_mounts_dir"];
 const OTHER_DIRECTORIES = ["host_volumes_dir", "host_volume_plugin_dir"];
+/** Blocks with a label of which a client has several. */
+const REPEATABLE = ["host_volume", "host_network", "fingerprint", "template"];
 const MISPLACED = {
   function_denylist: "client.template",
   disable_file_sandbox: "client.template",
@@ -31,24 +33,33 @@ export function readDirectory(section: Section, key: string): string | undefined
   return path;
 }
 
-/** `server_join { }`, or the older keys beside it; not both. */
+/** `server_join { }`, or the older keys beside it; not both where it says whom to join. */
 export function readJoin(section: Section): JoinConfig {
   const block = section.block("server_join");
   const [inner, outer] = [joinKeys(block, "replace"), joinKeys(section, "append")];
   block.finish();
-  for (const key of ["start_join", "retry_join", "retry_interval", "retry_max"]) {
-    if (block.at === undefined || !section.has(key)) continue;
-    const message = `server_join and ${key} cannot both be defined; prefer setting the server_join block`;
-    section.fail(key, message);
+  if ((inner.retryJoin ?? []).length > 0) {
+    const clash = (key: string, isSet: boolean): void => {
+      if (!isSet) return;
+      section.fail(
+        key,
+        `server_join and ${key} cannot both be defined; prefer setting the server_join block`,
+      );
+    };
+    clash("retry_join", (outer.retryJoin ?? []).length > 0);
+    clash("start_join", (outer.startJoin ?? []).length > 0);
+    clash("retry_max", outer.retryMax !== undefined);
+    clash("retry_interval", outer.retryIntervalMs !== undefined);
+    if ((inner.startJoin ?? []).length > 0) {
+      block.fail("retry_join", "retry_join and start_join cannot both be defined");
+    }
   }
-  if (block.has("start_join") && block.has("retry_join")) {
-    block.fail("retry_join", "retry_join and start_join cannot both be defined");
-  }
+  const older = outer.retryJoin ?? [];
   return {
-    startJoin: inner.startJoin ?? outer.startJoin ?? [],
-    retryJoin: inner.retryJoin ?? outer.retryJoin ?? [],
-    retryIntervalMs: inner.retryIntervalMs ?? outer.retryIntervalMs ?? RETRY_INTERVAL_MS,
-    retryMax: inner.retryMax ?? outer.retryMax ?? 0,
+    startJoin: [...(outer.startJoin ?? []), ...(inner.startJoin ?? [])],
+    retryJoin: older.length > 0 ? older : (inner.retryJoin ?? []),
+    retryIntervalMs: outer.retryIntervalMs ?? inner.retryIntervalMs ?? RETRY_INTERVAL_MS,
+    retryMax: outer.retryMax ?? inner.retryMax ?? 0,
   };
 }
 
@@ -72,7 +83,11 @@ export function readClient(top: Section): {
   readonly client: ClientConfig;
   readonly hasPaths: boolean;
 } {
-  const section = top.block("client", { once: true, misplaced: MISPLACED });
+  const section = top.block("client", {
+    once: true,
+    repeatable: REPEATABLE,
+    misplaced: MISPLACED,
+  });
   const block = section.block("server_join");
   if (block.has("start_join")) {
     block.mistake("start_join", "is not supported for Nomad clients", "use retry_join");

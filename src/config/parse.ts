@@ -50,7 +50,10 @@ const LABEL_BYTES_MAX = 255;
 const RPC_CONNS_MIN = 26;
 
 /** Blocks of which a file may have several: they count as one. */
-const REPEATABLE = ["client", "server", "telemetry", "plugin", "keyring", "consul", "vault"];
+const REPEATABLE = [
+  ...["client", "server", "telemetry", "http_api_response_headers"],
+  ...["plugin", "keyring", "consul", "vault"],
+];
 /** Keys that Nomad drops silently where they do not belong, and where that is. */
 const MISPLACED_TOP = {
   options: "client",
@@ -110,7 +113,7 @@ export function parseConfig(files: readonly Block[], options: ParseOptions): Par
     client,
     autopilot: readAutopilot(top.block("autopilot")),
     tls: readTls(top.block("tls")),
-    limits: readLimits(top.block("limits", { once: false })),
+    limits: readLimits(top.block("limits", { once: false, unknown: "warning" })),
     telemetry: readTelemetry(top.block("telemetry")),
     devMode,
     at: placesOf(top),

@@ -38,6 +38,8 @@ interface Found {
 interface SectionOptions {
   /** A key may be there once in a block. */
   readonly once: boolean;
+  /** What a key is that nobody asked for; Nomad does not look at the keys of some blocks. */
+  readonly unknown?: "error" | "warning";
   /** Keys that may be there again nevertheless. */
   readonly repeatable?: readonly string[];
   /** Keys that Nomad drops silently, and the block that they belong into. */
@@ -275,6 +277,10 @@ export class Section {
       return;
     }
     const where = this.#path === "" ? "" : ` in block "${this.#path}"`;
+    if (this.#options.unknown === "warning") {
+      this.#report.warn(`unknown key ${nameToShow(text)}${where}: it has no effect`, place);
+      return;
+    }
     const guess = this.#report.isFull ? undefined : nearest(text, this.#known);
     const help = guess === undefined ? undefined : `did you mean "${guess}"?`;
     this.#add(`unknown key ${nameToShow(text)}${where}`, place, help);

@@ -134,7 +134,7 @@ describe("mistakes have a line and a column", () => {
     ],
     [
       "both joins",
-      "server {\n  retry_join = []\n  server_join {\n  }\n}",
+      'server {\n  retry_join = ["a"]\n  server_join {\n    retry_join = ["b"]\n  }\n}',
       "2:16 server_join and retry_join cannot both be defined",
     ],
     ["JSON comma", '{"server": {},,}', "1:15 invalid JSON: expected a key in double quotes"],

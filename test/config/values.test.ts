@@ -235,6 +235,55 @@ describe("rules about several settings", () => {
     ]);
   });
 
+  test("server_join beside the older keys, where it says nothing about whom to join", () => {
+    const text = `${SERVER}server {
+  start_join = ["a"]
+  retry_interval = "5s"
+  server_join {
+    start_join = ["b"]
+    retry_max = 4
+  }
+}`;
+    expect(errors(text)).toEqual([]);
+    expect(read(text).config?.server.join).toEqual({
+      startJoin: ["a", "b"],
+      retryJoin: [],
+      retryIntervalMs: 5000,
+      retryMax: 4,
+    });
+    const both = `${SERVER}server {\n  server_join {\n    retry_join = ["a"]\n    start_join = ["b"]\n  }\n}`;
+    expect(errors(both)[0]).toContain("retry_join and start_join cannot both be defined");
+  });
+
+  test("blocks with labels of which there are several, and keys that Nomad does not look at", () => {
+    const text = `${SERVER}client {
+  host_volume "a" {
+    path = "/a"
+  }
+  host_volume "b" {
+    path = "/b"
+  }
+  host_network "x" {
+  }
+  host_network "y" {
+  }
+}
+http_api_response_headers {
+  A = "1"
+}
+http_api_response_headers {
+  B = "2"
+}
+limits {
+  foo = 1
+}`;
+    expect(errors(text)).toEqual([]);
+    expect(read(text).config?.httpApiResponseHeaders).toEqual({ A: "1", B: "2" });
+    expect(warnings(text)[0]).toStartWith(
+      '24:3 unknown key "foo" in block "limits": it has no effect',
+    );
+  });
+
   test("bootstrap_expect in a file of an agent that is no server means nothing", () => {
     const text =
       'data_dir = "/x"\nserver {\n  bootstrap_expect = 3\n}\nclient {\n  enabled = true\n}';
