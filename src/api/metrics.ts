@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { armedTimers } from "../host/clock.ts";
 import { descriptors } from "../host/descriptors.ts";
 import type { TrafficCounters } from "../service/gossip/counters.ts";
 import { healthOf } from "../service/raft/autopilot-health.ts";
@@ -43,6 +44,7 @@ export async function collectMetrics(context: ApiContext): Promise<readonly Metr
 function runtimeMetrics(): Metric[] {
   const metrics = [
     gauge("nomad.runtime.rss_bytes", process.memoryUsage.rss(), {}),
+    gauge("nomad.runtime.timers", armedTimers(), {}),
     gauge("nomad.runtime.open_conns", descriptors.connections, {}),
     counter("nomad.runtime.refused_conns", descriptors.refused),
   ];

@@ -254,6 +254,24 @@ describe("flow control", () => {
     expect(session.streams).toBe(1);
   });
 
+  test("bytes that the peer does not let us send are limited over all streams", () => {
+    const session = new YamuxSession(false, { ...YAMUX, unsentBytesMax: 1_000_000 }, 0);
+    for (const id of [1, 3]) send(session, { flags: Flag.syn, stream: id });
+    session.write(1, new Uint8Array(256 * 1024 + 900_000));
+    session.flushed(true, 0);
+    expect(session.streams).toBe(2);
+    session.write(3, new Uint8Array(256 * 1024));
+    session.flushed(true, 0);
+    expect(session.streams).toBe(2);
+    expect(session.write(3, new Uint8Array(200_000))).toBe(false);
+    session.flushed(true, 0);
+    expect(session.streams).toBe(1);
+    // What was kept for it is free again.
+    send(session, { flags: Flag.syn, stream: 5 });
+    session.write(5, new Uint8Array(256 * 1024 + 50_000));
+    expect(session.streams).toBe(2);
+  });
+
   test("a connection that is full keeps data back, and ends the session if it stays so", () => {
     const session = accepted();
     session.flushed(false, 0);

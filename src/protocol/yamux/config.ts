@@ -15,6 +15,8 @@ export interface YamuxConfig {
   readonly streamsMax: number;
   /** Bytes that nobody has consumed yet, in all streams together. */
   readonly unreadBytesMax: number;
+  /** Bytes that the peer has not let us send yet, in all streams together. */
+  readonly unsentBytesMax: number;
   /** Payload of one frame of ours: other streams get their turn in between. */
   readonly frameBytesMax: number;
 }
@@ -28,5 +30,7 @@ export const YAMUX: YamuxConfig = {
   // A server's one session to the leader carries a blocking query for each of its clients.
   streamsMax: 16_384,
   unreadBytesMax: 16 * 1024 * 1024,
+  // A few of the largest answers there are.
+  unsentBytesMax: 64 * 1024 * 1024,
   frameBytesMax: 64 * 1024,
 };

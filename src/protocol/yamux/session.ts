@@ -40,6 +40,7 @@ export class YamuxSession {
   #nextId: number;
   #pingId = 0;
   #unread = 0;
+  #unsent = 0;
   #peerStreams = 0;
   #blocked = false;
   #burst = BURST_BYTES_MAX;
@@ -81,12 +82,21 @@ export class YamuxSession {
     return id;
   }
 
-  /** @returns false when it has to wait: `drained` follows; also for a stream that is over */
+  /**
+   * A stream whose peer reads too little is reset.
+   *
+   * @returns false when it has to wait: `drained` follows; also for a stream that is over
+   */
   write(id: number, bytes: Uint8Array): boolean {
     const stream = this.#streams.get(id);
     if (stream === undefined || stream.weEnded) return false;
     stream.push(bytes);
+    this.#unsent += bytes.length;
     this.#send(stream);
+    if (this.#unsent > this.#config.unsentBytesMax && stream.queued > 0) {
+      this.reset(id);
+      return false;
+    }
     stream.waiting = stream.queued > 0;
     return !stream.waiting;
   }
@@ -299,6 +309,7 @@ export class YamuxSession {
       this.#ready.delete(stream);
       const payload = stream.take(Math.min(stream.sendWindow, this.#config.frameBytesMax));
       stream.sendWindow -= payload.length;
+      this.#unsent -= payload.length;
       this.#burst -= payload.length;
       const header = { type: FrameType.data, flags: 0, stream: stream.id, length: payload.length };
       this.#actions.push({ kind: "frame", header, payload });
@@ -327,6 +338,7 @@ export class YamuxSession {
     if (!this.#streams.delete(id)) return;
     if (!stream.ours) this.#peerStreams -= 1;
     this.#unread -= stream.unread;
+    this.#unsent -= stream.queued;
     this.#ready.delete(stream);
     this.#deadlines.clear(OPENING + id);
     this.#deadlines.clear(CLOSING + id);
