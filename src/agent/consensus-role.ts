@@ -9,7 +9,7 @@ import type { RaftView } from "../api/context.ts";
 import type { AutopilotSettings, Config } from "../config/config.ts";
 import { systemClock } from "../host/clock.ts";
 import type { ByteStream, Log } from "../host/host.ts";
-import { formatAddress } from "../host/ip.ts";
+import { formatAddress, parseAddress } from "../host/ip.ts";
 import type { LogSink } from "../host/log.ts";
 import { RaftStore } from "../host/raft-store.ts";
 import type { Prng } from "../protocol/ports.ts";
@@ -258,8 +258,9 @@ export class ConsensusRole {
     const { role, leader } = this.consensus;
     if (role === "leader") return "self";
     if (leader === undefined) return undefined;
-    // Known from gossip too, not only from Raft: its certificate must fit its region.
-    return this.#init.directory.atAddress(leader.address);
+    // As Raft has it, whatever gossip says: it has to prove the name of its region.
+    const address = parseAddress(leader.address);
+    return address === undefined ? undefined : { address, region: this.#init.config.region };
   }
 
   #refused({ id, address }: RaftServer, why: string): void {

@@ -77,11 +77,6 @@ export class Directory {
     return byId(this.ownRegion()).get(id);
   }
 
-  /** Of our region, by what Raft calls it. */
-  atAddress(raftAddress: string): KnownServer | undefined {
-    return this.ownRegion().find((one) => one.raftAddress === raftAddress);
-  }
-
   /** Of our region, by gossip's name, the node's or its id; undefined: nobody, or one elsewhere. */
   named(text: string): KnownServer | "self" | undefined {
     const { self } = this.#init;

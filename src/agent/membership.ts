@@ -118,7 +118,8 @@ export class Membership {
     const isVoter = server.suffrage === "voter";
     if (isVoter && this.#mustWait(server, why)) return false;
     const found = await whoIsAt(address);
-    if (isAt(found, id, address) || found.kind === "stranger") {
+    const leaves = found.kind === "server" && found.self.Leaving;
+    if ((isAt(found, id, address) && !leaves) || found.kind === "stranger") {
       const said = describePresence(found, address);
       this.#tell(id, "a server stays in the group: gossip is wrong about it", { why, found: said });
       return false;

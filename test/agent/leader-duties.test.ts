@@ -287,6 +287,15 @@ test("who asks to leave goes at once, also of two; who would take the quorum alo
   await expect(weak.duties.leave("a")).rejects.toThrow("leadership");
 });
 
+test("who has left by gossip and says so itself goes, too: the leader was not asked in time", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  group.leaving.add("b");
+  group.members.set("b", "left");
+  await group.clock.advance(2100);
+  expect(group.changes).toEqual(["remove b"]);
+});
+
 test("health tells who never answered from who does not answer any more", async () => {
   const group = new Group("abc");
   group.deaf.add("c");
