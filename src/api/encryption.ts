@@ -54,7 +54,9 @@ export async function encryptionReport(context: ApiContext): Promise<JsonObject>
   const lost = primary === undefined ? [] : cutOff({ primary, members, raft, reachable });
   views.sort((a, b) => (a.member.name < b.member.name ? -1 : 1));
   const own = stillInClear(context);
-  const ownName = `${context.config.name}.${context.config.region}`;
+  const { name, region } = context.config;
+  // A client is no member, and has no region in its name.
+  const ownName = context.gossip === undefined ? name : `${name}.${region}`;
   // What we say of ourselves we need not see from outside.
   const rpcInClear = own.some(({ what }) => what === "rpc");
   const said = ({ member, found }: PeerView): boolean => {

@@ -84,6 +84,9 @@ function countsOf(records: SnapshotRestoreReply["Kept"]): Readonly<Record<string
 }
 
 async function open(context: ApiContext, method: string, request: Uint8Array): Promise<StreamCall> {
+  if (context.gossip === undefined) {
+    throw new ApiError(501, "snapshots do not go through a client: ask a server");
+  }
   try {
     return await context.streams.open(method, request);
   } catch (error) {

@@ -158,6 +158,9 @@ export class ApiClient {
 
   #unexpected(status: number, body: string): CommandError {
     const message = `Unexpected response code: ${status} (${body.trim()})`;
+    if (status === 501 && body.trim() === "Invalid method") {
+      return new CommandError(`${message}\nThat agent is a client: ask a server (-address)`);
+    }
     if (!body.startsWith("Client sent an HTTP request to an HTTPS server")) {
       return new CommandError(message);
     }

@@ -23,8 +23,9 @@ export function banner(facts: BannerFacts): string {
   const { config, endpoints } = facts;
   const http = endpoints.bind.http.map(formatAddress).join(", ");
   const [first = endpoints.bind.rpc] = endpoints.bind.http;
-  const bound = describeEndpoints({ ...endpoints.bind, http: first });
-  const advertised = config.server.enabled
+  const isServer = config.server.enabled;
+  const bound = isServer ? describeEndpoints({ ...endpoints.bind, http: first }) : "HTTP: ";
+  const advertised = isServer
     ? describeEndpoints(endpoints.advertise)
     : `HTTP: ${formatAddress(endpoints.advertise.http)}`;
   const lines: readonly (readonly [string, string])[] = [

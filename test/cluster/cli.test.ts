@@ -237,6 +237,14 @@ describe("asking an agent", () => {
     expect(listed).not.toContain("asking");
     const joined = await fetch(`http://${client}:4646/v1/agent/join?address=x`, { method: "PUT" });
     expect([joined.status, await joined.text()]).toEqual([501, "Invalid method"]);
+    const join = await run(["server", "join", "127.0.0.1"], { env });
+    expect(join.err).toBe(
+      "Error joining: Unexpected response code: 501 (Invalid method)\n" +
+        "That agent is a client: ask a server (-address)\n",
+    );
+    const saved = await run(["operator", "snapshot", "save", "x.snap"], { env });
+    expect(saved.err).toContain("501 (snapshots do not go through a client: ask a server)");
+    expect(lab.log("asking")).toMatch(/ Bind Addrs: HTTP: \[127\.0\.61\.3:4646\]\n/);
   });
 
   test("agent-info, server members -detailed and -json", async () => {
