@@ -25,7 +25,11 @@ export interface TlsIdentity {
   /** As the TLS library names them. */
   readonly minVersion: (typeof VERSIONS)[TlsVersion];
   readonly ciphers: string;
+  readonly ecdhCurve: string;
 }
+
+/** Go's, in its order. P-521 is not the library's default: TLS 1.2 then has no such certificates. */
+export const GROUPS = "X25519MLKEM768:X25519:P-256:P-384:P-521";
 
 /**
  * How a server demands certificates of its clients. Within the handshake, the one who has none gets
@@ -49,7 +53,11 @@ export function createIdentity(
   cipherSuites: readonly string[],
 ): TlsIdentity {
   const { ca, cert, key } = material;
-  const strength = { minVersion: VERSIONS[minVersion], ciphers: librarySuites(cipherSuites) };
+  const strength = {
+    minVersion: VERSIONS[minVersion],
+    ciphers: librarySuites(cipherSuites),
+    ecdhCurve: GROUPS,
+  };
   // A resumed session would be let in by what was checked once, whatever CA is trusted since.
   const secureOptions = constants.SSL_OP_NO_TICKET;
   const context = createSecureContext({
@@ -127,6 +135,7 @@ export async function dialTls(
     key,
     minVersion: identity.minVersion,
     ciphers: identity.ciphers,
+    ecdhCurve: identity.ecdhCurve,
     servername: host === undefined || isIP(host) !== 0 ? "" : host, // SNI has no addresses.
     rejectUnauthorized: false, // We do, by our own judgement.
   });
@@ -206,6 +215,7 @@ export async function inspectTls(
     socket: plain.detach(),
     ...(ca === undefined ? {} : { ca, cert, key }),
     minVersion: "TLSv1",
+    ecdhCurve: GROUPS,
     servername: how.serverName ?? "",
     rejectUnauthorized: false,
   });

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { connect, rootCertificates, type TLSSocket } from "node:tls";
 import { parseCertificates } from "./certificate.ts";
+import { GROUPS } from "./handshake.ts";
 import { peerFault } from "./peer.ts";
 import { TlsError } from "./refusal.ts";
 import type { X509 } from "./x509/certificate.ts";
@@ -29,7 +30,7 @@ export function dialHttps(how: DialHttps): Promise<TLSSocket> {
   const name = how.serverName ?? host;
   return new Promise((resolve, reject) => {
     const socket = connect({
-      ...{ host, port, minVersion: "TLSv1.2", rejectUnauthorized: false },
+      ...{ host, port, minVersion: "TLSv1.2", rejectUnauthorized: false, ecdhCurve: GROUPS },
       servername: isIP(name) === 0 ? name : "",
       ...pair,
     });

@@ -20,6 +20,7 @@ setDefaultTimeout(30_000);
 const NAME = "server.global.nomad";
 const CA = { CA: true, KeyUsage: ["keyCertSign", "cRLSign"] };
 const BOTH = ["server", "client"];
+const TLS12 = 0x0303;
 
 /** As `make` of cert-peer takes it. */
 type Spec = Readonly<Record<string, unknown>>;
@@ -33,6 +34,8 @@ interface Case {
   /** What is sent behind the leaf. */
   readonly chain?: readonly string[];
   readonly host?: string;
+  /** The highest version of TLS that Go offers; default: its own. */
+  readonly max?: number;
   /** What is right, as a server's and as a client's. */
   readonly server: boolean;
   readonly client: boolean;
@@ -275,6 +278,16 @@ const cases: Readonly<Record<string, Case>> = {
   "RSA of 1024 bits": { leaf: { RSA: 1024 }, ...good },
   "P-384": { leaf: { Curve: "P-384" }, ...good },
   "P-521": { leaf: { Curve: "P-521" }, ...good },
+  "P-384 over TLS 1.2": { leaf: { Curve: "P-384" }, max: TLS12, ...good },
+  "P-521 over TLS 1.2": { leaf: { Curve: "P-521" }, max: TLS12, ...good },
+  "RSA over TLS 1.2": { leaf: { RSA: 2048 }, max: TLS12, ...good },
+  "server only over TLS 1.2": {
+    leaf: { Usages: ["server"] },
+    max: TLS12,
+    server: true,
+    client: false,
+    says: "lacks clientAuth",
+  },
   "P-224": { leaf: { Curve: "P-224" }, ...bad, says: "P-224" },
   "unknown critical extension": {
     leaf: { Critical: "1.2.3.4.5" },
@@ -471,7 +484,8 @@ afterAll(async () => {
 /** Shown by Go's server to us: do we take it? */
 async function weDial(chain: readonly string[], one: Case, own: TlsIdentity): Promise<string> {
   const { host = NAME } = one;
-  const at = await go.ask(`serve ${JSON.stringify({ CA: one.trust ?? ["root"], Chain: chain })}`);
+  const { trust = ["root"], max = 0 } = one;
+  const at = await go.ask(`serve ${JSON.stringify({ CA: trust, Chain: chain, Max: max })}`);
   if (at.error !== undefined) return at.error;
   const plain = await dialSocket({ ip: Uint8Array.of(127, 0, 0, 1), port: at.port }, 5000);
   try {
@@ -536,7 +550,7 @@ describe.if(mustRun)("Go and we say the same of", () => {
       const chain = ["leaf", ...(one.chain ?? [])];
       const judged: Record<string, boolean> = {};
       for (const usage of BOTH) {
-        const asked = { CA: trust, Chain: chain, Usage: usage, Host: host };
+        const asked = { CA: trust, Chain: chain, Usage: usage, Host: host, Max: one.max ?? 0 };
         judged[usage] = (await go.ask(`judge ${JSON.stringify(asked)}`)).error === "";
       }
       expect(judged).toEqual({ server: one.server, client: one.client });
@@ -545,7 +559,7 @@ describe.if(mustRun)("Go and we say the same of", () => {
       const unusable = one.says === "digitalSignature"; // The library refuses it before we can look.
       const shown = await weDial(chain, { ...one, trust: ["root"] }, trustful);
       expect({ shown, taken: shown === "" }).toEqual({ shown, taken: one.server && !unusable });
-      const { we } = await goDials({ CA: ["root"], Chain: chain }, trustful);
+      const { we } = await goDials({ CA: ["root"], Chain: chain, Max: one.max ?? 0 }, trustful);
       expect({ we, taken: we === "" }).toEqual({ we, taken: one.client && !unusable });
 
       const { identity, errors } = atStart(trust, chain);
