@@ -48,7 +48,9 @@ export function agentHealth(context: ApiContext, type: string | undefined): Json
     health["client"] = client.enabled ? ok : { ok: false, message: "client not enabled" };
   }
   if (type !== "client" && (server.enabled || type === "server")) {
-    health["server"] = server.enabled ? ok : { ok: false, message: "server not enabled" };
+    const stopped = context.raft?.problem() ?? "";
+    const why = server.enabled ? `Raft has stopped: ${stopped}` : "server not enabled";
+    health["server"] = server.enabled && stopped === "" ? ok : { ok: false, message: why };
   }
   if (type !== undefined && type !== "client" && type !== "server") return {};
   const failing = Object.values(health).some((one) => one["ok"] === false);

@@ -96,6 +96,12 @@ test("of three, a leader whose disk is full follows, and sends what it is asked 
   const gauge = (name: string): number =>
     metrics.Gauges.find((one: { Name: string }) => one.Name === name).Value;
   expect([gauge("nomad.raft.is_leader"), gauge("nomad.raft.stopped")]).toEqual([0, 1]);
+  const health = await fetch(`http://${ip}:4646/v1/agent/health`);
+  expect(health.status).toBe(500);
+  expect(JSON.parse(await health.text()).server).toMatchObject({
+    ok: false,
+    message: expect.stringContaining("Raft has stopped"),
+  });
 });
 
 test("a damaged log ends the start with what to do next, and nothing is written", async () => {
