@@ -1,7 +1,7 @@
 /** Keys of Nomad's that mean nothing to an agent without a scheduler: accepted, with a warning. */
 
 /** What Nomad takes there; "any": nothing in it is looked at. An object: a block with these keys. */
-export type IgnoredKind = "text" | "flag" | "int" | "float" | "list" | "any";
+export type IgnoredKind = "text" | "duration" | "flag" | "int" | "float" | "list" | "any";
 export interface IgnoredKeys {
   readonly [key: string]: IgnoredKind | Readonly<Record<string, IgnoredKind>>;
 }
@@ -10,12 +10,12 @@ export const IGNORED_TOP: IgnoredKeys = {
   acl: {
     // Looked at by itself: ACLs are refused rather than faked.
     enabled: "any",
-    policy_ttl: "text",
+    policy_ttl: "duration",
     replication_token: "text",
-    role_ttl: "text",
-    token_max_expiration_ttl: "text",
-    token_min_expiration_ttl: "text",
-    token_ttl: "text",
+    role_ttl: "duration",
+    token_max_expiration_ttl: "duration",
+    token_min_expiration_ttl: "duration",
+    token_ttl: "duration",
   },
   audit: {
     enabled: "flag",
@@ -37,34 +37,34 @@ export const IGNORED_TOP: IgnoredKeys = {
 };
 
 export const IGNORED_SERVER: IgnoredKeys = {
-  acl_token_gc_threshold: "text",
+  acl_token_gc_threshold: "duration",
   authoritative_region: "text",
-  batch_eval_gc_threshold: "text",
+  batch_eval_gc_threshold: "duration",
   client_introduction: {
-    default_identity_ttl: "text",
+    default_identity_ttl: "duration",
     enforcement: "text",
-    max_identity_ttl: "text",
+    max_identity_ttl: "duration",
   },
-  csi_plugin_gc_threshold: "text",
-  csi_volume_claim_gc_interval: "text",
-  csi_volume_claim_gc_threshold: "text",
+  csi_plugin_gc_threshold: "duration",
+  csi_volume_claim_gc_interval: "duration",
+  csi_volume_claim_gc_threshold: "duration",
   default_scheduler_config: "any",
   deploy_query_rate_limit: "float",
-  deployment_gc_threshold: "text",
+  deployment_gc_threshold: "duration",
   enable_event_broker: "flag",
   enabled_schedulers: "list",
-  eval_gc_threshold: "text",
+  eval_gc_threshold: "duration",
   event_buffer_size: "int",
   job_default_priority: "int",
-  job_gc_interval: "text",
-  job_gc_threshold: "text",
+  job_gc_interval: "duration",
+  job_gc_threshold: "duration",
   job_max_count: "int",
   job_max_priority: "int",
   job_max_source_size: "text",
   job_tracked_versions: "int",
   license_path: "text",
   log_file: "text",
-  node_gc_threshold: "text",
+  node_gc_threshold: "duration",
   non_production: "flag",
   num_schedulers: "int",
   oidc_issuer: "text",
@@ -72,18 +72,17 @@ export const IGNORED_SERVER: IgnoredKeys = {
   plan_rejection_tracker: {
     enabled: "flag",
     node_threshold: "int",
-    node_window: "text",
+    node_window: "duration",
   },
   protocol_version: "int",
   raft_boltdb: "any",
   raft_logstore: "any",
-  raft_protocol: "int",
-  raft_snapshot_interval: "text",
-  root_key_gc_interval: "text",
-  root_key_gc_threshold: "text",
-  root_key_rotation_threshold: "text",
+  raft_snapshot_interval: "duration",
+  root_key_gc_interval: "duration",
+  root_key_gc_threshold: "duration",
+  root_key_rotation_threshold: "duration",
   search: "any",
-  start_timeout: "text",
+  start_timeout: "duration",
 };
 
 export const IGNORED_CLIENT: IgnoredKeys = {
@@ -110,7 +109,7 @@ export const IGNORED_CLIENT: IgnoredKeys = {
   fingerprint: "any",
   gc_disk_usage_threshold: "float",
   gc_inode_usage_threshold: "float",
-  gc_interval: "text",
+  gc_interval: "duration",
   gc_max_allocs: "int",
   gc_parallel_destroys: "int",
   gc_volumes_on_node_gc: "flag",
@@ -118,7 +117,7 @@ export const IGNORED_CLIENT: IgnoredKeys = {
   host_volume: "any",
   log_file: "text",
   max_dynamic_port: "int",
-  max_kill_timeout: "text",
+  max_kill_timeout: "duration",
   memory_total_mb: "int",
   min_dynamic_port: "int",
   network_interface: "text",
@@ -162,8 +161,8 @@ export const IGNORED_TELEMETRY: IgnoredKeys = {
   disable_quota_utilization_metrics: "flag",
   disable_rpc_rate_metrics_labels: "flag",
   filter_default: "flag",
-  in_memory_collection_interval: "text",
-  in_memory_retention_period: "text",
+  in_memory_collection_interval: "duration",
+  in_memory_retention_period: "duration",
   include_alloc_metadata_in_metrics: "flag",
   prefix_filter: "list",
   publish_allocation_metrics: "flag",

@@ -246,6 +246,13 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
       "agents with these settings refuse each other";
     section.mistake("encrypt_verify_outgoing", message, "set encrypt_verify_incoming = false too");
   }
+  const raftProtocol = section.int("raft_protocol", Number.MIN_SAFE_INTEGER, COUNT_MAX) ?? 3;
+  if (raftProtocol !== 3) {
+    section.mistake(
+      "raft_protocol",
+      `must be 3, as in Nomad v1.4 and later, found ${raftProtocol}`,
+    );
+  }
   section.ignore(IGNORED_SERVER);
   section.finish();
   return server;

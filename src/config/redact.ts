@@ -11,7 +11,7 @@ import { nearest } from "./suggest.ts";
 /** Keys with an effect here; `encrypt` is missing on purpose. */
 const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json log_file bind_addr
   enable_debug leave_on_interrupt leave_on_terminate http rpc serf enabled bootstrap_expect
-  raft_multiplier heartbeat_grace min_heartbeat_ttl max_heartbeats_per_second
+  raft_multiplier raft_protocol heartbeat_grace min_heartbeat_ttl max_heartbeats_per_second
   failover_heartbeat_ttl start_join retry_join retry_max retry_interval rejoin_after_leave
   non_voting_server redundancy_zone upgrade_version raft_snapshot_threshold raft_trailing_logs
   encrypt_verify_incoming encrypt_verify_outgoing gossip_label servers node_class node_pool

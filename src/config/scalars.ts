@@ -48,6 +48,7 @@ export const SCALARS: Readonly<Record<string, Pick<Rule<unknown>, "expected" | "
   flag: BOOL,
   int: INT,
   float: FLOAT,
+  duration: DURATION,
 };
 
 /** With a prefix (0x, 0o, 0b, or a 0 alone for octal) and with underscores, as Go's base 0. */

@@ -6,19 +6,10 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { checkConfig } from "../../src/cli/check-config.ts";
 import { LoadError, loadConfig } from "../../src/cli/load-config.ts";
-import type { EndpointHost } from "../../src/config/endpoints.ts";
-import { read } from "./read.ts";
+import { MACHINE, read } from "./read.ts";
 
 const CASES = new URL("cases/", import.meta.url).pathname;
 const SECRETS = new URL("secrets/", import.meta.url).pathname;
-
-const MACHINE: EndpointHost = {
-  interfaces: () => ({
-    all: [{ name: "eth0", flags: 1, ip: Uint8Array.of(10, 1, 2, 3), bits: 24 }],
-    defaultName: "eth0",
-  }),
-  lookup: async () => [],
-};
 
 async function validate(file: string): Promise<string> {
   try {

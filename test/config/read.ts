@@ -1,5 +1,6 @@
 /** Texts to a configuration, as the agent reads files, in this process. */
 import type { Config } from "../../src/config/config.ts";
+import type { EndpointHost } from "../../src/config/endpoints.ts";
 import { readHcl } from "../../src/config/hcl.ts";
 import { parseInProcess } from "../../src/config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../../src/config/json.ts";
@@ -15,6 +16,15 @@ export interface Read {
   /** What the operator would see. */
   readonly shown: string;
 }
+
+/** A machine with one address, and without DNS. */
+export const MACHINE: EndpointHost = {
+  interfaces: () => ({
+    all: [{ name: "eth0", flags: 1, ip: Uint8Array.of(10, 1, 2, 3), bits: 24 }],
+    defaultName: "eth0",
+  }),
+  lookup: async () => [],
+};
 
 /** Texts as files a.hcl, b.hcl, ... in order. */
 export function read(...texts: (string | Uint8Array)[]): Read {

@@ -79,6 +79,9 @@ test("what is not empty, and not that either, is a mistake", () => {
       "tls {\n  tls_prefer_server_cipher_suites = true\n}",
       "2:37 tls.tls_prefer_server_cipher_suites: was removed",
     ],
+    ['client {\n  gc_interval = "5 minutes"\n}', "2:17 client.gc_interval: must be a duration"],
+    ["acl {\n  token_ttl = 30\n}", "2:15 acl.token_ttl: must be a duration"],
+    ["server {\n  raft_protocol = 2\n}", "2:19 server.raft_protocol: must be 3"],
     ['plugin_dir = "x"', "1:14 plugin_dir: must be an absolute path"],
   ] as const) {
     expect(errors(text).join("\n")).toContain(expected);
@@ -104,7 +107,15 @@ autopilot { max_trailing_logs = -1, min_quorum = -2 }`);
 });
 
 describe("keys of Nomad's without an effect here", () => {
-  const VALUES = { text: '"1s"', flag: "true", int: "1", float: "1.5", list: '["a"]', any: "{}" };
+  const VALUES = {
+    text: '"x"',
+    duration: '"1s"',
+    flag: "true",
+    int: "1",
+    float: "1.5",
+    list: '["a"]',
+    any: "{}",
+  };
   const lines = (keys: IgnoredKeys): string =>
     Object.entries(keys)
       .map(([key, kind]) => {
