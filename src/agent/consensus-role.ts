@@ -87,6 +87,7 @@ export class ConsensusRole {
     this.#door = createDoor({
       ...{ self: this.#self, region, refusals: this.#refusals, unsafeWithoutGreeting: mixes },
       servers: () => this.consensus.servers,
+      count: (reason) => countRefusal(counters.refused, reason),
     });
     this.#transport = new RaftTransport({
       ...{ self: this.#self, region, dialer, log: this.#log, unsafeWithoutGreeting: mixes },
@@ -129,20 +130,25 @@ export class ConsensusRole {
       initial: autopilotOf(config.autopilot),
       established: () => this.#nodes.lead(),
     });
-    this.#nodes = new NodeMethods({
-      config: config.server.heartbeat,
-      consensus: this.consensus,
-      machine: this.machine,
-      clock: systemClock,
-      prng: init.prng,
-      log: sink.logger("nomad.heartbeat"),
-      servers: () => this.#serversForClients(),
-    });
+    this.#nodes = this.#createNodes();
     const { consensus } = this;
     const { pool, directory: servers } = init;
     this.#bootstrap = new Bootstrap({
       ...{ self: this.#self, expect: config.server.bootstrapExpect, consensus },
       ...{ pool, directory: servers, clock: systemClock, log: this.#log },
+    });
+  }
+
+  #createNodes(): NodeMethods {
+    const { config, prng, sink } = this.#init;
+    return new NodeMethods({
+      config: config.server.heartbeat,
+      consensus: this.consensus,
+      machine: this.machine,
+      clock: systemClock,
+      prng,
+      log: sink.logger("nomad.heartbeat"),
+      servers: () => this.#serversForClients(),
     });
   }
 

@@ -296,6 +296,14 @@ test("who has left by gossip and says so itself goes, too: the leader was not as
   expect(group.changes).toEqual(["remove b"]);
 });
 
+test("a leader that has moved tells the others where it is", async () => {
+  const group = new Group("a");
+  group.servers = [{ id: "a", address: addressOf("z"), suffrage: "voter" }];
+  await group.lead();
+  expect(group.changes).toEqual(["add-voter a"]);
+  expect(group.servers).toEqual([{ id: "a", address: addressOf("a"), suffrage: "voter" }]);
+});
+
 test("health tells who never answered from who does not answer any more", async () => {
   const group = new Group("abc");
   group.deaf.add("c");

@@ -127,6 +127,7 @@ export class RaftNode {
       ...{ self, region: "global", unsafeWithoutGreeting: !greets },
       servers: () => this.consensus.servers,
       refusals: new RefusalLog(systemClock, silent),
+      count: () => undefined,
     });
     const notGreeted = (remote: Address): string => {
       this.turnedAway += 1;

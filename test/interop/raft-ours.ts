@@ -19,6 +19,7 @@ const node = await RaftNode.start({
   self: { id, address: `${ip}:4647` },
   bind: { ip: bound, port: 4647 },
   identity: loadIdentity(ca, cert, key),
+  greets: true,
   ...(directory === undefined ? {} : { directory }),
 });
 

@@ -31,15 +31,18 @@ export interface DoorInit {
   readonly servers: () => readonly RaftServer[];
   readonly unsafeWithoutGreeting: boolean;
   readonly refusals: RefusalLog;
+  /** For the counters. */
+  readonly count: (reason: "raft-greeting" | "raft-other-kind") => void;
 }
 
 export function createDoor(init: DoorInit): Door {
-  const { self, region, servers, unsafeWithoutGreeting, refusals } = init;
+  const { self, region, servers, unsafeWithoutGreeting, refusals, count } = init;
   return {
     unsafeWithoutGreeting,
     greeted(greeting, remote) {
       const why = refuseGreeting(greeting, self, servers());
       if (why === undefined) return undefined;
+      count("raft-greeting");
       refusals.note("raft-greeting", "refused the Raft calls of a server", () => ({
         remote_addr: formatAddress(remote),
         why,
@@ -47,6 +50,7 @@ export function createDoor(init: DoorInit): Door {
       return why;
     },
     notGreeted(remote) {
+      count("raft-other-kind");
       refusals.note(
         "raft-other-kind",
         "refused the Raft calls of a server of another kind",

@@ -28,10 +28,12 @@ const YES: RaftAnswer = { kind: "request-pre-vote", term: 2, granted: true };
 function serverOf(self: Sender, unsafe = false) {
   const heard: RaftCall[] = [];
   const logged: string[] = [];
+  const counted: string[] = [];
   const log = { ...silent, error: (message: string) => void logged.push(message) };
   const door = createDoor({
     ...{ self, region: "global", servers: () => SERVERS, unsafeWithoutGreeting: unsafe },
     refusals: new RefusalLog(new ManualClock(), log),
+    count: (reason) => void counted.push(reason),
   });
   const accept = () => {
     const [near, far] = streamPair();
@@ -42,7 +44,7 @@ function serverOf(self: Sender, unsafe = false) {
     serveRaft(far, { self, door, handle, malformed: () => far.destroy() });
     return near;
   };
-  return { accept, heard, logged };
+  return { accept, heard, logged, counted };
 }
 
 /** What `from` gets when it asks whoever answers `accept` for a vote, and what it is told. */
@@ -73,11 +75,12 @@ test("servers of ours greet each other and go on", async () => {
 });
 
 test("a copy of a server at another address is refused, and hears where that server is", async () => {
-  const { accept, heard, logged } = serverOf(B);
+  const { accept, heard, logged, counted } = serverOf(B);
   const { answers, refusals } = await ask({ id: "a", address: "127.0.0.9:4647" }, accept);
   expect(answers).toEqual([undefined]);
   expect(refusals[0]).toContain("node id a is at 127.0.0.1:4647, and not at 127.0.0.9:4647");
   expect(logged).toEqual(["refused the Raft calls of a server"]);
+  expect(counted).toEqual(["raft-greeting"]);
   expect(heard).toEqual([]);
 });
 
