@@ -6,6 +6,7 @@
 
 import type { DatagramSocket, Log, StreamServer } from "../../host/host.ts";
 import { formatAddress, parseIp, splitHostPort } from "../../host/ip.ts";
+import { visible } from "../../host/visible.ts";
 import { sameBytes } from "../../protocol/bytes.ts";
 import type { Address, Instant, Prng } from "../../protocol/ports.ts";
 import { createPrng, shuffle } from "../../protocol/prng.ts";
@@ -132,7 +133,7 @@ export class Gossip {
     for (const target of targets) {
       const problem = await this.#sync(target, true, ignoreOld);
       if (problem === undefined) joined += 1;
-      else errors.push(`failed to join ${formatAddress(target)}: ${problem}`);
+      else errors.push(`failed to join ${formatAddress(target)}: ${visible(problem)}`);
     }
     if (joined > 0) this.#driver.tell((now) => this.#serf.joined(now));
     return { joined, errors };
@@ -295,10 +296,9 @@ export class Gossip {
     }
   }
 
+  /** Also one that has failed: it comes back with all that it remembers. */
   #isMember(ip: Uint8Array): boolean {
-    for (const member of this.#serf.members()) {
-      if (member.status === "alive" && sameBytes(member.ip, ip)) return true;
-    }
+    for (const member of this.#serf.members()) if (sameBytes(member.ip, ip)) return true;
     return false;
   }
 
