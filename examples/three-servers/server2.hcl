@@ -39,6 +39,7 @@ tls {
   verify_https_client = true
 }
 
-# Say goodbye on Ctrl-C and on systemd's stop, so that the others see "left", not "failed".
+# Say goodbye on Ctrl-C and on systemd's stop, so that the others see "left", not "failed", and leave the
+# Raft group: three voters become two, and both are needed (see README.md beside).
 leave_on_interrupt = true
 leave_on_terminate = true

@@ -60,7 +60,9 @@ function member(name: string, region: string, last: number): object {
 }
 
 test("an unhealthy group: the table, and exit code 1", async () => {
-  const Servers = [{ Name: "s1.global", Healthy: false, StableSince: "2026-01-01T00:00:00Z" }];
+  const StableSince = "2026-01-01T00:00:00Z";
+  const silent = { Name: "s2.global", Healthy: false, StableSince, LastContact: "-1ns" };
+  const Servers = [{ Name: "s1.global", Healthy: false, StableSince }, silent];
   const health = { Healthy: false, FailureTolerance: 0, Leader: "x", Voters: [], Servers };
   const { address } = await fake(() => [429, health]);
   for (const flags of [[], ["-json=true"]]) {
@@ -68,6 +70,8 @@ test("an unhealthy group: the table, and exit code 1", async () => {
     const { code, out, err } = await run(args);
     expect([code, err]).toEqual([1, ""]);
     expect(out).toContain("s1.global");
+    // One that has never answered is not as good as heard just now.
+    expect(out).toMatch(flags.length === 0 ? /s2\.global .* never / : /-1ns/);
   }
 });
 
