@@ -27,22 +27,33 @@ export function announce(text: string): void {
  * @throws CommandError when they cannot be written; with code 0 when the reader has had enough
  */
 export function printRaw(bytes: Uint8Array): void {
+  try {
+    writeAll(1, bytes);
+  } catch (error) {
+    if (codeOf(error) === "EPIPE") throw new CommandError("", 0);
+    throw new CommandError(`cannot write: ${describeErrno(error)}`);
+  }
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) {
     try {
-      at += writeSync(1, bytes, at);
+      at += writeSync(descriptor, bytes, at);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : "";
-      if (code === "EPIPE") throw new CommandError("", 0);
-      if (code !== "EAGAIN") throw new CommandError(`cannot write: ${describeErrno(error)}`);
+      if (codeOf(error) !== "EAGAIN") throw error;
       Bun.sleepSync(1); // A pipe that does not block: its reader is slower than we are.
     }
   }
 }
 
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
 /** For people: warnings and errors. */
 export function printError(text: string): void {
   try {
-    writeSync(2, `${visibleLines(text)}\n`);
+    writeAll(2, new TextEncoder().encode(`${visibleLines(text)}\n`));
   } catch {
     // Nowhere to say it.
   }
