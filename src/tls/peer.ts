@@ -3,10 +3,21 @@ import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { type CertificateInfo, describeCertificate } from "./certificate.ts";
 import { refused, refusedCertificate, TlsError } from "./refusal.ts";
 import { parseCertificate, type X509 } from "./x509/certificate.ts";
-import { type CertificatePool, type VerifyOptions, verifyCertificate } from "./x509/verify.ts";
+import { type CertificatePool, type VerifyOptions, verifyChain } from "./x509/verify.ts";
 
 /** Of one peer; anybody can send more. */
 const CHAIN_LENGTH_MAX = 16;
+
+/** A certificate that was good for something, and between which times it is. */
+interface Known {
+  readonly certificate: X509;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** By authorities, then by certificate, use and name: most handshakes are of somebody known. */
+const good = new WeakMap<CertificatePool, Map<string, Known>>();
+const GOOD_MAX = 512;
 
 /**
  * Decided here and not by the TLS library, so that we take and refuse what Go's peers do.
@@ -19,12 +30,33 @@ export function peerFault(
   anchors: CertificatePool,
   options: VerifyOptions,
 ): TlsError | undefined {
-  const chain = peerChain(socket);
-  if (chain instanceof TlsError) return chain;
-  const [certificate, ...others] = chain;
+  const shown = socket.getPeerCertificate();
+  const use = `${shown?.fingerprint256} ${options.usage} ${options.host ?? ""}`;
+  const before = good.get(anchors)?.get(use);
+  if (before !== undefined && before.fromMs <= options.nowMs && options.nowMs <= before.untilMs) {
+    chains.set(socket, [before.certificate]);
+    return undefined;
+  }
+  const sent = peerChain(socket);
+  if (sent instanceof TlsError) return sent;
+  const [certificate, ...others] = sent;
   if (certificate === undefined) return refused("no-certificate");
-  const fault = verifyCertificate(certificate, others, anchors, options);
-  return fault === undefined ? undefined : refusedCertificate(fault);
+  const { fault, chain } = verifyChain(certificate, others, anchors, options);
+  if (chain === undefined) return refusedCertificate(fault);
+  remember(anchors, use, {
+    certificate,
+    fromMs: Math.max(...chain.map(({ notBeforeMs }) => notBeforeMs)),
+    untilMs: Math.min(...chain.map(({ notAfterMs }) => notAfterMs)),
+  });
+  return undefined;
+}
+
+function remember(anchors: CertificatePool, use: string, known: Known): void {
+  if (known.certificate.der.length > KNOWN_BYTES_MAX) return;
+  const uses = good.get(anchors) ?? new Map<string, Known>();
+  if (uses.size >= GOOD_MAX) uses.clear();
+  uses.set(use, known);
+  good.set(anchors, uses);
 }
 
 /** Undefined: it showed none, or none that can be read. */

@@ -78,16 +78,38 @@ const RSA_BITS_MAX = 8192;
 
 type Chain = readonly X509[];
 
-/**
- * @param others certificates that came along, in any order
- * @returns what is wrong; undefined: nothing
- */
+/** What is wrong, or a way to an anchor, the certificate itself first. */
+export type Verdict =
+  | { readonly fault: VerifyFault; readonly chain: undefined }
+  | { readonly fault: undefined; readonly chain: Chain };
+
+/** @param others certificates that came along, in any order */
+export function verifyChain(
+  certificate: X509,
+  others: readonly X509[],
+  anchors: CertificatePool,
+  options: VerifyOptions,
+): Verdict {
+  const found = judge(certificate, others, anchors, options);
+  return "kind" in found ? { fault: found, chain: undefined } : { fault: undefined, chain: found };
+}
+
+/** @returns what is wrong; undefined: nothing */
 export function verifyCertificate(
   certificate: X509,
   others: readonly X509[],
   anchors: CertificatePool,
   options: VerifyOptions,
 ): VerifyFault | undefined {
+  return verifyChain(certificate, others, anchors, options).fault;
+}
+
+function judge(
+  certificate: X509,
+  others: readonly X509[],
+  anchors: CertificatePool,
+  options: VerifyOptions,
+): VerifyFault | Chain {
   const large = [certificate, ...others].find(({ publicKey }) => publicKey.bits > RSA_BITS_MAX);
   if (large !== undefined) {
     return fault("key", `RSA key larger than ${RSA_BITS_MAX} bits`, large);
@@ -106,8 +128,13 @@ export function verifyCertificate(
     const message = "certificate specifies an incompatible key usage";
     return fault("usage", message, chains[0]?.find((one) => !allows(one, usage)) ?? certificate);
   }
-  const faults = usable.map(namesFault);
-  return faults.includes(undefined) ? undefined : faults[0];
+  let first: VerifyFault | undefined;
+  for (const chain of usable) {
+    const found = namesFault(chain);
+    if (found === undefined) return chain;
+    first ??= found;
+  }
+  return first ?? search.fault(certificate);
 }
 
 function fault(kind: VerifyFault["kind"], message: string, certificate: X509): VerifyFault {
