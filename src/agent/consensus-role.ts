@@ -213,6 +213,7 @@ export class ConsensusRole {
   /** Gossip has lost a server: those who stay say what that means. */
   memberGone(server: KnownServer): void {
     if (this.#leaving) return;
+    if (this.#leaving) return;
     const { consensus } = this;
     sayWhatIsLeft(
       { servers: consensus.servers, directory: this.#init.directory, log: this.#log },
