@@ -17,7 +17,7 @@ import {
   streamAck,
   streamHeader,
 } from "../../src/wire/rpc-stream.ts";
-import { Lab, run, until } from "./agents.ts";
+import { getJson, Lab, run, until } from "./agents.ts";
 
 const [FIRST, SECOND] = ["127.0.67.1", "127.0.67.2"];
 const ID = "3f1c2a52-0000-4000-8000-000000000001";
@@ -97,6 +97,10 @@ beforeAll(async () => {
   await until("it is registered", async () => {
     const body = encodeValue(nodeRegisterRequest, register);
     return (await client.call("Node.Register", body)) === "";
+  });
+  await until("both have heard of it", async () => {
+    const known = await Promise.all([FIRST, SECOND].map((ip) => getJson(ip, "/v1/nodes?stale")));
+    return known.every((nodes) => nodes.length === 1);
   });
 }, 60_000);
 
