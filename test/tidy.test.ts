@@ -159,6 +159,39 @@ function casts(source: Source): string[] {
   });
 }
 
+/** Numbered headings of a document about the wire, by its name: `gossip` for src/wire/gossip.md. */
+const sections: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  readdirSync(join(SRC, "wire"))
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => {
+      const headings = readFileSync(join(SRC, "wire", path), "utf8").matchAll(
+        /^#+ (\d+(?:\.\d+)*)/gm,
+      );
+      return [
+        path.slice(0, -".md".length),
+        new Set([...headings].map(([, number = ""]) => number)),
+      ];
+    }),
+);
+
+/** `wire/X.md §N, §M`, over the end of a comment's line, too: is each of them there? */
+function deadCitations({ text }: Source): string[] {
+  const joined = text.replaceAll(/\n\s*(?:\*|\/\/) ?/g, " ");
+  const cited = joined.matchAll(/wire\/([\w-]+)\.md((?:(?:,| and| to)? §[\d.]*\d)+)/g);
+  return [...cited].flatMap(([found, name = "", numbers = ""]) => {
+    const known = sections.get(name);
+    const wanted = [...numbers.matchAll(/§([\d.]+)/g)].map(([, number = ""]) => number);
+    return wanted.every((number) => known?.has(number) === true) ? [] : [found];
+  });
+}
+
+/** What a document about the wire says of itself: `§N` without a name in front. */
+function deadReferences({ path, text }: Source): string[] {
+  const known = sections.get(path.replace(/^wire\/(.*)\.md$/, "$1"));
+  const own = text.replaceAll(/wire\/[\w-]+\.md §[\d.]*\d/g, "").matchAll(/§([\d.]*\d)/g);
+  return [...own].filter(([, number = ""]) => known?.has(number) !== true).map(([found]) => found);
+}
+
 /** Only main ends the process: a command says by what it throws how it has gone. */
 function endings({ path, text }: Source): string[] {
   if (path === MAIN) return [];
@@ -224,6 +257,25 @@ function codeOnlyComments(text: string): string {
   return text.replaceAll(/\/\*[\s\S]*?\*\//g, "");
 }
 
+describe("every citation of a document about the wire", () => {
+  const read = (folder: string, ending: RegExp): Source[] => {
+    const root = new URL(`../${folder}/`, import.meta.url).pathname;
+    return readdirSync(root, { recursive: true })
+      .map(String)
+      .filter((path) => ending.test(path) && !path.startsWith("out/"))
+      .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
+  };
+  test("names a section that is there", () => {
+    const files = ["src", "test", "build"].flatMap((folder) => read(folder, /\.(ts|go|md)$/));
+    const dead = files.flatMap((file) => deadCitations(file).map((one) => `${file.path}: ${one}`));
+    expect(dead).toEqual([]);
+  });
+  test("and so does each inside the documents", () => {
+    const documents = read("src", /^wire\/.*\.md$/);
+    expect(documents.flatMap(deadReferences)).toEqual([]);
+  });
+});
+
 describe("the rules notice", () => {
   const sample = (path: string, text: string): Source => ({ path, text });
   test("a forbidden import", () => {
@@ -266,6 +318,15 @@ describe("the rules notice", () => {
   test("a type assertion, but not a constant one", () => {
     expect(casts(sample("x.ts", "const a = b as C;"))).toHaveLength(1);
     expect(casts(sample("x.ts", "const a = [1] as const;"))).toEqual([]);
+  });
+  test("a citation that leads nowhere, also behind the end of a line", () => {
+    const cite = (text: string): string[] => deadCitations(sample("x.ts", text));
+    const [document, other] = ["wire/gossip.md", "wire/nothing.md"];
+    expect(cite(`/** As ${document} §10.7 and §2 have it. */`)).toEqual([]);
+    expect(cite(`/** As ${document} §10.77 has it. */`)).toHaveLength(1);
+    expect(cite(`/**\n * As ${document} §2,\n * §99 has it. */`)).toHaveLength(1);
+    expect(cite(`/** As ${other} §1 has it. */`)).toHaveLength(1);
+    expect(deadReferences(sample(document, "See §2.1."))).toHaveLength(1);
   });
   test("an end of the process, wherever but in main", () => {
     expect(endings(sample("cli/x.ts", "process.exitCode = 1;"))).toHaveLength(1);

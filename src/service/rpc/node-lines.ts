@@ -1,6 +1,6 @@
 /**
  * The connections of client nodes to this server: a node that has said on one who it is can be
- * asked on it, too (wire/rpc-and-raft.md §5.1, §7).
+ * asked on it, too (wire/rpc-and-raft.md §6.5).
  *
  * @module
  */

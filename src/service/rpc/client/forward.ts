@@ -154,7 +154,7 @@ function answerWithinMs(options: QueryOptions): number {
   return ANSWER_MS + queryHeldMs(options);
 }
 
-/** One prefix for each hop, but none for an error with a code (§4.3). */
+/** One prefix for each hop, but none for an error with a code (wire/rpc-and-raft.md §4.3). */
 function asMethodError(error: unknown): RpcMethodError {
   const text = errorText(error);
   const prefixed = text.startsWith("RPC Error:: ") || !(error instanceof RpcRemoteError);
