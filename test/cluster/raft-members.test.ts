@@ -105,6 +105,33 @@ test("a copy of a data_dir does not start beside its original, nor later, and bo
   expect(changesIn(lab.log(nameOf(leader)))).toBe(0);
 });
 
+test("a copy that took its original's place keeps it when the original comes back", async () => {
+  const leader = await leaderOf(IPS);
+  const other = IPS.find((ip) => ip !== leader) ?? "";
+  await until("it has the configuration", async () => (await raftOf(other)).voters === 3);
+  await stop(other, "SIGKILL");
+  cpSync(lab.path(`data-${nameOf(other)}`), lab.path("copy"), { recursive: true });
+  await start(FOURTH, { name: "moved", dataDir: "copy" });
+  const env = { NOMAD_ADDR: `http://${leader}:4646` };
+  const peers = async (): Promise<string> =>
+    (await run(["operator", "raft", "list-peers"], { env })).out;
+  await until(
+    "it is in the group where it is now",
+    async () => (await peers()).includes(`${FOURTH}:4647`),
+    80_000,
+  );
+  const changes = changesIn(lab.log(nameOf(leader)));
+  await start(other);
+  await until("the original is told why it is not", () => {
+    return lab.log(nameOf(other)).includes("have the same node id");
+  });
+  await until("the copy votes", async () => (await raftOf(leader)).voters === 3, 30_000);
+  const now = await peers();
+  expect(now).toContain(`${FOURTH}:4647`);
+  expect(now).not.toContain(`${other}:4647`);
+  expect(changesIn(lab.log(nameOf(leader)))).toBe(changes);
+}, 150_000);
+
 test("whoever has the gossip key cannot take voters away: they answer, and stay", async () => {
   const leader = await leaderOf(IPS);
   const others = IPS.filter((ip) => ip !== leader);
