@@ -67,12 +67,7 @@ class Loading {
     if (certificate === undefined) return undefined;
     const info = describeCertificate(certificate);
     if (key !== undefined && !isPair(certificate, key)) {
-      const { keyFile, certFile, at } = this.#tls;
-      this.#fail(
-        `tls: private key does not match public key: ${keyFile} is not the key of ${certFile}`,
-        at.keyFile,
-        "point key_file at the key that was made together with the certificate",
-      );
+      this.#foreignKey(chain, key);
     }
     this.#judge(certificate, chain, authorities, info);
     this.#suites(info);
@@ -85,6 +80,20 @@ class Loading {
       authorities: authorities.map(describeCertificate),
     };
     return this.#tried(material) ? material : undefined;
+  }
+
+  #foreignKey(chain: readonly X509[], key: PrivateKey): void {
+    const { keyFile, certFile, at } = this.#tls;
+    const mismatch = "tls: private key does not match public key";
+    if (chain.some((one) => isPair(one, key))) {
+      const message = `${mismatch}: the key's certificate is not the first one in ${certFile}`;
+      return this.#fail(message, at.certFile, "put it first, and its CAs behind it");
+    }
+    this.#fail(
+      `${mismatch}: ${keyFile} is not the key of ${certFile}`,
+      at.keyFile,
+      "point key_file at the key that was made together with the certificate",
+    );
   }
 
   get #failed(): boolean {
@@ -226,6 +235,9 @@ class Loading {
     for (const { message, help } of peersFaults(chain, authorities, expected, nowMs)) {
       this.#fail(`tls.cert_file: ${certFile} ${message}`, at.certFile, help);
     }
+    if (!http || info.dnsNames.length + info.ipAddresses.length > 0) return;
+    const message = `tls.cert_file: ${certFile} names no host in its subjectAltName: no HTTPS client can verify it`;
+    this.problems.push({ severity: "warning", message, at: at.certFile, help: NAME_HOSTS });
   }
 
   #dates(
@@ -269,5 +281,6 @@ class Loading {
   }
 }
 
+const NAME_HOSTS = "have one issued with DNS names; common names are not looked at any more";
 /** A bundle of the system has hundreds. */
 const FAULTS_SHOWN_MAX = 8;

@@ -132,10 +132,22 @@ describe("a certificate is judged by what it is for", () => {
   });
 });
 
+test("a certificate without a host's name is good for RPC without names, and warned of", async () => {
+  const nameless = await leaf([], ["server", "client"], "server.global.nomad");
+  const tls = { verifyServerHostname: false };
+  expect(load({ pair: nameless }, tls).said).toEqual([
+    expect.stringMatching(/^warning: tls\.cert_file: .* no HTTPS client can verify it$/),
+  ]);
+  expect(load({ pair: nameless }, { ...tls, http: false }).said).toEqual([]);
+});
+
 test("a key of another certificate, and a key in the place of the certificate", async () => {
   const other = await leaf(["server.global.nomad"]);
   expect(load({ key: other.key }).said).toEqual([
     expect.stringContaining("private key does not match public key"),
+  ]);
+  expect(load({ cert: `${good.certificate}${server.certificate}` }).said).toEqual([
+    expect.stringContaining("the key's certificate is not the first one in"),
   ]);
   expect(load({ cert: server.key, key: server.certificate }).said).toEqual([
     expect.stringContaining("may have been switched"),
