@@ -1,6 +1,7 @@
 /** Flags as one more configuration file, so that they merge and are checked like a file's keys. */
+
+import type { Block } from "../config/block.ts";
 import type { Body, Item, Node } from "../config/outline.ts";
-import type { Block } from "../config/section.ts";
 import { SourceText } from "../config/source-text.ts";
 
 type FlagValue =

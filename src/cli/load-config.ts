@@ -5,13 +5,13 @@
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Block } from "../config/block.ts";
 import type { Config } from "../config/config.ts";
 import type { Parsed } from "../config/hcl.ts";
 import type { ParserAnswer } from "../config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../config/json.ts";
 import { parseConfig } from "../config/parse.ts";
 import { ConfigError, type Problem, renderProblems } from "../config/problem.ts";
-import type { Block } from "../config/section.ts";
 import { decodeText, SourceText } from "../config/source-text.ts";
 import { sha256 } from "../host/digest.ts";
 import { machineName } from "../host/machine.ts";

@@ -135,6 +135,7 @@ export const IGNORED_CLIENT: IgnoredKeys = {
     memory: "int",
     reserved_ports: "text",
   },
+  stats: "any",
   template: "any",
   users: "any",
 };

@@ -6,6 +6,7 @@
 
 import { LOG_LEVELS } from "../host/log.ts";
 import { type GossipKey, isKeyFault, parseKey } from "../secret/key.ts";
+import type { Block } from "./block.ts";
 import { SUITE_NAMES } from "./cipher-suites.ts";
 import {
   type AddressTexts,
@@ -25,7 +26,7 @@ import { DEFAULT_PORTS } from "./ports.ts";
 import { ConfigError, type Position, type Problem } from "./problem.ts";
 import { valueToShow } from "./redact.ts";
 import { Report } from "./report.ts";
-import { type Block, Section } from "./section.ts";
+import { Section } from "./section.ts";
 import { nearest } from "./suggest.ts";
 
 /** What only the machine knows. */

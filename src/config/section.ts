@@ -9,6 +9,7 @@
  * @module
  */
 import { parseDurationMs } from "../wire/duration.ts";
+import { type Block, type Found, indexOf, isEmptyBody, keyAt, valueAt } from "./block.ts";
 import type { IgnoredKeys } from "./ignored.ts";
 import { type Body, type Node, withoutKey } from "./outline.ts";
 import type { Position } from "./problem.ts";
@@ -19,21 +20,6 @@ import type { SourceText } from "./source-text.ts";
 import { nearest } from "./suggest.ts";
 
 const NOWHERE: Position = { file: "", line: 0, column: 0, length: 1 };
-
-/** One block as it stands in a file. */
-export interface Block {
-  readonly source: SourceText;
-  readonly body: Body;
-  readonly at: Position;
-}
-
-/** A value as it stands in a file. */
-interface Found {
-  readonly node: Node;
-  readonly source: SourceText;
-  readonly keyAt: number;
-  readonly keyLength: number;
-}
 
 interface SectionOptions {
   /** A key may be there once in a block. */
@@ -153,6 +139,7 @@ export class Section {
 
   #items(key: string, found: Found): string[] {
     const { node } = found;
+    if (isEmptyBody(node)) return [];
     if (node.kind !== "list") {
       this.#add(`${this.#name(key)}: must be a list of strings: ["...", "..."]`, valueAt(found));
       return [];
@@ -233,7 +220,7 @@ export class Section {
       this.#add(`${this.#name(key)}: must be ${expected}, found ${describe(key, node)}`, at);
     if (kind === "any" || (node.kind === "scalar" && node.interpolationAt !== undefined)) return;
     if (kind === "list") {
-      if (node.kind !== "list") wrong("a list");
+      if (node.kind !== "list" && !isEmptyBody(node)) wrong("a list");
     } else if (node.kind !== "scalar") wrong(SCALARS[kind]?.expected ?? "a string");
     else {
       const rule = SCALARS[kind];
@@ -353,40 +340,6 @@ export class Section {
     this.#add(message, source.at(node.interpolationAt, 2), help);
     return false;
   }
-}
-
-function indexOf(
-  layers: readonly (readonly Block[])[],
-): ReadonlyMap<string, readonly (readonly Found[])[]> {
-  const index = new Map<string, Found[][]>();
-  for (const layer of layers) {
-    const ofLayer = new Map<string, Found[]>();
-    for (const { source, body } of layer) {
-      for (const item of body.items) {
-        const [key] = item.keys;
-        if (key === undefined) continue;
-        const name = key.text.toLowerCase();
-        const found = { node: withoutKey(item), source, keyAt: key.at, keyLength: key.length };
-        const others = ofLayer.get(name);
-        if (others === undefined) ofLayer.set(name, [found]);
-        else others.push(found);
-      }
-    }
-    for (const [name, found] of ofLayer) {
-      const others = index.get(name);
-      if (others === undefined) index.set(name, [found]);
-      else others.push(found);
-    }
-  }
-  return index;
-}
-
-function keyAt(found: Found): Position {
-  return found.source.at(found.keyAt, found.keyLength);
-}
-
-function valueAt({ source, node }: Found): Position {
-  return source.at(node.at, node.length);
 }
 
 function describe(key: string, node: Node): string {

@@ -1,4 +1,6 @@
 /** Texts to a configuration, as the agent reads files, in this process. */
+
+import type { Block } from "../../src/config/block.ts";
 import type { Config } from "../../src/config/config.ts";
 import type { EndpointHost } from "../../src/config/endpoints.ts";
 import { readHcl } from "../../src/config/hcl.ts";
@@ -6,7 +8,6 @@ import { parseInProcess } from "../../src/config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../../src/config/json.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { ConfigError, type Problem, renderProblems } from "../../src/config/problem.ts";
-import type { Block } from "../../src/config/section.ts";
 import { decodeText, SourceText } from "../../src/config/source-text.ts";
 import { sha256 } from "../../src/host/digest.ts";
 

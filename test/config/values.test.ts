@@ -295,6 +295,11 @@ limits {
     );
   });
 
+  test("client.stats, which Nomad passes over, and an empty block for an empty list", () => {
+    const text = `${SERVER}client {\n  stats {\n    x = 1\n  }\n  servers = {}\n}\nserver {\n  enabled_schedulers {}\n}`;
+    expect(errors(text)).toEqual([]);
+  });
+
   test("bootstrap_expect in a file of an agent that is no server means nothing", () => {
     const text =
       'data_dir = "/x"\nserver {\n  bootstrap_expect = 3\n}\nclient {\n  enabled = true\n}';
