@@ -37,6 +37,9 @@ const MAIN = "main.ts";
 const PURE = ["protocol", "state", "wire"];
 const IMPURE_WORDS =
   /\b(Bun|process|Date|performance|set(Timeout|Interval)|console|async|await|Promise|crypto)\b|Math\.random/;
+/** What only host/ may touch: timers and files. */
+const HOST_WORDS = /\b(setTimeout|setInterval|setImmediate|clearTimeout|clearInterval)\(/;
+const HOST_MODULES = /from "node:(fs|fs\/promises|timers|timers\/promises|child_process)"/g;
 const FUNCTION_LINES_MAX = 70;
 const FILE_LINES_MAX = 400;
 const LINE_LENGTH_MAX = 100;
@@ -127,6 +130,15 @@ function longFunctions(source: Source): string[] {
   return found;
 }
 
+function hostWords(source: Source): string[] {
+  if (folderOf(source.path) === "host") return [];
+  const modules = [...source.text.matchAll(HOST_MODULES)].map(([found]) => found);
+  const lines = codeOnly(source.text).split("\n");
+  // A method of that name is none of the runtime's.
+  const words = lines.filter((line) => HOST_WORDS.test(line) && !/^\s*\w+\(\): /.test(line));
+  return [...modules, ...words];
+}
+
 /** @param partners where the bracket was opened that is closed at a place */
 function isFunctionBody(
   code: string,
@@ -212,6 +224,9 @@ describe("every source file", () => {
   });
   test("is in no circle of imports", () => expect(circles(sources)).toEqual([]));
   test("in a pure layer names no clock, I/O or host", () => expect(check(impureWords)).toEqual([]));
+  test("outside of host/ has no timer and no file of its own", () => {
+    expect(check(hostWords)).toEqual([]);
+  });
   test("has no long function", () => expect(check(longFunctions)).toEqual([]));
   test("has no long line", () => expect(check(longLines)).toEqual([]));
   test("has no type assertion", () => expect(check(casts)).toEqual([]));
@@ -299,6 +314,12 @@ describe("the rules notice", () => {
     expect(impureWords(sample("protocol/x.ts", 'import "node:fs";'))).toHaveLength(1);
     expect(impureWords(sample("protocol/x.ts", '// Date\nconst s = "Promise";'))).toEqual([]);
     expect(impureWords(sample("host/x.ts", "const t = Date.now();"))).toEqual([]);
+  });
+  test("a timer and a file outside of host/", () => {
+    expect(hostWords(sample("cli/x.ts", "setTimeout(f, 5);"))).toHaveLength(1);
+    expect(hostWords(sample("cli/x.ts", 'import { a } from "node:fs";'))).toHaveLength(1);
+    expect(hostWords(sample("host/x.ts", "setTimeout(f, 5);"))).toEqual([]);
+    expect(hostWords(sample("http/x.ts", "  setTimeout(): this {"))).toEqual([]);
   });
   test("a long function", () => {
     const body = "  work();\n".repeat(FUNCTION_LINES_MAX);

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { existsSync, statSync } from "node:fs";
+
 import { basename, dirname, join } from "node:path";
 import { type JsonValue, jsonOf } from "../api/msgpack-json.ts";
+import { isDirectory, isThere } from "../host/files.ts";
 import { readRaft, type StoredRaft } from "../host/raft-store.ts";
 import { EntryType } from "../protocol/raft/message.ts";
 import { type ArchiveMeta, unpackArchive } from "../service/methods/snapshot-archive.ts";
@@ -151,8 +152,8 @@ function openLog(given: string): { path: string; stored: StoredRaft } {
 }
 
 function databaseOf(given: string): string | undefined {
-  if (!existsSync(given)) return undefined;
-  if (!statSync(given).isDirectory()) return basename(given) === DATABASE ? given : undefined;
+  if (!isThere(given)) return undefined;
+  if (!isDirectory(given)) return basename(given) === DATABASE ? given : undefined;
   const folders = [given, join(given, "raft"), join(given, "server", "raft")];
-  return folders.map((folder) => join(folder, DATABASE)).find((path) => existsSync(path));
+  return folders.map((folder) => join(folder, DATABASE)).find((path) => isThere(path));
 }

@@ -5,9 +5,10 @@
  *
  * @module
  */
-import { rmSync } from "node:fs";
+
 import { isObject } from "../config/tree.ts";
 import { readFileIfThere } from "../host/disk.ts";
+import { remove } from "../host/files.ts";
 import type { Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import type { RaftStore, StoredRaft } from "../host/raft-store.ts";
@@ -42,7 +43,7 @@ export function recoverGroup(path: string, selfId: string, store: RaftStore, log
   const meta = { index, term, configuration: { servers }, configurationIndex: index };
   store.saveSnapshot({ meta, data: machine.snapshot() });
   store.forget(index, undefined);
-  rmSync(path);
+  remove(path);
   const peers = servers.map((one) => one.address);
   log.warn("the group was made anew from peers.json, which is removed now", { peers, index });
 }

@@ -1,6 +1,8 @@
 /** GET /v1/agent/monitor: an agent's log as it is written, this one's or another server's. */
+
 import { parseGoBool } from "../config/go-bool.ts";
 import { LOG_LEVELS } from "../host/log.ts";
+import { after } from "../host/timer.ts";
 import { MONITOR } from "../service/methods/monitor-method.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
 import {
@@ -136,9 +138,9 @@ class Feed {
   async settled(timeoutMs: number): Promise<void> {
     if (!this.#begun) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
+        const stopTimer = after(timeoutMs, resolve);
         this.#wake = () => {
-          clearTimeout(timer);
+          stopTimer();
           resolve();
         };
       });

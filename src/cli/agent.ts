@@ -1,4 +1,5 @@
 /** `nomad agent`: configuration, banner, signals, and an orderly end. */
+
 import { type Agent, startAgent } from "../agent/agent.ts";
 import { errorText } from "../host/error-text.ts";
 import { formatAddress } from "../host/ip.ts";
@@ -6,6 +7,7 @@ import { type LogOutput, LogSink } from "../host/log.ts";
 import { LogFile } from "../host/log-file.ts";
 import { connectServiceManager, type ServiceManager } from "../host/notify.ts";
 import { openSyslog } from "../host/syslog.ts";
+import { after } from "../host/timer.ts";
 import { VERSION } from "../version.ts";
 import { keyFlagValues } from "./agent-flags.ts";
 import { banner } from "./banner.ts";
@@ -145,25 +147,22 @@ async function loadAndCheck(
   }
 }
 
-/** @throws CommandError when a log that is asked for cannot be had */
+/** @throws CommandError when the file that is asked for cannot be had */
 async function openLog({ config }: LoadedConfig): Promise<LogSink> {
   const { logLevel: level, logJson: json, logFile, logRotation, syslog } = config;
   const outputs: LogOutput[] = [];
-  const open = async (
-    what: string,
-    output: () => LogOutput | Promise<LogOutput>,
-  ): Promise<void> => {
-    try {
-      outputs.push(await output());
-    } catch (error) {
-      throw new CommandError(`cannot open ${what}: ${errorText(error)}`);
-    }
-  };
   if (logFile !== undefined) {
-    await open(`log_file ${logFile}`, () => new LogFile(logFile, logRotation));
+    try {
+      outputs.push(new LogFile(logFile, logRotation));
+    } catch (error) {
+      throw new CommandError(`cannot open log_file ${logFile}: ${errorText(error)}`);
+    }
   }
-  if (syslog !== undefined)
-    await open("the system's log (enable_syslog)", () => openSyslog(syslog));
+  if (syslog !== undefined) {
+    // A machine without one was warned of when the configuration was checked.
+    const output = await openSyslog(syslog).catch(() => undefined);
+    if (output !== undefined) outputs.push(output);
+  }
   return new LogSink({ level, json, outputs });
 }
 
@@ -229,7 +228,7 @@ type ReloadReport = Awaited<ReturnType<Agent["reload"]>>;
 
 /** Says goodbye; whom that takes long is said after a second. */
 async function leaves(agent: Agent): Promise<boolean> {
-  const timer = setTimeout(() => void sayWhoHears(agent).catch(() => undefined), PATIENCE_MS);
+  const cancel = after(PATIENCE_MS, () => void sayWhoHears(agent).catch(() => undefined));
   try {
     const done = await within(agent.leave(), LEAVE_TIMEOUT_MS);
     if (!done) printError("==> Not done in time: other servers may see this one as failed");
@@ -238,7 +237,7 @@ async function leaves(agent: Agent): Promise<boolean> {
     printError(`==> Error leaving: ${errorText(error)}`);
     return false;
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 
@@ -281,14 +280,11 @@ class Reloads {
   }
 }
 
-async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
+function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const cancel = after(timeoutMs, () => resolve(false));
+    work.finally(cancel).then(() => resolve(true), reject);
   });
-  const done = await Promise.race([work.then(() => true), timeout]);
-  clearTimeout(timer);
-  return done;
 }
 
 function hasMode(flags: AgentFlags): boolean {

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { request as httpRequest } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { after } from "../host/timer.ts";
 import { dialHttps } from "../tls/https.ts";
 import { type AgentAddress, parseAddress } from "./agent-address.ts";
 import type { ApiFlags } from "./api-command.ts";
@@ -120,10 +122,10 @@ export class ApiClient {
       const whom = waiting ?? (await waitingFor(this, path));
       if (!over) printError(`==> Waiting for ${whom} ...`);
     };
-    const timer = setTimeout(() => void say().catch(() => undefined), PATIENCE_MS);
+    const cancel = after(PATIENCE_MS, () => void say().catch(() => undefined));
     return () => {
       over = true;
-      clearTimeout(timer);
+      cancel();
     };
   }
 

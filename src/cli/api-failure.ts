@@ -4,9 +4,11 @@
  *
  * @module
  */
+
 import { isIP } from "node:net";
 import { connect } from "node:tls";
 import { describeErrno } from "../host/network.ts";
+import { after } from "../host/timer.ts";
 import { TlsError } from "../tls/refusal.ts";
 import { CertificatePool, verifyCertificate } from "../tls/x509/verify.ts";
 import { withoutPassword } from "./agent-address.ts";
@@ -188,11 +190,11 @@ function peerCertificate(url: URL, tls: TlsAttempt): Promise<PeerFacts | undefin
       done(socket.getPeerCertificate());
     });
     const done = (facts: PeerFacts | undefined): void => {
-      clearTimeout(timer);
+      cancel();
       socket.destroy();
       resolve(facts);
     };
-    const timer = setTimeout(() => done(undefined), DIAGNOSIS_MS);
+    const cancel = after(DIAGNOSIS_MS, () => done(undefined));
     socket.on("error", () => done(undefined));
   });
 }

@@ -1,12 +1,14 @@
 /** Whether what the agent will write has a place: looked at, and nothing is made. */
-import { accessSync, constants, type Stats, statSync } from "node:fs";
+
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { Problem } from "../config/problem.ts";
+import { isDirectory, isThere, mustBeWritable } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
+import { SYSLOG_SOCKET } from "../host/syslog.ts";
 
 export function checkPaths(config: Config): readonly Problem[] {
-  const { at, dataDir, logFile, server } = config;
+  const { at, dataDir, logFile, syslog, server } = config;
   const problems: Problem[] = [];
   const look = (key: string, wrong: Wrong | undefined): void => {
     if (wrong === undefined) return;
@@ -18,6 +20,7 @@ export function checkPaths(config: Config): readonly Problem[] {
     look("server.data_dir", folderToMake(server.dataDir));
   }
   if (logFile !== undefined) look("log_file", fileToOpen(logFile));
+  if (syslog !== undefined) look("enable_syslog", socketToSendTo(SYSLOG_SOCKET));
   return problems;
 }
 
@@ -32,16 +35,15 @@ function folderToMake(path: string): Wrong | undefined {
   for (let above = path; ; above = dirname(above)) {
     const found = inspect(above);
     if (found === "nothing" && above !== dirname(above)) continue;
-    if (typeof found === "string") return error(`cannot use ${path}: ${found}`);
-    if (!found.isDirectory()) return error(`cannot make ${path}: ${above} is not a directory`);
+    if (typeof found === "object") return error(`cannot use ${path}: ${found.why}`);
+    if (found !== "directory") return error(`cannot make ${path}: ${above} is not a directory`);
     return canWrite(above);
   }
 }
 
 /** Nomad makes the file, and not the folder that it is in; behind a slash it chooses the name. */
 function fileToOpen(path: string): Wrong | undefined {
-  const file = path.endsWith("/") ? undefined : inspect(path);
-  if (typeof file === "object" && file.isDirectory()) {
+  if (!path.endsWith("/") && inspect(path) === "directory") {
     const help = "end it with a slash for a file nomad.log in it";
     return { severity: "error", text: `${path} is a directory`, help };
   }
@@ -51,25 +53,31 @@ function fileToOpen(path: string): Wrong | undefined {
     const help = "make it first: it is not made for a log file";
     return { severity: "error", text: `the folder ${folder} does not exist`, help };
   }
-  if (typeof found === "string") return error(`cannot use ${folder}: ${found}`);
-  if (!found.isDirectory()) return error(`${folder} is not a directory`);
+  if (typeof found === "object") return error(`cannot use ${folder}: ${found.why}`);
+  if (found !== "directory") return error(`${folder} is not a directory`);
   return canWrite(folder);
 }
 
-function inspect(path: string): Stats | string {
+function socketToSendTo(path: string): Wrong | undefined {
+  if (isThere(path)) return undefined;
+  const help = "the log goes without it where it is missing: start a syslog daemon or journald";
+  return { severity: "warning", text: `there is no ${path}`, help };
+}
+
+function inspect(path: string): "directory" | "file" | "nothing" | { readonly why: string } {
   try {
-    return statSync(path);
+    return isDirectory(path) ? "directory" : "file";
   } catch (thrown) {
-    const why = describeErrno(thrown);
     // A file on the way is found when it is looked at itself.
-    return ["ENOENT", "ENOTDIR"].includes(codeOf(thrown)) ? "nothing" : why;
+    const isNothing = ["ENOENT", "ENOTDIR"].includes(codeOf(thrown));
+    return isNothing ? "nothing" : { why: describeErrno(thrown) };
   }
 }
 
 /** Who validates may be another user than the agent's: that alone is no mistake. */
 function canWrite(folder: string): Wrong | undefined {
   try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
+    mustBeWritable(folder);
     return undefined;
   } catch (thrown) {
     const text = `cannot write to ${folder}: ${describeErrno(thrown)}`;

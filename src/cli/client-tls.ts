@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+
 import { join } from "node:path";
+import { isDirectory, namesIn, readText, realPath } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
 import { type CertificateInfo, describeCertificate } from "../tls/certificate.ts";
 import { isPair } from "../tls/own-certificate.ts";
@@ -67,12 +68,12 @@ function walk({ value, source }: Setting): readonly string[] {
   const visit = (path: string): void => {
     let names: readonly string[];
     try {
-      if (!statSync(path).isDirectory()) return void files.push(path);
+      if (!isDirectory(path)) return void files.push(path);
       // A link may lead back to where we come from.
-      const real = realpathSync(path);
+      const real = realPath(path);
       if (seen.has(real)) return;
       seen.add(real);
-      names = readdirSync(path).sort();
+      names = namesIn(path);
     } catch (error) {
       throw fault(path, source, describeErrno(error));
     }
@@ -179,7 +180,7 @@ function keyIn({ value: file, source }: Setting, pem: string): PrivateKey {
 /** @throws CommandError */
 function read(file: string, source: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readText(file);
   } catch (error) {
     throw fault(file, source, describeErrno(error));
   }

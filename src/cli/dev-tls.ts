@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { mkdtempSync, rmSync } from "node:fs";
+
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
+import { makeTemporaryDirectory, remove } from "../host/files.ts";
 import type { MadeCertificate } from "../tls/make.ts";
 import type { FlagValues } from "./flag-block.ts";
 import { makeKeyText } from "./keygen.ts";
@@ -25,7 +26,7 @@ export interface DevTls {
 
 export async function makeDevTls(region: string): Promise<DevTls> {
   const { makeAuthority, makeLeaf } = await import("../tls/make.ts");
-  const directory = mkdtempSync(join(tmpdir(), "nomad-dev-"));
+  const directory = makeTemporaryDirectory(join(tmpdir(), "nomad-dev-"));
   const empty = { country: "", province: "", locality: "", streetAddress: "", postalCode: "" };
   const subject = {
     ...empty,
@@ -63,6 +64,6 @@ export async function makeDevTls(region: string): Promise<DevTls> {
       "tls.cert_file": path(`${region}-server-nomad.pem`),
       "tls.key_file": path(`${region}-server-nomad-key.pem`),
     },
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    remove: () => remove(directory),
   };
 }

@@ -1,6 +1,7 @@
 /** `nomad operator gossip keyring`: list, install, use, remove, and a rotation in one command. */
-import { readFileSync } from "node:fs";
+
 import { errorText } from "../host/error-text.ts";
+import { readText, STDIN } from "../host/files.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -56,7 +57,7 @@ export async function changeKey(
   flags: ApiFlags,
 ): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const text = key === "-" ? readFileSync(0, "utf8").trim() : key;
+  const text = key === "-" ? readText(STDIN).trim() : key;
   print(SAYS[operation]);
   await change(client, operation, text);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+
 import { join } from "node:path";
 import type { Block } from "../config/block.ts";
 import type { Config } from "../config/config.ts";
@@ -14,6 +14,7 @@ import { parseConfig } from "../config/parse.ts";
 import { ConfigError, type Problem, renderProblems } from "../config/problem.ts";
 import { decodeText, SourceText } from "../config/source-text.ts";
 import { sha256 } from "../host/digest.ts";
+import { isDirectory, namesIn, readBytes } from "../host/files.ts";
 import { machineName } from "../host/machine.ts";
 import { describeErrno } from "../host/network.ts";
 
@@ -101,7 +102,7 @@ const parseHere: ParseAll = async (texts) => {
 
 function readSource(file: string, problems: Problem[]): SourceText | undefined {
   try {
-    const { text, fault } = decodeText(readFileSync(file));
+    const { text, fault } = decodeText(readBytes(file));
     const source = new SourceText(file, text);
     if (fault === undefined) return source;
     const { message, at, length } = fault;
@@ -118,10 +119,10 @@ function readSource(file: string, problems: Problem[]): SourceText | undefined {
 /** A file as it is; of a directory its *.hcl and *.json by name, without editors' leftovers. */
 function listFiles(path: string, problems: Problem[]): readonly string[] {
   try {
-    if (!statSync(path).isDirectory()) return [path];
-    const files = readdirSync(path)
-      .filter((name) => /\.(hcl|json)$/.test(name) && !/^\.?#|~$/.test(name))
-      .sort();
+    if (!isDirectory(path)) return [path];
+    const files = namesIn(path).filter((name) => {
+      return /\.(hcl|json)$/.test(name) && !/^\.?#|~$/.test(name);
+    });
     if (files.length === 0) {
       const message = `No configuration loaded from ${path}`;
       problems.push({ severity: "warning", message, at: undefined });

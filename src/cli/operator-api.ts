@@ -1,6 +1,7 @@
 /** `nomad operator api`: any request, with the address, TLS files and token of the other commands. */
-import { fstatSync, readFileSync } from "node:fs";
+
 import { errorText } from "../host/error-text.ts";
+import { isFed, readBytes, STDIN } from "../host/files.ts";
 import { ApiClient, type Asking } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { curlCommand } from "./curl-command.ts";
@@ -101,11 +102,9 @@ function parseHeaders(lines: readonly string[]): Record<string, string> {
 /** Of stdin, where something is piped into it. */
 function readBody({ verbose }: ApiCommandFlags): Uint8Array | undefined {
   try {
-    if (!fstatSync(0).isFIFO() && !fstatSync(0).isFile() && !fstatSync(0).isSocket()) {
-      return undefined;
-    }
+    if (!isFed(STDIN)) return undefined;
     if (verbose === true) printError("* Reading request body from stdin.");
-    const body = readFileSync(0);
+    const body = readBytes(STDIN);
     return body.length === 0 ? undefined : body;
   } catch {
     return undefined; // There is no stdin.

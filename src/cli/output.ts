@@ -1,5 +1,5 @@
 /** What commands print, at once: process.stdout would cost milliseconds to load. */
-import { writeSync } from "node:fs";
+import { STDERR, STDOUT, writeTo } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
 import { visibleLines } from "../host/visible.ts";
 
@@ -28,7 +28,7 @@ export function announce(text: string): void {
  */
 export function printRaw(bytes: Uint8Array): void {
   try {
-    writeAll(1, bytes);
+    writeAll(STDOUT, bytes);
   } catch (error) {
     if (codeOf(error) === "EPIPE") throw new CommandError("", 0);
     throw new CommandError(`cannot write: ${describeErrno(error)}`);
@@ -38,7 +38,7 @@ export function printRaw(bytes: Uint8Array): void {
 function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) {
     try {
-      at += writeSync(descriptor, bytes, at);
+      at += writeTo(descriptor, bytes.subarray(at));
     } catch (error) {
       if (codeOf(error) !== "EAGAIN") throw error;
       Bun.sleepSync(1); // A pipe that does not block: its reader is slower than we are.
@@ -53,7 +53,7 @@ function codeOf(error: unknown): unknown {
 /** For people: warnings and errors. */
 export function printError(text: string): void {
   try {
-    writeAll(2, new TextEncoder().encode(`${visibleLines(text)}\n`));
+    writeAll(STDERR, new TextEncoder().encode(`${visibleLines(text)}\n`));
   } catch {
     // Nowhere to say it.
   }

@@ -1,10 +1,11 @@
 /** `nomad operator snapshot`: the servers' state to a file, from a file, and what is in one. */
-import { existsSync, readFileSync } from "node:fs";
+
 import { dumpArchive, inspectArchive } from "../agent/offline.ts";
 import { isObject } from "../config/tree.ts";
 import { sha256 } from "../host/digest.ts";
 import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
+import { isThere, readBytes } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
@@ -22,7 +23,7 @@ export async function saveArchive(file: string | undefined, flags: SaveFlags): P
   const client = new ApiClient(flags, process.env);
   const path = file ?? defaultName(new Date());
   // A backup is never overwritten, and nobody waits for one that cannot be kept.
-  if (existsSync(path)) {
+  if (isThere(path)) {
     throw new CommandError(`Destination file already exists: ${JSON.stringify(path)}`);
   }
   const { bytes, headers } = await client
@@ -107,7 +108,7 @@ async function verified<T>(what: string, archive: Promise<T>): Promise<T> {
 
 function read(file: string): Uint8Array {
   try {
-    return readFileSync(file);
+    return readBytes(file);
   } catch (error) {
     throw new CommandError(`Error opening snapshot file: open ${file}: ${describeErrno(error)}`);
   }

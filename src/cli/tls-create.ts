@@ -1,7 +1,8 @@
 /** `nomad tls ca create` and `nomad tls cert create`: Nomad's file names, never overwriting. */
-import { existsSync, readFileSync, rmSync } from "node:fs";
+
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
+import { isThere, readText, remove } from "../host/files.ts";
 import { parseIp } from "../host/ip.ts";
 import { describeErrno } from "../host/network.ts";
 import type { MadeCertificate } from "../tls/make.ts";
@@ -175,12 +176,12 @@ function parseDays(text: string | undefined, fallback: number): number {
 }
 
 function refuseExisting(path: string, message: string): void {
-  if (existsSync(path)) throw new CommandError(message);
+  if (isThere(path)) throw new CommandError(message);
 }
 
 function read(path: string, what: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readText(path);
   } catch (error) {
     const why = describeErrno(error);
     throw new CommandError(`Error reading ${what}: open ${path}: ${why}`);
@@ -197,7 +198,7 @@ function writePair(made: MadeCertificate, certPath: string, keyPath: string): vo
   try {
     writeFileNew(certPath, made.certificate, PUBLIC_MODE);
   } catch (error) {
-    rmSync(keyPath, { force: true });
+    remove(keyPath);
     throw new CommandError(`cannot write ${certPath}: ${describeErrno(error)}`);
   }
 }

@@ -1,5 +1,5 @@
 /** `nomad tls ca info` and `nomad tls cert info`: what a certificate file says, Nomad's rows. */
-import { readFileSync } from "node:fs";
+import { readText } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
 import {
   type CertificateInfo,
@@ -37,7 +37,7 @@ function commonRows(info: CertificateInfo): string[][] {
 function readCertificate(file: string): CertificateInfo {
   let pem: string;
   try {
-    pem = readFileSync(file, "utf8");
+    pem = readText(file);
   } catch (error) {
     const why = describeErrno(error);
     throw new CommandError(`Error reading the certificate: open ${file}: ${why}`);

@@ -145,7 +145,7 @@ function readHeaders(top: Section): Readonly<Record<string, string>> {
 }
 
 const JUDGED_BY_MACHINE = {
-  "": ["data_dir", "log_file", "bind_addr"],
+  "": ["data_dir", "log_file", "bind_addr", "enable_syslog"],
   server: ["data_dir"],
   addresses: ["http", "rpc", "serf"],
   advertise: ["http", "rpc", "serf"],

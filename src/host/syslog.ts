@@ -2,7 +2,8 @@
 import type { LogLevel, LogOutput } from "./log.ts";
 import { openUnixDatagrams } from "./unix-datagram.ts";
 
-const SOCKET = "/dev/log";
+/** Where the system takes log lines. */
+export const SYSLOG_SOCKET = "/dev/log";
 const LINE_BYTES_MAX = 8 * 1024;
 
 /** In the order of their numbers. */
@@ -29,7 +30,7 @@ export function isFacility(name: string): boolean {
 }
 
 /** @throws Error with one sentence when there is no syslog */
-export async function openSyslog(facility: string, socket = SOCKET): Promise<LogOutput> {
+export async function openSyslog(facility: string, socket = SYSLOG_SOCKET): Promise<LogOutput> {
   const datagrams = await openUnixDatagrams(socket);
   const number = FACILITIES.indexOf(facility.toUpperCase());
   return {

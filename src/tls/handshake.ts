@@ -4,12 +4,14 @@
  *
  * @module
  */
+
 import { constants } from "node:crypto";
 import { isIP } from "node:net";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { librarySuites } from "../config/cipher-suites.ts";
 import type { TlsVersion } from "../config/config.ts";
 import { SocketStream } from "../host/network.ts";
+import { after } from "../host/timer.ts";
 import { type CertificateInfo, parseCertificates } from "./certificate.ts";
 import type { TlsMaterial } from "./material.ts";
 import { describePeer, peerFault } from "./peer.ts";
@@ -162,22 +164,22 @@ function settle(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: TlsError): void => {
-      clearTimeout(timer);
+      cancel?.();
       socket.destroy();
       reject(explain(error));
     };
     const closed = (): void =>
       fail(new TlsError("refused-by-peer", "EOF during the TLS handshake"));
     const failed = (error: Error): void => fail(classify(error));
-    const timer =
+    const cancel =
       timeoutMs === 0
         ? undefined
-        : setTimeout(() => fail(new TlsError("timeout", "TLS handshake: i/o timeout")), timeoutMs);
+        : after(timeoutMs, () => fail(new TlsError("timeout", "TLS handshake: i/o timeout")));
     // Stays on after the handshake: an error without a listener would end the process.
     socket.on("error", failed);
     socket.once("close", closed);
     socket.once(done, () => {
-      clearTimeout(timer);
+      cancel?.();
       socket.off("close", closed);
       socket.pause();
       const fault = judge();

@@ -1,7 +1,9 @@
 /** Connections of the command line to an HTTPS port, judged before anything is sent. */
-import { readFileSync } from "node:fs";
+
 import { isIP } from "node:net";
 import { connect, rootCertificates, type TLSSocket } from "node:tls";
+import { readText } from "../host/files.ts";
+import { after } from "../host/timer.ts";
 import { parseCertificates } from "./certificate.ts";
 import { GROUPS } from "./handshake.ts";
 import { peerFault } from "./peer.ts";
@@ -35,15 +37,15 @@ export function dialHttps(how: DialHttps): Promise<TLSSocket> {
       ...pair,
     });
     const fail = (error: Error): void => {
-      clearTimeout(timer);
+      cancel();
       socket.destroy();
       reject(error);
     };
     const late = new TlsError("timeout", "TLS handshake timeout");
-    const timer = setTimeout(() => fail(late), timeoutMs);
+    const cancel = after(timeoutMs, () => fail(late));
     socket.once("error", fail);
     socket.once("secureConnect", () => {
-      clearTimeout(timer);
+      cancel();
       const fault = skipVerify ? undefined : faultOf(socket, name, how.authorities);
       if (fault !== undefined) return fail(fault);
       // Until somebody else listens: an error without a listener would end the process.
@@ -77,7 +79,7 @@ function machineAuthorities(): readonly X509[] {
   const named = process.env["SSL_CERT_FILE"];
   for (const path of named ? [named] : BUNDLES) {
     try {
-      return parseCertificates(readFileSync(path, "utf8"));
+      return parseCertificates(readText(path));
     } catch {
       // The next one.
     }

@@ -4,12 +4,13 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+
 import { createSecureContext } from "node:tls";
 import { suitesFor } from "../config/cipher-suites.ts";
 import type { TlsConfig } from "../config/config.ts";
 import type { Position, Problem } from "../config/problem.ts";
 import { errorText } from "../host/error-text.ts";
+import { readText } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
 import { type CertificateInfo, describeCertificate } from "./certificate.ts";
 import { isPair, keyFault, peersFaults } from "./own-certificate.ts";
@@ -202,7 +203,7 @@ class Loading {
       return undefined;
     }
     try {
-      return readFileSync(path, "utf8");
+      return readText(path);
     } catch (error) {
       const why = describeErrno(error);
       this.#fail(

@@ -5,10 +5,11 @@
  *
  * @module
  */
-import { closeSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
+
 import { dirname } from "node:path";
 import { makeDirectory, readFileIfThere, SECRET_MODE, writeFileAtomic } from "../../host/disk.ts";
 import { errorText } from "../../host/error-text.ts";
+import { AppendedFile } from "../../host/files.ts";
 import type { Log } from "../../host/host.ts";
 import { formatAddress } from "../../host/ip.ts";
 import type { SerfEvent } from "../../protocol/serf/action.ts";
@@ -24,7 +25,7 @@ export class KnownMembersFile {
   readonly #path: string;
   readonly #log: Log;
   readonly #writer: KnownMembersWriter;
-  #file: number;
+  #file: AppendedFile;
   #bytes: number;
 
   /** @throws Error when the file cannot be opened */
@@ -39,8 +40,8 @@ export class KnownMembersFile {
     // What a crash left of the last line must not become part of the next one.
     const whole = text.endsWith("\n") || text === "";
     if (!whole) writeFileAtomic(path, encodeText(this.#writer.compacted()), SECRET_MODE);
-    this.#file = openSync(path, "a", SECRET_MODE);
-    this.#bytes = statSync(path).size;
+    this.#file = new AppendedFile(path, SECRET_MODE);
+    this.#bytes = this.#file.size;
   }
 
   event(event: SerfEvent, clock: bigint): void {
@@ -60,14 +61,14 @@ export class KnownMembersFile {
 
   close(): void {
     this.#sync();
-    closeSync(this.#file);
+    this.#file.close();
   }
 
   #append(lines: string): void {
     if (lines === "") return;
     try {
       const bytes = encodeText(lines);
-      writeSync(this.#file, bytes);
+      this.#file.append(bytes);
       this.#bytes += bytes.length;
       if (this.#writer.shouldCompact(this.#bytes)) this.#compact();
     } catch (error) {
@@ -78,14 +79,14 @@ export class KnownMembersFile {
   #compact(): void {
     const bytes = encodeText(this.#writer.compacted());
     writeFileAtomic(this.#path, bytes, SECRET_MODE);
-    closeSync(this.#file);
-    this.#file = openSync(this.#path, "a", SECRET_MODE);
+    this.#file.close();
+    this.#file = new AppendedFile(this.#path, SECRET_MODE);
     this.#bytes = bytes.length;
   }
 
   #sync(): void {
     try {
-      fsyncSync(this.#file);
+      this.#file.sync();
     } catch (error) {
       this.#complain(error);
     }

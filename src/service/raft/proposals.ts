@@ -4,7 +4,9 @@
  *
  * @module
  */
+
 import type { Clock } from "../../host/host.ts";
+import { afterThisTurn } from "../../host/timer.ts";
 import type { ConfigurationChange } from "../../protocol/raft/configurations.ts";
 import type { LogEntry } from "../../protocol/raft/message.ts";
 import type { Outcome } from "../../state/state-machine.ts";
@@ -62,7 +64,7 @@ export class Proposals {
       }
       this.#bytes = bytes;
       // All that is asked for in one turn of the loop is one write to the disk.
-      if (this.#queue.length === 0) setImmediate(() => this.#flush());
+      if (this.#queue.length === 0) afterThisTurn(() => this.#flush());
       this.#queue.push({ type, data, waiting: { bytes: data.length, resolve, reject } });
     });
   }

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { finish } from "../../host/finish.ts";
 import type { ByteStream } from "../../host/host.ts";
+import { after } from "../../host/timer.ts";
 import { decodeResponse, encodeRequest } from "../../wire/rpc-frame.ts";
 import { ValueQueue } from "../value-queue.ts";
 
@@ -24,7 +26,7 @@ export class RpcLostError extends Error {
 interface Waiting {
   readonly resolve: (body: Uint8Array) => void;
   readonly reject: (error: Error) => void;
-  /** Neither timer nor caller have a say any more. */
+  /** Neither cancel nor caller have a say any more. */
   readonly settled: () => void;
 }
 
@@ -79,11 +81,11 @@ export class CallStream {
     seq += 1n;
     const request = encodeRequest({ seq, method, body });
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#broken("rpc error: i/o timeout"), timeoutMs);
+      const cancel = after(timeoutMs, () => this.#broken("rpc error: i/o timeout"));
       const gone = (): void => this.#broken(ABORTED);
       signal?.addEventListener("abort", gone);
       const settled = (): void => {
-        clearTimeout(timer);
+        cancel();
         signal?.removeEventListener("abort", gone);
       };
       this.#waiting = { resolve, reject, settled };

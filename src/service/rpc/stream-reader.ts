@@ -1,6 +1,8 @@
 /** Values one after another off a stream without framing: headers first, then whatever follows. */
+
 import { systemClock } from "../../host/clock.ts";
 import type { ByteStream } from "../../host/host.ts";
+import { after } from "../../host/timer.ts";
 import type { Codec } from "../../wire/codec.ts";
 import { readValue } from "../../wire/rpc-stream.ts";
 import { ValueQueue } from "../value-queue.ts";
@@ -88,9 +90,9 @@ export class StreamReader {
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
       if (this.#stream.write(bytes.subarray(at, at + PIECE_BYTES))) continue;
       const taken = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), timeoutMs);
+        const cancel = after(timeoutMs, () => resolve(false));
         this.#drained = () => {
-          clearTimeout(timer);
+          cancel();
           resolve(!this.#ended);
         };
       });
@@ -110,11 +112,11 @@ export class StreamReader {
   #more(timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (more: boolean): void => {
-        clearTimeout(timer);
+        cancel?.();
         this.#wake = undefined;
         resolve(more);
       };
-      const timer = timeoutMs === 0 ? undefined : setTimeout(() => done(false), timeoutMs);
+      const cancel = timeoutMs === 0 ? undefined : after(timeoutMs, () => done(false));
       this.#wake = () => done(true);
     });
   }
