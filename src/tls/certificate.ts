@@ -1,6 +1,7 @@
 /** Certificates as an operator sees them: names, issuer, dates. Reading only. */
 import { formatIp } from "../host/ip.ts";
 import { parseCertificate, type X509 } from "./x509/certificate.ts";
+import { fitToPrint } from "./x509/distinguished-name.ts";
 import { readPem } from "./x509/pem.ts";
 
 const DAY_MS = 86_400_000;
@@ -35,10 +36,10 @@ function describe(certificate: X509): CertificateInfo {
   const { subject, issuer, names, notBeforeMs, notAfterMs, fingerprint } = certificate;
   return {
     subject: subject.text,
-    commonName: subject.commonName,
+    commonName: fitToPrint(subject.commonName),
     issuer: issuer.text,
-    issuerCommonName: issuer.commonName,
-    dnsNames: names.dnsNames,
+    issuerCommonName: fitToPrint(issuer.commonName),
+    dnsNames: names.dnsNames.map(fitToPrint),
     ipAddresses: names.ips.map(formatIp),
     serial: certificate.serial.toUpperCase(),
     notBeforeMs,

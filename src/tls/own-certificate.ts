@@ -9,6 +9,7 @@ import { certificateNames, describeCertificate } from "./certificate.ts";
 import type { PrivateKey } from "./pem-files.ts";
 import type { X509 } from "./x509/certificate.ts";
 import { hasBit } from "./x509/der.ts";
+import { fitToPrint } from "./x509/distinguished-name.ts";
 import { KeyUsageBit } from "./x509/extensions.ts";
 import { isNameOf, isSameName } from "./x509/host-name.ts";
 import { CertificatePool, type VerifyFault, verifyCertificate } from "./x509/verify.ts";
@@ -116,7 +117,7 @@ function explain(
   const culprit = nameOf(fault.certificate);
   if (kind === "unknown-authority") {
     const held = authorities.map(nameOf).join(", ");
-    const issuer = certificate.issuer.commonName || certificate.issuer.text;
+    const issuer = fitToPrint(certificate.issuer.commonName) || certificate.issuer.text;
     const why =
       candidate === undefined ? `while it holds "${held}"` : issuerFault(candidate, authorities);
     return {
@@ -157,7 +158,7 @@ function issuerFault(
 }
 
 function nameOf({ subject, serial }: X509): string {
-  return subject.commonName || subject.text || `serial ${serial}`;
+  return fitToPrint(subject.commonName) || subject.text || `serial ${serial}`;
 }
 
 /** The role is read letter by letter, in the common name as well; wildcards mean nothing there. */

@@ -48,6 +48,23 @@ describe("a certificate", () => {
     expect(describeCertificate(root).isCa).toBe(true);
   });
 
+  test("says nothing that moves a terminal, and nothing long", async () => {
+    const name = "\x1b[2Jx.nomad\nserver.global.nomad";
+    const odd = only(
+      await makeLeaf(authority, {
+        ...{ commonName: name, dnsNames: [name, "y".repeat(2000)], ipAddresses: [] },
+        ...{ days: 5, usages: ["server"] },
+      }),
+    );
+    const info = describeCertificate(odd);
+    const said = [info.subject, ...certificateNames(info)];
+    expect(said.filter((one) => /\p{Cc}/u.test(one))).toEqual([]);
+    expect(isServer(certificateNames(info), "global")).toBe(false);
+    const options = { nowMs: Date.now(), usage: "server", host: "z" } as const;
+    const fault = verifyCertificate(odd, [], new CertificatePool([root]), options);
+    expect(fault?.message).toBe("certificate is valid for 2 names, but none matched z");
+  });
+
   test("with any bytes changed, cut off or put behind is refused or read, and never throws", () => {
     const pool = new CertificatePool([root]);
     const options = { nowMs: Date.now(), usage: "server", host: "localhost" } as const;

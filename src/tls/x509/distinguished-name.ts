@@ -117,9 +117,15 @@ export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("latin1");
 }
 
-/** What a certificate says goes to terminals and logs; RFC 4514's escapes where it has some. */
+/** RFC 4514's escapes, and no control characters. */
 function onOneLine(text: string): string {
-  return text.replaceAll(/[,+"\\<>;]/g, "\\$&").replaceAll(/\p{Cc}/gu, (one) => {
-    return `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  return fitToPrint(text.replaceAll(/[,+"\\<>;]/g, "\\$&"));
+}
+
+/** What a certificate says goes to terminals and logs. */
+export function fitToPrint(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (one) => {
+    const hex = one.charCodeAt(0).toString(16);
+    return hex.length > 2 ? `\\u${hex}` : `\\x${hex.padStart(2, "0")}`;
   });
 }

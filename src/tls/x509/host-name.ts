@@ -6,9 +6,11 @@
  */
 import { formatIp, parseIp } from "../../host/ip.ts";
 import type { X509 } from "./certificate.ts";
+import { fitToPrint } from "./distinguished-name.ts";
 
-/** Names in an error text; Go's number. */
+/** Names in an error text; Go's number. And no more text than anybody reads. */
 const NAMES_SHOWN_MAX = 100;
+const NAMES_LENGTH_MAX = 1000;
 
 /** @returns Go's sentence why the certificate is not for this host; undefined: it is */
 export function hostNameFault(certificate: X509, host: string): string | undefined {
@@ -31,8 +33,9 @@ export function hostNameFault(certificate: X509, host: string): string | undefin
 }
 
 function notAmong(names: readonly string[], host: string): string {
-  if (names.length < NAMES_SHOWN_MAX) {
-    return `certificate is valid for ${names.join(", ")}, not ${host}`;
+  const all = names.slice(0, NAMES_SHOWN_MAX).map(fitToPrint).join(", ");
+  if (names.length < NAMES_SHOWN_MAX && all.length <= NAMES_LENGTH_MAX) {
+    return `certificate is valid for ${all}, not ${host}`;
   }
   return `certificate is valid for ${names.length} names, but none matched ${host}`;
 }
