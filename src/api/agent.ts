@@ -39,7 +39,7 @@ export async function agentSelf(context: ApiContext): Promise<JsonObject> {
   };
 }
 
-/** Health of the parts that run. There is no Raft here yet, so a leader is no part of it. */
+/** Health of the parts that run: a server's Raft has not stopped; that it has a leader is more. */
 export function agentHealth(context: ApiContext, type: string | undefined): JsonObject {
   const health: Record<string, JsonObject> = {};
   const ok = { message: "ok", ok: true };

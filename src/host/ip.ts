@@ -1,4 +1,4 @@
-/** IP addresses as bytes and as text. IPv4 is always 4 bytes here, as memberlist advertises it. */
+/** IP addresses as bytes and as text. IPv4 out of a text has 4 bytes, as memberlist has it. */
 import { isIPv4, isIPv6 } from "node:net";
 import type { Address } from "../protocol/ports.ts";
 

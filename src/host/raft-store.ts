@@ -1,7 +1,7 @@
 /**
  * Raft's log, term and vote on disk: SQLite in WAL mode, synced at every commit, so that what
- * `persist` wrote is there after a power cut (measured beside other stores: see the README), and a
- * mark beside it that tells when something of it is gone.
+ * `persist` wrote is there after a power cut, and a mark beside it that tells when something of it
+ * is gone.
  *
  * @module
  */

@@ -13,7 +13,7 @@ const FACILITIES = [
   ...["LOCAL0", "LOCAL1", "LOCAL2", "LOCAL3", "LOCAL4", "LOCAL5", "LOCAL6", "LOCAL7"],
 ];
 
-/** debug 7, info 6, notice 5, warning 4, error 3: each level one step less than its name. */
+/** TRACE is syslog's debug, DEBUG its info, INFO its notice; the others are what they say. */
 const SEVERITIES: Readonly<Record<LogLevel, number>> = {
   TRACE: 7,
   DEBUG: 6,

@@ -27,7 +27,7 @@ export function sealPayload(
   return payload;
 }
 
-/** As {@link sealPayload}, version 0 (PKCS#7 padding): for peers that speak protocol 1 only. */
+/** As {@link sealPayload}, version 0 (PKCS#7 padding): the agent opens such, and writes none. */
 export function sealPayloadV0(
   aead: Aead,
   key: Uint8Array,

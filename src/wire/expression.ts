@@ -8,7 +8,7 @@ import type { RE2JS } from "re2js";
 /** A query that Serf lets through is no longer than this. */
 const EXPRESSION_MAX = 1024;
 
-/** Loaded by the first query with a tag filter: it costs 9 MB that most agents never need. */
+/** Loaded with the first expression: it costs 9 MB that most agents never need. */
 let library: typeof RE2JS | undefined;
 
 /** Go's `regexp.MatchString`: unanchored; what cannot be compiled matches nothing. */

@@ -16,7 +16,7 @@ const CRC_BYTES = 5;
 
 /** How much one packet may open to, whatever it claims; real packets stay below 64 KiB. */
 const OPENED_BYTES_MAX = 256 * 1024;
-/** Compounds in compounds; real senders nest one level. */
+/** Compounds and compression in each other; real senders nest two levels. */
 const DEPTH_MAX = 8;
 const LEAVES_MAX = 8192;
 

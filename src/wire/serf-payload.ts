@@ -1,6 +1,6 @@
 /**
  * What Serf puts inside other messages: tags (a node's meta), query filters, key requests and their
- * answers (wire/gossip.md §10.1, §10.3, §10.9).
+ * answers, members in conflicts, coordinates (wire/gossip.md §10.1, §10.3, §10.9, §10.11).
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * One server of a Raft group as a pure state machine, as hashicorp/raft v1.7.3 behaves.
+ * One server of a Raft group as a pure state machine, as hashicorp/raft v1.7.3 behaves; where it
+ * does not, wire/rpc-and-raft.md §8 and §8.1 say so.
  *
  *   commands  bootstrap, propose, change, transfer, verify, snapshotTaken
  *   events    receive, answered, failed, expire

@@ -1,4 +1,4 @@
-/** Timings and limits of Serf, as Nomad sets them (wire/gossip.md §10.12). */
+/** Timings and limits of Serf, as in Nomad (wire/gossip.md §10.12); the last two are ours. */
 export interface SerfConfig {
   readonly reapIntervalMs: number;
   readonly reconnectIntervalMs: number;

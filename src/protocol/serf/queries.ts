@@ -29,7 +29,7 @@ import { RecentByTime } from "./recent.ts";
 const INTERNAL_PREFIX = "_serf_";
 const PING = "_serf_ping";
 const CONFLICT = "_serf_conflict";
-/** Serf protocol 5 brought relayed answers. */
+/** memberlist's, not Serf's: by it Serf tells who understands a relay. */
 const PROTOCOL_RELAY = 5;
 /** Queries of others that wait for the application. */
 const ANSWERABLE_MAX = 4096;

@@ -1,10 +1,10 @@
 /**
  * Serf as Nomad uses it, on top of SWIM, as one pure state machine.
  *
- *   commands  start, leave, forceLeave, joined, updateTags, userEvent, ask
+ *   commands  restore, start, joined, leave, forceLeave, updateTags, userEvent, ask, respond
  *   events    receive, merge, streamAck, expire
  *   outputs   deadline, drain
- *   queries   members, swim, pushPullState, stats
+ *   queries   clock, members, member, pushPullState, stats, and those of swim
  *
  * @module
  */

@@ -20,7 +20,7 @@ export interface SwimConfig {
   readonly tcpPings: boolean;
   /** What a sender packs; it has to accept much more. */
   readonly datagramBytesMax: number;
-  /** Nodes in one answer to a join: what the table may hold. */
+  /** What the table may hold: whoever has the key can make up nodes. */
   readonly membersMax: number;
 }
 

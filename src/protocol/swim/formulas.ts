@@ -11,7 +11,7 @@ export function retransmitLimit(mult: number, nodes: number): number {
   return mult * Math.ceil(Math.log10(nodes + 1));
 }
 
-/** Wait between periodic push/pulls in ms: doubles in effect with the size above 32 nodes. */
+/** Wait between periodic push/pulls in ms: above 32 nodes one interval more for each doubling. */
 export function pushPullWaitMs(intervalMs: number, nodes: number): number {
   if (nodes <= 32) return intervalMs;
   return intervalMs * (Math.ceil(Math.log2(nodes) - Math.log2(32)) + 1);

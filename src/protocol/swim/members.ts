@@ -42,7 +42,7 @@ const NO_IDENTITY: Identity = { ip: NO_BYTES, port: 0, meta: null, versions: NO_
 const ROWS_INITIAL = 16;
 const GROWTH = 1.3;
 
-/** Dead and left members are no target and no witness. */
+/** Nobody probes it, asks it to probe, or waits for it. */
 export function isGone(member: Member): boolean {
   return member.state === "dead" || member.state === "left";
 }

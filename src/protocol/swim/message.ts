@@ -76,7 +76,7 @@ export type Message = Ping | IndirectPing | Ack | Nack | Suspect | Alive | Dead 
 /** Wire value: 0 alive, 1 suspect, 2 dead, 3 left. */
 export type NodeState = "alive" | "suspect" | "dead" | "left";
 
-/** One node in a push/pull. Unknown state numbers of newer peers are kept out by the codec. */
+/** One node in a push/pull; of a state that we do not know, nothing follows (merge.ts). */
 export interface PeerState {
   readonly name: string;
   readonly addr: Uint8Array | null;

@@ -12,7 +12,7 @@ import type { SwimConfig } from "./config.ts";
 import { isGone, type Member, type Members, protocolMax } from "./members.ts";
 import type { Ack, Message, Nack, Ping, Source, Suspect } from "./message.ts";
 
-/** Protocol from which on a node understands TCP pings and nacks. */
+/** Protocols from which on a node understands TCP pings, nacks and checksums. */
 const PROTOCOL_TCP_PING = 3;
 const PROTOCOL_NACK = 4;
 const PROTOCOL_CRC = 5;

@@ -1,7 +1,7 @@
 /**
  * One end of a yamux session as a pure state machine: both ends may open streams.
  *
- *   commands  open, write, end, reset, consumed, goAway, ping
+ *   commands  openStream, write, end, reset, consumed, goAway, ping
  *   events    header, payload, garbled, partial, flushed, expire, lost
  *   outputs   deadline, drain
  *   queries   streams, open, failed

@@ -37,7 +37,7 @@ import { Packets } from "./packets.ts";
 import { dialProblem, receiveProblem } from "./problems.ts";
 import { type ExchangeResult, LOOK, type PushPull, StreamSync } from "./stream-sync.ts";
 
-/** Where to join: the node's name if the caller knows it, for peers that check it. */
+/** Where to join, and under which name if the caller gave one: a push/pull asks for none. */
 export interface JoinTarget extends Address {
   readonly name?: string;
 }

@@ -1,4 +1,4 @@
-/** What methods that write to the log have in common. */
+/** What methods have in common: reading a request, and waiting until the log has it. */
 import { type Codec, decodeValue } from "../../wire/codec.ts";
 import { ConsensusError } from "../raft/consensus-error.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";

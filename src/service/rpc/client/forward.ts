@@ -144,7 +144,7 @@ export class RpcForwarder {
   }
 }
 
-/** Requests that change something carry WriteRequest, which has none of these. */
+/** A read for sure: requests that change something carry WriteRequest, which has neither field. */
 function isRead(options: QueryOptions): boolean {
   return options.AllowStale || options.MinQueryIndex > 0n;
 }
