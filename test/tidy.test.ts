@@ -54,6 +54,17 @@ const sources: readonly Source[] = readdirSync(SRC, { recursive: true })
   .filter((path) => path.endsWith(".ts"))
   .map((path) => ({ path, text: readFileSync(join(SRC, path), "utf8") }));
 
+/** Tests and build scripts, by their paths from src: they import, too. */
+const others: readonly Source[] = ["test", "build"].flatMap((folder) =>
+  readdirSync(join(SRC, "..", folder), { recursive: true })
+    .map(String)
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => ({
+      path: join("..", folder, path),
+      text: readFileSync(join(SRC, "..", folder, path), "utf8"),
+    })),
+);
+
 const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : path);
 
 function importsOf(source: Source): string[] {
@@ -151,6 +162,41 @@ function isFunctionBody(
   if (signature === null) return false;
   const head = code.slice(0, partners.get(signature.index) ?? 0);
   return !/\b(if|for|while|switch|catch|await)\s*$/.test(head);
+}
+
+const EXPORT =
+  /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|class|const|let|interface|type|enum) (\w+)/gm;
+
+function fromSrc({ path }: Source, target: string): string {
+  return normalize(join(dirname(path), target)).replace(/^\.\.\/src\//, "");
+}
+
+/** Names that are exported and not imported by anybody; an `import()` may take any of them. */
+function unusedExports(from: readonly Source[], by: readonly Source[]): string[] {
+  const used = new Set<string>();
+  for (const source of by) {
+    const imports = source.text.matchAll(/import (?:type )?\{([^}]*)\} from "(\.[^"]+)"/g);
+    for (const [, names = "", target = ""] of imports) {
+      const path = fromSrc(source, target);
+      for (const name of names.split(",")) {
+        used.add(
+          `${path} ${name
+            .replace(/\btype /, "")
+            .split(" as ")[0]
+            ?.trim()}`,
+        );
+      }
+    }
+    const dynamic = source.text.matchAll(/import\(\s*"(\.[^"]+)"/g);
+    for (const [, target = ""] of dynamic) {
+      used.add(fromSrc(source, target));
+    }
+  }
+  return from.flatMap(({ path, text }) => {
+    if (used.has(path)) return [];
+    const names = [...text.matchAll(EXPORT)].map(([, name = ""]) => name);
+    return names.filter((name) => !used.has(`${path} ${name}`)).map((name) => `${path}: ${name}`);
+  });
 }
 
 /** What an operator reads is one string however long: only what is around it counts. */
@@ -251,6 +297,9 @@ describe("every source file", () => {
     const unused = sources.filter(({ path }) => path !== MAIN && !used.has(path));
     expect(unused.map(({ path }) => path)).toEqual([]);
   });
+  test("exports nothing that nobody imports", () => {
+    expect(unusedExports(sources, [...sources, ...others])).toEqual([]);
+  });
   test("names no host or machine of ours, and imports no test or build", () => {
     const rule = ({ text }: Source): string[] => {
       const wrong =
@@ -314,6 +363,14 @@ describe("the rules notice", () => {
     expect(impureWords(sample("protocol/x.ts", 'import "node:fs";'))).toHaveLength(1);
     expect(impureWords(sample("protocol/x.ts", '// Date\nconst s = "Promise";'))).toEqual([]);
     expect(impureWords(sample("host/x.ts", "const t = Date.now();"))).toEqual([]);
+  });
+  test("an export that nobody imports", () => {
+    const two = sample("x/a.ts", "export const one = 1;\nexport interface Two {}\n");
+    const user = sample("../test/x.test.ts", 'import { type Two as T } from "../src/x/a.ts";');
+    expect(unusedExports([two], [user])).toEqual(["x/a.ts: one"]);
+    const inside = sample("y/b.ts", 'import { one, type Two as T } from "../x/a.ts";');
+    expect(unusedExports([two], [inside])).toEqual([]);
+    expect(unusedExports([two], [sample("y/b.ts", 'await import("../x/a.ts")')])).toEqual([]);
   });
   test("a timer and a file outside of host/", () => {
     expect(hostWords(sample("cli/x.ts", "setTimeout(f, 5);"))).toHaveLength(1);

@@ -9,7 +9,7 @@ import type { Candidate, RefuseMember } from "../protocol/serf/admission.ts";
 import { printable } from "../wire/text.ts";
 import { type Directory, type KnownServer, serverOf } from "./directory.ts";
 
-export interface AdmissionInit {
+interface AdmissionInit {
   readonly self: { readonly name: string; readonly id: string; readonly region: string };
   /** Where gossip reaches us: ip:port. */
   readonly address: string;
@@ -18,7 +18,7 @@ export interface AdmissionInit {
   readonly mixes: boolean;
 }
 
-export interface Admission {
+interface Admission {
   readonly refuseMember: RefuseMember;
   /** Whom we do not even tell of ourselves: it would take us into its Raft group. */
   readonly refuseAtSight: RefuseMember;

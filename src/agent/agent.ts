@@ -44,7 +44,7 @@ import { ServerRole } from "./server-role.ts";
 /** What a reload takes; and autopilot's block, which is for a new cluster only. */
 const RELOADED = ["tls", "log_level", "autopilot"];
 
-export interface AgentInit {
+interface AgentInit {
   readonly config: Config;
   readonly endpoints: Endpoints;
   readonly version: VersionInfo;

@@ -15,7 +15,7 @@ import { byId, type Directory, type KnownServer } from "./directory.ts";
 const PEERS_TIMEOUT_MS = 5000;
 const AGAIN_MS = 1000;
 
-export interface BootstrapInit {
+interface BootstrapInit {
   readonly self: Sender;
   /** bootstrap_expect; 0: the group is none of ours to make. */
   readonly expect: number;

@@ -19,7 +19,7 @@ import {
 
 const TIMEOUT_MS = 10_000;
 
-export interface ClientRoleInit {
+interface ClientRoleInit {
   readonly config: Config;
   readonly pool: RpcPool;
   readonly log: Log;

@@ -44,7 +44,7 @@ import { refuseCopy } from "./presence.ts";
 /** Who is refused calls again, ten times a second and for days: so often it is told. */
 const REFUSED_MS = 60_000;
 
-export interface ConsensusRoleInit {
+interface ConsensusRoleInit {
   readonly config: Config;
   readonly nodeId: string;
   /** What the others call it: the gossip address with the RPC port. */

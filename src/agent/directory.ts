@@ -36,7 +36,7 @@ export interface KnownServer {
   readonly gossipAddress: string;
 }
 
-export interface DirectoryInit {
+interface DirectoryInit {
   readonly members: () => Iterable<SerfMember>;
   readonly self: { readonly name: string; readonly id: string; readonly region: string };
   /** Servers of any kind count as ours in our region: for tests of the protocol. */

@@ -23,7 +23,7 @@ const LEAVE_MS = 4000;
 /** Asks whoever leads, wherever that is. */
 export type LeaderCall = (method: string, body: Uint8Array) => Promise<Uint8Array>;
 
-export interface LeaveInit {
+interface LeaveInit {
   readonly consensus: Pick<Consensus, "role" | "servers" | "transfer">;
   readonly selfId: string;
   readonly region: string;
@@ -65,7 +65,7 @@ async function untilFollower({ consensus }: LeaveInit, clock: Clock): Promise<vo
   }
 }
 
-export interface WhatIsLeft {
+interface WhatIsLeft {
   readonly servers: readonly RaftServer[];
   readonly directory: Pick<Directory, "byId">;
   readonly log: Log;

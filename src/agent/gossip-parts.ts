@@ -30,7 +30,7 @@ import { serverTags } from "./server-tags.ts";
 /** memberlist's WAN timeout for a TCP exchange is 30 s; an operator waits for a join, so less. */
 const STREAM_TIMEOUT_MS = 10_000;
 
-export interface GossipPartsInit {
+interface GossipPartsInit {
   readonly config: Config;
   readonly endpoints: Endpoints;
   readonly nodeId: string;

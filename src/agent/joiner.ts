@@ -8,9 +8,9 @@ import type { Clock, Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import type { Gossip, JoinTarget } from "../service/gossip/gossip.ts";
 
-export type JoinPhase = "none" | "joining" | "joined" | "failing" | "gave-up";
+type JoinPhase = "none" | "joining" | "joined" | "failing" | "gave-up";
 
-export interface JoinState {
+interface JoinState {
   readonly phase: JoinPhase;
   readonly targets: readonly string[];
   readonly attempts: number;
@@ -19,14 +19,14 @@ export interface JoinState {
   readonly lastErrors: readonly string[];
 }
 
-export interface JoinerInit {
+interface JoinerInit {
   readonly gossip: Gossip;
   readonly lookup: (host: string) => Promise<readonly Uint8Array[]>;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export interface JoinOutcome {
+interface JoinOutcome {
   readonly joined: number;
   readonly errors: readonly string[];
 }

@@ -29,7 +29,7 @@ const LOOK_MS = 2000;
 /** Nomad's leader gives a server a second to answer. */
 const STATS_TIMEOUT_MS = 1000;
 
-export interface LeaderDutiesInit {
+interface LeaderDutiesInit {
   readonly consensus: Pick<
     Consensus,
     "role" | "leader" | "servers" | "stats" | "barrier" | "apply" | "change"

@@ -25,7 +25,7 @@ const ASKED_MAX = 8;
 /** Servers of which was told why they are, or are not, in the group. */
 const TOLD_MAX = 1000;
 
-export interface MembershipInit {
+interface MembershipInit {
   readonly consensus: Pick<Consensus, "servers" | "change">;
   readonly machine: Pick<StateMachine, "autopilot">;
   readonly selfId: string;

@@ -19,7 +19,7 @@ import { replay } from "./raft-replay.ts";
 
 const DATABASE = "raft.db";
 
-export interface LogSummary {
+interface LogSummary {
   readonly path: string;
   readonly length: number;
   /** 0: the log is empty. */
@@ -96,7 +96,7 @@ function showState(machine: StateMachine): JsonValue {
   };
 }
 
-export interface ArchiveSummary {
+interface ArchiveSummary {
   readonly meta: ArchiveMeta;
   readonly records: readonly RecordCount[];
 }

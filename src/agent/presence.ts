@@ -21,7 +21,7 @@ export type Presence =
   | { readonly kind: "stranger" }
   | { readonly kind: "server"; readonly self: GroupSelf };
 
-export interface PresenceInit {
+interface PresenceInit {
   readonly pool: Pick<RpcPool, "call" | "forgive">;
   readonly clock: Clock;
   readonly region: string;

@@ -15,7 +15,7 @@ import { mayDial } from "../service/rpc/roles.ts";
 import { certificateNames } from "../tls/certificate.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
 
-export interface ReloadTrial {
+interface ReloadTrial {
   readonly region: string;
   readonly before: RpcSecurity;
   readonly after: RpcSecurity;

@@ -51,7 +51,7 @@ export class Security {
   }
 }
 
-export interface NextSecurity {
+interface NextSecurity {
   readonly tls: TlsConfig;
   readonly identity: TlsIdentity | undefined;
   readonly rpc: RpcSecurity;

@@ -36,7 +36,7 @@ import { createGossip, logEvent } from "./gossip-parts.ts";
 import { Joiner } from "./joiner.ts";
 import type { LoadedKeyring } from "./keyring-file.ts";
 
-export interface ServerRoleInit {
+interface ServerRoleInit {
   readonly config: Config;
   readonly endpoints: Endpoints;
   readonly nodeId: string;

@@ -19,7 +19,7 @@ export async function agentMembers(context: ApiContext): Promise<JsonObject> {
   return membersAsJson(members);
 }
 
-export function membersAsJson(members: ServerMembers): JsonObject {
+function membersAsJson(members: ServerMembers): JsonObject {
   return {
     Members: members.members.map(memberAsJson),
     ServerDC: members.serverDc,

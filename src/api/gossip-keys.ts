@@ -12,21 +12,21 @@ import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
 
-export interface Finding {
+interface Finding {
   /** A member, or several. */
   readonly who: string;
   readonly what: string;
   readonly fix: string;
 }
 
-export interface KeyHolder {
+interface KeyHolder {
   readonly name: string;
   /** Fingerprints. */
   readonly primary: string;
   readonly keys: readonly string[];
 }
 
-export interface GossipKeys {
+interface GossipKeys {
   readonly holders: readonly KeyHolder[];
   readonly findings: readonly Finding[];
 }
@@ -65,7 +65,7 @@ export function findingsOf(result: KeyQueryResult, own: string): GossipKeys {
 }
 
 /** What gossip, Raft and a look at the RPC ports say of the servers. */
-export interface Seen {
+interface Seen {
   /** Fingerprint of our primary key. */
   readonly primary: string;
   readonly members: readonly ServerMember[];

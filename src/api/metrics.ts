@@ -13,7 +13,7 @@ import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { stillInClear } from "./status.ts";
 
-export interface Metric {
+interface Metric {
   /** Nomad's form: dots. */
   readonly name: string;
   readonly kind: "counter" | "gauge";

@@ -14,7 +14,7 @@ import {
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
-export interface MonitorAnswer {
+interface MonitorAnswer {
   readonly plain: boolean;
   readonly body: ReadableStream<Uint8Array>;
 }

@@ -20,7 +20,7 @@ const ANSWER_MS = 60_000;
 const PIECE_MS = 60_000;
 const PIECE_BYTES = 32 * 1024;
 
-export interface ArchiveAnswer {
+interface ArchiveAnswer {
   readonly archive: Uint8Array;
   /** `sha-256=<base64>`, for the Digest header. */
   readonly digest: string;
@@ -48,7 +48,7 @@ export async function saveArchive(context: ApiContext, asked: Asked): Promise<Ar
   }
 }
 
-export interface RestoreAnswer {
+interface RestoreAnswer {
   /** How many records of each type there were. */
   readonly Kept: Readonly<Record<string, number>>;
   readonly LeftOut: Readonly<Record<string, number>>;

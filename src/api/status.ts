@@ -217,7 +217,7 @@ function materialReport(context: ApiContext): JsonObject {
   };
 }
 
-export function certificateReport(info: CertificateInfo, nowMs: number): JsonObject {
+function certificateReport(info: CertificateInfo, nowMs: number): JsonObject {
   return {
     subject: info.subject,
     dns_names: info.dnsNames,

@@ -6,7 +6,7 @@ import type { ApiFlags } from "./api-command.ts";
 import { field } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-export interface InfoFlags extends ApiFlags {
+interface InfoFlags extends ApiFlags {
   readonly json?: boolean;
 }
 

@@ -19,7 +19,7 @@ import { LoadError, type LoadedConfig, loadConfig } from "./load-config.ts";
 import { announce, CommandError, printError } from "./output.ts";
 import { inWords } from "./waiting-for.ts";
 
-export interface AgentFlags {
+interface AgentFlags {
   readonly config?: readonly string[];
   readonly dev?: boolean;
   readonly devTls?: boolean;

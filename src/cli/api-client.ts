@@ -17,7 +17,7 @@ import { CommandError, printError } from "./output.ts";
 import { type Environment, settingOf } from "./setting.ts";
 import { waitingFor } from "./waiting-for.ts";
 
-export interface ApiResponse {
+interface ApiResponse {
   readonly status: number;
   readonly body: string;
   /** The same, as it came. */

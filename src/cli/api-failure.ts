@@ -14,7 +14,7 @@ import { CertificatePool, verifyCertificate } from "../tls/x509/verify.ts";
 import { withoutPassword } from "./agent-address.ts";
 import type { ClientPair, ClientTls } from "./client-tls.ts";
 
-export interface Attempt {
+interface Attempt {
   readonly method: string;
   readonly url: URL;
   readonly socketPath: string | undefined;

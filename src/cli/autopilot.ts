@@ -10,7 +10,7 @@ import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/autopilot/configuration";
 
-export interface AutopilotFlags extends ApiFlags {
+interface AutopilotFlags extends ApiFlags {
   readonly json?: boolean;
 }
 
@@ -36,7 +36,7 @@ async function settings(client: ApiClient): Promise<unknown> {
   });
 }
 
-export interface SetAutopilotFlags extends ApiFlags {
+interface SetAutopilotFlags extends ApiFlags {
   readonly cleanupDeadServers?: string | true;
   readonly maxTrailingLogs?: string;
   readonly lastContactThreshold?: string;

@@ -8,7 +8,7 @@ import { daysLeft } from "../tls/certificate.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import { VERSION } from "../version.ts";
 
-export interface BannerFacts {
+interface BannerFacts {
   readonly config: Config;
   readonly endpoints: Endpoints;
   readonly nodeId: string;
@@ -43,7 +43,7 @@ export function banner(facts: BannerFacts): string {
 }
 
 /** `gossip AES-128-GCM (key 7f3a…), RPC mTLS, HTTP TLS (certificate ends in 364 days)` */
-export function encryptionLine(facts: BannerFacts): string {
+function encryptionLine(facts: BannerFacts): string {
   const { config, keyring, material, nowMs } = facts;
   const { tls } = config;
   const primary = keyring?.primary;

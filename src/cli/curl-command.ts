@@ -2,7 +2,7 @@
 import type { ApiFlags } from "./api-command.ts";
 import { type Environment, settingOf } from "./setting.ts";
 
-export interface CurlRequest {
+interface CurlRequest {
   readonly flags: ApiFlags;
   readonly method: string;
   readonly url: URL;

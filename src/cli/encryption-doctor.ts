@@ -7,7 +7,7 @@ import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-export interface DoctorFlags extends ApiFlags {
+interface DoctorFlags extends ApiFlags {
   readonly json?: boolean;
 }
 

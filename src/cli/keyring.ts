@@ -10,7 +10,7 @@ import { byFingerprint, tellsPrimary } from "./key-list.ts";
 import { makeKeyText } from "./keygen.ts";
 import { CommandError, print } from "./output.ts";
 
-export interface ListFlags extends ApiFlags {
+interface ListFlags extends ApiFlags {
   readonly json?: boolean;
   readonly showKeys?: boolean;
 }

@@ -27,7 +27,7 @@ export interface LoadedConfig {
 
 type ParseAll = (texts: readonly string[]) => Promise<readonly ParserAnswer[]>;
 
-export interface LoadRequest {
+interface LoadRequest {
   /** Files and directories, in order. */
   readonly paths: readonly string[];
   /** What the flags say; wins over files. */

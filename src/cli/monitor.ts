@@ -5,7 +5,7 @@ import type { ApiFlags } from "./api-command.ts";
 import { findNode } from "./node-status.ts";
 import { CommandError, printRaw } from "./output.ts";
 
-export interface MonitorFlags extends ApiFlags {
+interface MonitorFlags extends ApiFlags {
   readonly logLevel?: string;
   readonly logIncludeLocation?: boolean;
   readonly nodeId?: string;

@@ -7,7 +7,7 @@ import { CommandError, print } from "./output.ts";
 
 const SHORT_ID = 8;
 
-export interface NodeStatusFlags extends ApiFlags {
+interface NodeStatusFlags extends ApiFlags {
   readonly verbose?: boolean;
   readonly os?: boolean;
   readonly quiet?: boolean;

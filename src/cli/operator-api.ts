@@ -8,7 +8,7 @@ import { curlCommand } from "./curl-command.ts";
 import { CommandError, print, printError, printRaw } from "./output.ts";
 import { settingOf } from "./setting.ts";
 
-export interface ApiCommandFlags extends ApiFlags {
+interface ApiCommandFlags extends ApiFlags {
   readonly X?: string;
   readonly H?: readonly string[];
   readonly filter?: string;

@@ -5,7 +5,7 @@ import type { ApiFlags } from "./api-command.ts";
 import { parseAnswer } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-export interface MetricsFlags extends ApiFlags {
+interface MetricsFlags extends ApiFlags {
   readonly format?: string;
   readonly json?: boolean;
   readonly pretty?: boolean;

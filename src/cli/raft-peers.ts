@@ -6,7 +6,7 @@ import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-export interface ListPeersFlags extends ApiFlags {
+interface ListPeersFlags extends ApiFlags {
   readonly stale?: boolean;
 }
 
@@ -30,7 +30,7 @@ export async function listPeers(flags: ListPeersFlags): Promise<void> {
   print(formatTable([["Node", "ID", "Address", "State", "Voter", "RaftProtocol"], ...rows]));
 }
 
-export interface PeerFlags extends ApiFlags {
+interface PeerFlags extends ApiFlags {
   readonly peerId?: string;
   readonly peerAddress?: string;
 }

@@ -24,7 +24,7 @@ export async function join(addresses: readonly string[], flags: ApiFlags): Promi
   print(warning === "" ? done : `${done} but got warning: ${warning}`);
 }
 
-export interface ForceLeaveFlags extends ApiFlags {
+interface ForceLeaveFlags extends ApiFlags {
   readonly prune?: boolean;
 }
 

@@ -7,7 +7,7 @@ import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print, printError } from "./output.ts";
 
-export interface MembersFlags extends ApiFlags {
+interface MembersFlags extends ApiFlags {
   readonly json?: boolean;
   readonly verbose?: boolean;
   readonly detailed?: boolean;

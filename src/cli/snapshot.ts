@@ -15,7 +15,7 @@ import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/snapshot";
 
-export interface SaveFlags extends ApiFlags {
+interface SaveFlags extends ApiFlags {
   readonly stale?: boolean;
 }
 

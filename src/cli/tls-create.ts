@@ -8,7 +8,7 @@ import { describeErrno } from "../host/network.ts";
 import type { MadeCertificate } from "../tls/make.ts";
 import { CommandError, print, printError } from "./output.ts";
 
-export interface CaFlags {
+interface CaFlags {
   readonly additionalDomain?: readonly string[];
   readonly commonName?: string;
   readonly country?: string;
@@ -82,7 +82,7 @@ function checkSubject(flags: CaFlags): void {
   throw new CommandError(`Please provide the -${flag} flag when customizing the CA`);
 }
 
-export interface CertFlags {
+interface CertFlags {
   readonly additionalDnsname?: readonly string[];
   readonly additionalIpaddress?: readonly string[];
   readonly ca?: string;

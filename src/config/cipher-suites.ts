@@ -20,7 +20,7 @@ const SUITES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What is offered when nothing is configured: forward secrecy and AEAD only. */
-export const DEFAULT_SUITES: readonly string[] = [...SUITES.keys()].slice(0, 6);
+const DEFAULT_SUITES: readonly string[] = [...SUITES.keys()].slice(0, 6);
 
 export const SUITE_NAMES: readonly string[] = [...SUITES.keys()];
 

@@ -20,7 +20,7 @@ export interface HclOutline {
   readonly waiting: readonly WaitingText[];
 }
 
-export interface WaitingText {
+interface WaitingText {
   /** Plain text and, in every second place, an escape as HCL 2 has it. */
   readonly pieces: readonly string[];
   readonly target: { text: string };

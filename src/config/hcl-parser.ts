@@ -12,7 +12,7 @@
 import { errorText } from "../host/error-text.ts";
 import { isObject } from "./tree.ts";
 
-export type HclParser = (text: string) => ParserAnswer;
+type HclParser = (text: string) => ParserAnswer;
 
 /** JSON text, or why there is none (with positions, see hcl.ts). */
 export interface ParserAnswer {

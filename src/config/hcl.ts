@@ -19,7 +19,7 @@ export interface Parsed {
 }
 
 /** What hcl2-parser is to be asked about a file, and what its answer makes of the file. */
-export interface HclQuestion {
+interface HclQuestion {
   readonly text: string;
   readonly finish: (answer: ParserAnswer) => Parsed;
 }

@@ -1,7 +1,7 @@
 /** Keys of Nomad's that mean nothing to an agent without a scheduler: accepted, with a warning. */
 
 /** What Nomad takes there; "any": nothing in it is looked at. An object: a block with these keys. */
-export type IgnoredKind = "text" | "duration" | "flag" | "int" | "float" | "list" | "any";
+type IgnoredKind = "text" | "duration" | "flag" | "int" | "float" | "list" | "any";
 export interface IgnoredKeys {
   readonly [key: string]: IgnoredKind | Readonly<Record<string, IgnoredKind>>;
 }

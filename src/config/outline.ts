@@ -26,7 +26,7 @@ export interface Item {
   readonly value: Node;
 }
 
-export interface Scalar extends Span {
+interface Scalar extends Span {
   readonly kind: "scalar";
   readonly type: "text" | "number" | "bool";
   /** The text itself; of numbers and booleans as written. JSON's null is an empty text. */

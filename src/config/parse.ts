@@ -30,12 +30,12 @@ import { Section } from "./section.ts";
 import { nearest } from "./suggest.ts";
 
 /** What only the machine knows. */
-export interface ParseHost {
+interface ParseHost {
   readonly hostname: string;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
 }
 
-export interface ParseOptions {
+interface ParseOptions {
   readonly devMode: boolean;
   readonly files: readonly string[];
   readonly host: ParseHost;
@@ -74,7 +74,7 @@ const MISPLACED_TOP = {
 };
 const MISPLACED_SERVER = { preemption_config: "server.default_scheduler_config" };
 
-export interface ParsedConfig {
+interface ParsedConfig {
   readonly config: Config;
   readonly warnings: readonly Problem[];
 }

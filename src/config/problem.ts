@@ -41,7 +41,7 @@ const TEXT_LENGTH_MAX = 4000;
 const PROBLEMS_SHOWN_MAX = 20;
 
 /** A line of a file, from 1, if it is at hand. */
-export type LineOf = (file: string, line: number) => string | undefined;
+type LineOf = (file: string, line: number) => string | undefined;
 
 /** Several as one text, as one reads the files; what has no place comes last. */
 export function renderProblems(problems: readonly Problem[], lineOf: LineOf): string {
@@ -59,7 +59,7 @@ function byPlace(a: Problem, b: Problem): number {
 }
 
 /** Error text with the offending line and a caret; what may be a secret is blanked. */
-export function renderProblem(problem: Problem, lineOf: LineOf): string {
+function renderProblem(problem: Problem, lineOf: LineOf): string {
   const lines = [`${problem.severity}: ${printable(redactText(problem.message))}`];
   const { at } = problem;
   if (at !== undefined && at.line > 0) {

@@ -52,7 +52,7 @@ export const SCALARS: Readonly<Record<string, Pick<Rule<unknown>, "expected" | "
 };
 
 /** With a prefix (0x, 0o, 0b, or a 0 alone for octal) and with underscores, as Go's base 0. */
-export function parseGoInt(text: string): number | undefined {
+function parseGoInt(text: string): number | undefined {
   const match =
     /^([+-]?)(?:(0x(?:_?[\da-f])+)|(0b(?:_?[01])+)|0o?((?:_?[0-7])+)|([1-9](?:_?\d)*|0))$/i.exec(
       text,
@@ -66,7 +66,7 @@ export function parseGoInt(text: string): number | undefined {
 }
 
 /** Decimal, with or without an exponent. */
-export function parseGoFloat(text: string): number | undefined {
+function parseGoFloat(text: string): number | undefined {
   if (!/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i.test(text)) return undefined;
   const value = Number(text);
   return Number.isFinite(value) ? value : undefined;

@@ -35,7 +35,7 @@ export interface Interfaces {
 }
 
 /** What a text stands for, or why it stands for nothing. */
-export type Rendered =
+type Rendered =
   | { readonly text: string; readonly error: undefined }
   | { readonly text: undefined; readonly error: string };
 

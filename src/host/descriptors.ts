@@ -18,7 +18,7 @@ const PEERS_PART = 4;
 /** Fewer are named at start: each client of a server keeps a connection. */
 export const DESCRIPTORS_FEW = 1024;
 
-export interface DescriptorWatch {
+interface DescriptorWatch {
   /** Does a living member of the cluster have this address? */
   readonly isPeer: (ip: Uint8Array) => boolean;
   /** A connection was closed as soon as it was accepted. */

@@ -53,14 +53,6 @@ export function isUnspecified(ip: Uint8Array): boolean {
   return ip.every((byte) => byte === 0);
 }
 
-/** RFC 1918 and RFC 6598 for IPv4, RFC 4193 for IPv6: what go-sockaddr calls private. */
-export function isPrivate(ip: Uint8Array): boolean {
-  const [a = 0, b = 0] = narrow(ip);
-  if (narrow(ip).length !== 4) return (a & 0xfe) === 0xfc;
-  if (a === 10 || (a === 192 && b === 168)) return true;
-  return (a === 172 && b >= 16 && b < 32) || (a === 100 && b >= 64 && b < 128);
-}
-
 function portOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
 }

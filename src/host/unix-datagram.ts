@@ -15,7 +15,7 @@ const PATH_BYTES_MAX = 107;
 /** glibc's, then musl's. */
 const LIBRARIES = ["libc.so.6", "libc.so"];
 
-export interface UnixDatagrams {
+interface UnixDatagrams {
   /** @returns false when it could not be sent: nobody is there, or has no room */
   send(bytes: Uint8Array): boolean;
   close(): void;

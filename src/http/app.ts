@@ -43,7 +43,7 @@ import {
 import { answer, invalidMethod, plain, tokenOf } from "./answers.ts";
 import { addOwnAnswers, type ContextOf } from "./own-answers.ts";
 
-export interface HttpAppInit {
+interface HttpAppInit {
   readonly context: ApiContext;
   readonly log: Log;
   /** Who sent it; a request that nobody vouches for is a stranger. */

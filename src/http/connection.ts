@@ -29,7 +29,7 @@ interface Waiting {
 }
 
 /** Resolves when the answer is handed over; `signal`: nobody waits for it any more. */
-export type RunRequest = (signal: AbortSignal) => Promise<void>;
+type RunRequest = (signal: AbortSignal) => Promise<void>;
 
 export class HttpConnection extends Duplex {
   readonly caller: Caller;

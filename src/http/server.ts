@@ -25,7 +25,7 @@ import type { HttpApp } from "./app.ts";
 import { RequestBodies, toRequest } from "./body.ts";
 import { HttpConnection } from "./connection.ts";
 
-export interface HttpServerInit {
+interface HttpServerInit {
   readonly addresses: readonly Address[];
   /** As it is now; without an identity: plain HTTP. */
   readonly security: () => {

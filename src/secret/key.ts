@@ -5,7 +5,7 @@
  */
 
 /** AES-128, AES-192, AES-256. */
-export const KEY_BYTES = [16, 24, 32] as const;
+const KEY_BYTES = [16, 24, 32] as const;
 
 export interface GossipKey {
   readonly bytes: Uint8Array;
@@ -15,7 +15,7 @@ export interface GossipKey {
   readonly fingerprint: string;
 }
 
-export type KeyFault =
+type KeyFault =
   | { readonly kind: "not-base64" }
   | { readonly kind: "bad-length"; readonly bytes: number };
 

@@ -44,7 +44,7 @@ export function sealPayloadV0(
 }
 
 /** Why a payload did not open. */
-export type OpenFault = "unknown-version" | "too-short" | "no-key-opens" | "bad-padding";
+type OpenFault = "unknown-version" | "too-short" | "no-key-opens" | "bad-padding";
 
 /** Opens with any key of the ring, primary first. Versions 0 and 1. */
 export function openPayload(

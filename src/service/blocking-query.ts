@@ -13,7 +13,7 @@ const WAIT_MAX_MS = 300_000;
 /** Up to so much longer, so that a thousand readers do not come back at once. */
 const JITTER_PART = 16;
 
-export interface Watched {
+interface Watched {
   /** Of the last change of what is read. */
   readonly index: () => number;
   /** Calls at each change until the result is called. */

@@ -7,7 +7,7 @@
 import type { Clock } from "../host/host.ts";
 import type { Instant } from "../protocol/ports.ts";
 
-export interface Machine<Action> {
+interface Machine<Action> {
   deadline(): Instant | undefined;
   drain(): readonly Action[];
   /** Harmless when early or late. */

@@ -65,7 +65,7 @@ export const autopilotRequest = struct({
   Config: autopilotConfig,
   Datacenter: text,
 });
-export type AutopilotRequest = ValueOf<typeof autopilotRequest>;
+type AutopilotRequest = ValueOf<typeof autopilotRequest>;
 
 export const clusterMetadata = struct({ ClusterID: text, CreateTime: int64 });
 export type ClusterMetadata = ValueOf<typeof clusterMetadata>;

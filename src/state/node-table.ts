@@ -15,12 +15,12 @@ interface Update {
   readonly NodeEvent: NodeEvent | null;
 }
 
-export interface StatusUpdate extends Update {
+interface StatusUpdate extends Update {
   readonly Status: string;
   readonly IdentitySigningKeyID: string;
 }
 
-export interface EligibilityUpdate extends Update {
+interface EligibilityUpdate extends Update {
   readonly Eligibility: string;
 }
 

@@ -40,7 +40,7 @@ export const GROUPS = "X25519MLKEM768:X25519:P-256:P-384:P-521";
  * first such certificate on, and at once if ours is of that kind, the demand comes after the
  * handshake.
  */
-export class ClientDemand {
+class ClientDemand {
   inHandshake: boolean;
 
   constructor(inHandshake: boolean) {
@@ -115,7 +115,7 @@ export async function acceptTls(
   return secured(socket, remote);
 }
 
-export interface DialTls {
+interface DialTls {
   /** The name that the peer has to prove; undefined: any certificate of our CA. */
   readonly serverName: string | undefined;
   readonly timeoutMs: number;
@@ -199,7 +199,7 @@ function secured(socket: TLSSocket, remote: SocketStream["remote"]): SecuredStre
 }
 
 /** What a server shows of itself, verified or not; for looking, never for talking. */
-export interface TlsInspection {
+interface TlsInspection {
   readonly secured: SecuredStream;
   /** Why its certificate is not of our CA; undefined: it is, or there is no CA to compare with. */
   readonly verifyError: string | undefined;

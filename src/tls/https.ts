@@ -11,7 +11,7 @@ import { TlsError } from "./refusal.ts";
 import type { X509 } from "./x509/certificate.ts";
 import { CertificatePool } from "./x509/verify.ts";
 
-export interface DialHttps {
+interface DialHttps {
   /** Without brackets. */
   readonly host: string;
   readonly port: number;

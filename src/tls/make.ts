@@ -32,7 +32,7 @@ export interface MadeCertificate {
   readonly key: string;
 }
 
-export interface CaSubject {
+interface CaSubject {
   readonly commonName: string;
   readonly country: string;
   readonly province: string;
@@ -71,7 +71,7 @@ export async function makeAuthority(
   return { certificate: pem(certificate), key: await exportKey(keys.privateKey) };
 }
 
-export interface LeafRequest {
+interface LeafRequest {
   readonly commonName: string;
   /** In order; the common name is not added by itself. */
   readonly dnsNames: readonly string[];

@@ -33,7 +33,7 @@ export interface TlsMaterial {
   readonly authorities: readonly CertificateInfo[];
 }
 
-export interface LoadOptions {
+interface LoadOptions {
   readonly region: string;
   /** Only a server must prove a server's name. */
   readonly isServer: boolean;

@@ -15,7 +15,7 @@ import { isNameOf, isSameName } from "./x509/host-name.ts";
 import { CertificatePool, type VerifyFault, verifyCertificate } from "./x509/verify.ts";
 
 /** One sentence for the operator, and what to do. */
-export interface Fault {
+interface Fault {
   readonly message: string;
   readonly help: string;
 }
@@ -55,7 +55,7 @@ export function isPair(certificate: X509, { key }: PrivateKey): boolean {
 }
 
 /** What the certificate is needed for. */
-export interface Expectation {
+interface Expectation {
   readonly region: string;
   readonly isServer: boolean;
   readonly rpc: boolean;

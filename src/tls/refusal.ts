@@ -2,7 +2,7 @@
 import type { VerifyFault } from "./x509/verify.ts";
 
 /** The label of a counter. */
-export type TlsRefusal =
+type TlsRefusal =
   | "no-certificate"
   | "unknown-authority"
   | "expired"

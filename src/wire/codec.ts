@@ -82,7 +82,7 @@ export const raw: Codec<Uint8Array | null> = {
 };
 
 /** `time.Time` in RPC and FSM: Go's MarshalBinary, version 1. */
-export interface GoTime {
+interface GoTime {
   /** Since the year 1. */
   readonly seconds: bigint;
   readonly nanos: number;
@@ -194,7 +194,7 @@ export function pointer<T>(to: Codec<T>): Codec<T | null> {
 type Fields = Readonly<Record<string, Codec<never> | Codec<unknown>>>;
 type FieldsOf<F> = { readonly [Key in keyof F]: ValueOf<F[Key]> };
 
-export interface StructHow {
+interface StructHow {
   /** Fields in the order of Go's source, where a peer may send the struct as an array. */
   readonly order?: readonly string[];
   /** Fields that are left out when they are zero. */

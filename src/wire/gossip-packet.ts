@@ -24,7 +24,7 @@ export interface SealLayer {
   seal(plaintext: Uint8Array, aad: Uint8Array): Uint8Array;
 }
 
-export interface PacketEncoding {
+interface PacketEncoding {
   readonly label: Uint8Array;
   readonly compress: boolean;
   /** The target understands protocol 5. */
@@ -110,7 +110,7 @@ export type PacketRefusal =
   | "unknown-type"
   | "too-much";
 
-export interface PacketDecoding {
+interface PacketDecoding {
   readonly label: Uint8Array;
   /** Opens a sealed payload, or undefined; absent: this node has no key. */
   readonly open: ((payload: Uint8Array, aad: Uint8Array) => Uint8Array | undefined) | undefined;
@@ -118,7 +118,7 @@ export interface PacketDecoding {
   readonly verifyIncoming: boolean;
 }
 
-export interface OpenedPacket {
+interface OpenedPacket {
   /** Leaf messages with their type byte, in the order of the packet. */
   readonly messages: readonly Uint8Array[];
   /** What had to be left out, or why nothing came out at all. */

@@ -1,7 +1,6 @@
 /** The label header `f4 | length | label`: outermost, in the clear (wire/gossip.md §5.5). */
 import { MessageType } from "./gossip-message.ts";
 
-export const LABEL_BYTES_MAX = 255;
 const EMPTY = new Uint8Array(0);
 
 /** Bytes that a label costs in every packet. */
@@ -19,7 +18,7 @@ export function addLabel(label: Uint8Array, bytes: Uint8Array): Uint8Array {
   return out;
 }
 
-export type Labelled =
+type Labelled =
   | { readonly kind: "labelled"; readonly label: Uint8Array; readonly rest: Uint8Array }
   | { readonly kind: "short" }
   | { readonly kind: "bad" };

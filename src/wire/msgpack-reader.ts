@@ -10,7 +10,7 @@
  */
 import { decodeText } from "./text.ts";
 
-export type ReaderState = "ok" | "short" | "bad";
+type ReaderState = "ok" | "short" | "bad";
 
 /** Nesting of values that are skipped unread; a hostile peer can nest without end. */
 const DEPTH_MAX = 64;

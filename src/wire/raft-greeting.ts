@@ -27,7 +27,7 @@ export interface RaftGreeting {
   readonly to: string;
 }
 
-export type GreetingRead =
+type GreetingRead =
   | { readonly kind: "more" }
   | { readonly kind: "greeting"; readonly greeting: RaftGreeting; readonly bytes: number }
   | { readonly kind: "malformed" };

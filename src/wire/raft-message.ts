@@ -29,7 +29,7 @@ export const RaftType = {
 export type RaftType = (typeof RaftType)[keyof typeof RaftType];
 
 /** Seconds since 1970 and nanoseconds; null is Go's zero time. */
-export type AppendedAt = { readonly seconds: bigint; readonly nanos: number } | null;
+type AppendedAt = { readonly seconds: bigint; readonly nanos: number } | null;
 
 const SECONDS_34 = 0x4_0000_0000n;
 
@@ -144,7 +144,7 @@ export type RaftRequest = {
   [Type in RaftType]: { readonly type: Type; readonly body: ValueOf<(typeof raftRequests)[Type]> };
 }[RaftType];
 
-export type RaftRead =
+type RaftRead =
   | { readonly kind: "more" }
   | { readonly kind: "request"; readonly request: RaftRequest; readonly bytes: number }
   | { readonly kind: "malformed" };

@@ -16,7 +16,7 @@ export interface RpcRequest {
   readonly body: Uint8Array;
 }
 
-export interface RpcResponse {
+interface RpcResponse {
   readonly seq: bigint;
   readonly method: string;
   /** "" for success. */
@@ -24,7 +24,7 @@ export interface RpcResponse {
   readonly body: Uint8Array;
 }
 
-export type FrameProgress<Frame> =
+type FrameProgress<Frame> =
   | { readonly kind: "more" }
   | { readonly kind: "frame"; readonly frame: Frame; readonly bytes: number }
   | { readonly kind: "malformed" };

@@ -14,7 +14,7 @@ import {
 } from "./codec.ts";
 import { queryFields, queryMeta } from "./rpc-status.ts";
 
-export const nodeServer = struct({
+const nodeServer = struct({
   Datacenter: text,
   RPCAdvertiseAddr: text,
   RPCMajorVersion: int32,
@@ -35,7 +35,6 @@ export const nodeUpdateReply = struct({
   Servers: list(nodeServer),
   SignedIdentity: pointer(text),
 });
-export type NodeUpdateReply = ValueOf<typeof nodeUpdateReply>;
 
 export const nodeRequest = struct({ ...queryFields, NodeID: text, SecretID: text });
 

@@ -7,7 +7,6 @@ const how = { omitEmpty: ["ErrorCode", "ErrorMsg"] };
 
 /** In front of the archive's bytes. */
 export const snapshotSaveReply = struct({ ...queryMeta, ...failure, SnapshotChecksum: text }, how);
-export type SnapshotSaveReply = ValueOf<typeof snapshotSaveReply>;
 
 /** In front of frames with the archive's bytes. */
 export const snapshotRestoreRequest = struct(writeFields);

@@ -43,7 +43,7 @@ export function encodeFrameError(code: number | undefined, message: string): Uin
   return encodeValue(streamFrame, { Error: { Code, Message: message }, Payload: null });
 }
 
-export type ValueRead<T> =
+type ValueRead<T> =
   | { readonly kind: "more" }
   | { readonly kind: "value"; readonly value: T; readonly bytes: number }
   | { readonly kind: "malformed" };

@@ -54,7 +54,7 @@ export class FrameWriter {
 const KEEP_BYTES_MAX = 256 * 1024;
 
 /** Who hears of frames. */
-export interface FrameSink {
+interface FrameSink {
   header(header: FrameHeader): void;
   /** A piece of the last data frame's payload. */
   payload(bytes: Uint8Array): void;

@@ -45,7 +45,7 @@ export function isList(value: Value): value is readonly Value[] {
   return Array.isArray(value);
 }
 
-export function isThing(value: Value): value is Thing {
+function isThing(value: Value): value is Thing {
   return typeof value === "object" && !isList(value);
 }
 

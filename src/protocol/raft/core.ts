@@ -15,7 +15,7 @@ import {
 import { RaftLog } from "./raft-log.ts";
 
 /** What a server finds on its disk; nothing at its first start. */
-export interface Stored {
+interface Stored {
   readonly state: HardState;
   readonly entries: readonly LogEntry[];
   readonly snapshot: SnapshotMeta | undefined;

@@ -13,7 +13,7 @@ import type {
 } from "./message.ts";
 
 /** Becomes a follower, of a new term or of this one. */
-export type StepDown = (term: number, now: Instant) => void;
+type StepDown = (term: number, now: Instant) => void;
 
 export function answerAppend(
   core: Core,

@@ -75,7 +75,7 @@ export interface InstallSnapshot {
   readonly meta: SnapshotMeta;
 }
 
-export interface TimeoutNow {
+interface TimeoutNow {
   readonly kind: "timeout-now";
   readonly from: Sender;
 }
@@ -98,13 +98,13 @@ export interface VoteAnswer {
   readonly granted: boolean;
 }
 
-export interface SnapshotAnswer {
+interface SnapshotAnswer {
   readonly kind: "install-snapshot";
   readonly term: number;
   readonly success: boolean;
 }
 
-export interface TimeoutNowAnswer {
+interface TimeoutNowAnswer {
   readonly kind: "timeout-now";
 }
 

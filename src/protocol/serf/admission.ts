@@ -15,7 +15,7 @@ export interface Candidate {
 /** A text is why it may not be one. */
 export type RefuseMember = (candidate: Candidate) => string | undefined;
 
-export interface Admission {
+interface Admission {
   readonly self: string;
   readonly codec: SerfCodec;
   readonly refuseMember: RefuseMember;

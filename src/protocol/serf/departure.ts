@@ -10,7 +10,7 @@ import type { Instant } from "../ports.ts";
 import type { BroadcastHandle } from "../swim/broadcasts.ts";
 import type { SerfConfig } from "./config.ts";
 
-export interface DepartureInit {
+interface DepartureInit {
   readonly config: SerfConfig;
   readonly deadlines: Deadlines;
   /** Starts memberlist's farewell. */

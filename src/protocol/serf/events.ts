@@ -20,7 +20,7 @@ interface Seen {
   readonly payload: Uint8Array | null;
 }
 
-export interface UserEventsInit {
+interface UserEventsInit {
   readonly config: SerfConfig;
   readonly codec: SerfCodec;
   readonly queue: Broadcasts<Uint8Array>;

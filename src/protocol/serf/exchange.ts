@@ -4,7 +4,7 @@ import type { LamportClock } from "./lamport.ts";
 import type { LTime, PushPullState } from "./message.ts";
 import type { Roster } from "./roster.ts";
 
-export interface Exchanged {
+interface Exchanged {
   readonly clock: LamportClock;
   readonly queryClock: LamportClock;
   readonly roster: Roster;

@@ -10,7 +10,7 @@ import type { LamportClock } from "./lamport.ts";
 import type { JoinIntent, LeaveIntent, LTime, PushPullState, SerfCodec } from "./message.ts";
 import type { Roster } from "./roster.ts";
 
-export interface IntentsInit {
+interface IntentsInit {
   readonly name: string;
   readonly clock: LamportClock;
   readonly roster: Roster;

@@ -61,7 +61,7 @@ interface Asked {
   readonly acks: Set<string>;
 }
 
-export interface QueriesInit {
+interface QueriesInit {
   readonly name: string;
   readonly address: Address;
   readonly tags: () => Tags;

@@ -14,7 +14,7 @@ interface Slot<T> {
   bytes: number;
 }
 
-export interface RecentInit<T> {
+interface RecentInit<T> {
   /** Lamport times that are remembered. */
   readonly size: number;
   readonly same: (a: T, b: T) => boolean;
@@ -24,7 +24,7 @@ export interface RecentInit<T> {
 }
 
 /** News; seen before or too old; or one more than is kept of its time. */
-export type Noted = "news" | "old" | "too-many";
+type Noted = "news" | "old" | "too-many";
 
 export class RecentByTime<T> {
   readonly #init: RecentInit<T>;

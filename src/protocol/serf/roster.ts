@@ -29,7 +29,7 @@ interface Intent {
   readonly at: Instant;
 }
 
-export interface RosterInit {
+interface RosterInit {
   readonly config: SerfConfig;
   readonly prng: Prng;
   readonly decodeTags: (meta: Uint8Array | null) => Tags;

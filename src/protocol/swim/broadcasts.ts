@@ -20,7 +20,7 @@ interface Entry<T> {
   finished: boolean;
 }
 
-export interface BroadcastsInit<T> {
+interface BroadcastsInit<T> {
   readonly mult: number;
   readonly nodes: () => number;
   readonly sizeOf: (message: T) => number;

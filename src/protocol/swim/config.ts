@@ -58,16 +58,3 @@ export const WAN: SwimConfig = {
   gossipIntervalMs: 500,
   gossipToTheDeadMs: 60_000,
 };
-
-export const LOCAL: SwimConfig = {
-  ...COMMON,
-  indirectChecks: 1,
-  retransmitMult: 2,
-  suspicionMult: 3,
-  pushPullIntervalMs: 15_000,
-  probeTimeoutMs: 200,
-  probeIntervalMs: 1000,
-  gossipNodes: 3,
-  gossipIntervalMs: 100,
-  gossipToTheDeadMs: 15_000,
-};

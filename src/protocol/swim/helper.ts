@@ -20,7 +20,7 @@ interface Asked {
   readonly nack: boolean;
 }
 
-export interface HelperInit {
+interface HelperInit {
   readonly config: SwimConfig;
   readonly deadlines: Deadlines;
   /** Shared with our own probes: an ack says nothing else about what it answers. */

@@ -11,7 +11,7 @@ import { randomInt, shuffle } from "../prng.ts";
 import type { NodeState, Peer, PeerState } from "./message.ts";
 
 /** Protocol versions `pmin pmax pcur dmin dmax dcur`. */
-export type Versions = Uint8Array;
+type Versions = Uint8Array;
 
 /** What a node says about itself; replaced as a whole. */
 export interface Identity {

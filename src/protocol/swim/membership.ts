@@ -16,7 +16,7 @@ import type { Alive, Dead, Message, Suspect } from "./message.ts";
 import { Incarnations, isNodeName, META_BYTES_MAX } from "./plausible.ts";
 import { Suspicion } from "./suspicion.ts";
 
-export type MemberChange = "join" | "leave" | "update";
+type MemberChange = "join" | "leave" | "update";
 
 /** Why an input changed nothing. A value, not an exception: a peer may send anything. */
 export type Refusal =
@@ -40,7 +40,7 @@ export interface MembershipListener {
   changed(change: MemberChange, member: Member, now: Instant): void;
 }
 
-export interface MembershipInit {
+interface MembershipInit {
   readonly name: string;
   readonly port: number;
   readonly config: SwimConfig;
@@ -264,7 +264,7 @@ export class Membership {
 }
 
 /** The alive message that says what the table says. */
-export function aliveOf(member: Member): Alive {
+function aliveOf(member: Member): Alive {
   const { name, ip, port, meta, incarnation, versions } = member;
   return { kind: "alive", node: name, addr: ip, port, meta, incarnation, vsn: versions };
 }

@@ -28,7 +28,7 @@ interface Running {
   nacks: number;
 }
 
-export interface ProbeInit {
+interface ProbeInit {
   readonly name: string;
   readonly nextSeqNo: () => number;
   /** Where acks are to go. */

@@ -2,7 +2,7 @@
 import type { Instant } from "../ports.ts";
 import { confirmedTimeoutMs } from "./formulas.ts";
 
-export interface SuspicionBounds {
+interface SuspicionBounds {
   /** Confirmations wanted; fixed at the start. */
   readonly k: number;
   readonly minMs: number;

@@ -43,7 +43,7 @@ export interface SwimDelegate extends MembershipListener {
   pinged(member: Member, rttMs: number, payload: Uint8Array | null): void;
 }
 
-export interface SwimInit {
+interface SwimInit {
   readonly name: string;
   readonly address: Address;
   readonly meta: Uint8Array;

@@ -42,7 +42,7 @@ export interface JoinTarget extends Address {
   readonly name?: string;
 }
 
-export interface JoinResult {
+interface JoinResult {
   readonly joined: number;
   readonly errors: readonly string[];
 }

@@ -4,7 +4,7 @@ import { formatAddress } from "../../host/ip.ts";
 import type { SwimNote } from "../../protocol/swim/action.ts";
 import { printable } from "../../wire/text.ts";
 
-export interface DescribedNote {
+interface DescribedNote {
   readonly level: "debug" | "info" | "warn" | "error";
   readonly text: string;
   readonly fields: LogFields;

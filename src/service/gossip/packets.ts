@@ -7,7 +7,7 @@ import { countRefusal } from "../refusals.ts";
 import { countAccepted, countSent, type TrafficCounters } from "./counters.ts";
 import type { Sealer } from "./sealer.ts";
 
-export interface PacketsInit {
+interface PacketsInit {
   readonly sealer: Sealer;
   readonly label: Uint8Array;
   readonly counters: TrafficCounters;

@@ -9,7 +9,7 @@ import type { SealLayer } from "../../wire/gossip-packet.ts";
 const NONCES_PER_BLOCK = 256;
 
 /** What a node with keys demands. Both false: a pool in clear that is about to take a key. */
-export interface SealPolicy {
+interface SealPolicy {
   /** Refuse what is not sealed. */
   readonly verifyIncoming: boolean;
   /** Seal what goes out. */

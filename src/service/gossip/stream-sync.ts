@@ -27,7 +27,7 @@ const ACCEPTED_MAX = 127;
 /** ... and of one address, so that one stranger cannot take them all. */
 const ACCEPTED_PER_ADDRESS_MAX = 32;
 
-export interface StreamSyncInit {
+interface StreamSyncInit {
   readonly clock: Clock;
   readonly network: Network;
   readonly sealer: Sealer;

@@ -44,7 +44,7 @@ export class UnprovenBytes {
 }
 
 /** What one connection holds. */
-export interface Share {
+interface Share {
   /** @param bytes from now on; 0: it is done. @returns false: there is no room */
   hold(bytes: number): boolean;
 }

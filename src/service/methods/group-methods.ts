@@ -18,7 +18,7 @@ import { RpcMethodError } from "../rpc/method-error.ts";
 import { readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 
-export interface GroupMethodsInit {
+interface GroupMethodsInit {
   readonly self: () => GroupSelf;
   /**
    * @returns why it stays in the group although it goes; "" when it is out of it

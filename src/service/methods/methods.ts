@@ -20,7 +20,7 @@ import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
 import type { NodeLines } from "../rpc/node-lines.ts";
 import { mayCall } from "../rpc/roles.ts";
 
-export interface RpcMethodsInit {
+interface RpcMethodsInit {
   readonly region: string;
   readonly members: () => ServerMembers;
   readonly regions: () => readonly string[];

@@ -14,7 +14,7 @@ import { HANDSHAKE_MS, passOn, passOver, type StreamMethod } from "./stream-meth
 
 export const MONITOR = "Agent.Monitor";
 
-export interface MonitorMethodInit {
+interface MonitorMethodInit {
   readonly region: string;
   readonly monitor: Monitor;
   /** Undefined on an agent that is a client only. */
@@ -25,7 +25,7 @@ export interface MonitorMethodInit {
   readonly nodes: NodeAccess | undefined;
 }
 
-export interface NodeAccess {
+interface NodeAccess {
   readonly isKnown: (id: string) => boolean;
   readonly lines: NodeLines;
 }

@@ -21,7 +21,7 @@ const UNREAD_MS = 60_000;
 /** Listeners at once: each renders every line for itself. */
 const LISTENERS_MAX = 64;
 
-export interface MonitorInit {
+interface MonitorInit {
   readonly sink: Pick<LogSink, "listen">;
   readonly clock: Clock;
 }

@@ -44,7 +44,7 @@ import { committed, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 import { stubOf } from "./node-stub.ts";
 
-export const nodeListReply = struct({ ...queryMeta, Nodes: list(nodeListStub) });
+const nodeListReply = struct({ ...queryMeta, Nodes: list(nodeListStub) });
 export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) });
 
 /** A whole node, or the ids of many: real ones stay below 64 KiB. */
@@ -54,7 +54,7 @@ const ALLOCS_INDEX = 1;
 /** For a registration to come from the leader. */
 const NEWS_MS = 5000;
 
-export interface NodeMethodsInit extends Pick<HeartbeatsInit, "config"> {
+interface NodeMethodsInit extends Pick<HeartbeatsInit, "config"> {
   readonly consensus: Pick<Consensus, "leader" | "stats" | "apply" | "role">;
   readonly machine: Pick<StateMachine, "nodes" | "watch">;
   readonly clock: Clock;

@@ -8,16 +8,7 @@ import { errorText } from "../../host/error-text.ts";
 import type { RaftServer } from "../../protocol/raft/message.ts";
 import { autopilotCommand, autopilotConfig, autopilotRequest } from "../../state/command.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
-import {
-  bool,
-  encodeValue,
-  list,
-  raw,
-  struct,
-  text,
-  uint64,
-  type ValueOf,
-} from "../../wire/codec.ts";
+import { bool, encodeValue, list, raw, struct, text, uint64 } from "../../wire/codec.ts";
 import { encodeEmpty, writeFields } from "../../wire/rpc-status.ts";
 import { healthOf, healthReply, type ServerState } from "../raft/autopilot-health.ts";
 import type { Consensus } from "../raft/consensus.ts";
@@ -34,7 +25,6 @@ const raftServer = struct({
   Voter: bool,
 });
 export const raftConfiguration = struct({ Index: uint64, Servers: list(raftServer) });
-export type RaftConfigurationReply = ValueOf<typeof raftConfiguration>;
 
 /** Of RaftRemovePeerByID and TransferLeadershipToPeer. */
 export const peerRequest = struct({ ...writeFields, Address: text, ID: text });
@@ -42,9 +32,8 @@ export const peerRequest = struct({ ...writeFields, Address: text, ID: text });
 const peerName = struct({ Address: text, ID: text });
 /** Err is a Go error: whoever decodes it can only take nil. */
 export const transferReply = struct({ Err: raw, From: peerName, Noop: bool, To: peerName });
-export type TransferReply = ValueOf<typeof transferReply>;
 
-export interface OperatorMethodsInit {
+interface OperatorMethodsInit {
   readonly consensus: Consensus;
   readonly machine: StateMachine;
   /** Gossip's name for a server's id; undefined: gossip does not know it. */

@@ -31,7 +31,7 @@ export interface ArchiveMeta {
   readonly size: number;
 }
 
-export interface Archive {
+interface Archive {
   readonly meta: ArchiveMeta;
   /** The state machine's own bytes. */
   readonly state: Uint8Array;

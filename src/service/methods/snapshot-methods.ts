@@ -39,7 +39,7 @@ const PIECE_MS = 60_000;
 /** Of a state that goes into one entry of the log. */
 const STATE_BYTES_MAX = 32 * 1024 * 1024;
 
-export interface SnapshotMethodsInit {
+interface SnapshotMethodsInit {
   readonly region: string;
   readonly consensus: Consensus;
   readonly forwarder: RpcForwarder;

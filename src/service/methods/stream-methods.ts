@@ -29,7 +29,7 @@ export interface StreamCall {
   readonly reader: StreamReader;
 }
 
-export interface StreamMethodsInit {
+interface StreamMethodsInit {
   readonly methods: ReadonlyMap<string, StreamMethod>;
   readonly counters: RpcCounters;
 }

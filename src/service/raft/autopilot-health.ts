@@ -48,7 +48,7 @@ export const healthReply = struct({
   Upgrade: pointer(any),
   Voters: list(text),
 });
-export type HealthReply = ValueOf<typeof healthReply>;
+type HealthReply = ValueOf<typeof healthReply>;
 
 /** As a LastContact: it has never answered. Nomad's field has no other word for it. */
 export const NEVER = -1n;

@@ -7,7 +7,7 @@
 import type { Instant } from "../../protocol/ports.ts";
 import type { RaftCall, Sender } from "../../protocol/raft/message.ts";
 
-export interface BystanderInit {
+interface BystanderInit {
   /** Why it is over; a text for the operator. */
   readonly why: string;
   /** Whom it followed; undefined: nobody, or it led itself. */

@@ -21,7 +21,7 @@ import { Runner, type RunnerInit } from "./runner.ts";
 
 const NONE = new Uint8Array(0);
 
-export interface ConsensusStats {
+interface ConsensusStats {
   readonly term: number;
   readonly lastIndex: number;
   readonly lastTerm: number;

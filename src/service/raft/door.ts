@@ -24,7 +24,7 @@ export interface Door {
   readonly notGreeted: (remote: Address) => string;
 }
 
-export interface DoorInit {
+interface DoorInit {
   readonly self: Sender;
   readonly region: string;
   /** Of our latest configuration. */

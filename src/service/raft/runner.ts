@@ -32,7 +32,7 @@ export interface RunnerInit extends SnapshotsInit {
 }
 
 /** What becomes of what was asked for. */
-export interface RunnerEvents {
+interface RunnerEvents {
   readonly applied: (entry: LogEntry, outcome: Outcome) => void;
   readonly verified: (token: number, index: number) => void;
   /** Whatever waits will not be answered here any more. */

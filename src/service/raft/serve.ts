@@ -49,7 +49,7 @@ export type RaftHandler = (
   data: Uint8Array,
 ) => Promise<RaftAnswer | string | undefined>;
 
-export interface ServeRaft {
+interface ServeRaft {
   readonly self: Sender;
   readonly door: Door;
   readonly handle: RaftHandler;

@@ -28,7 +28,7 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 /** Before a server that has refused us is dialled again, at first. */
 const REFUSED_MS = 250;
 
-export interface RaftTransportInit {
+interface RaftTransportInit {
   readonly self: Sender;
   readonly region: string;
   readonly dialer: Pick<RpcDialer, "connect">;

@@ -4,7 +4,7 @@ import { Inbox } from "../../host/inbox.ts";
 import type { Address } from "../../protocol/ports.ts";
 
 /** What a stream asks of its session. */
-export interface MuxStreamCommands {
+interface MuxStreamCommands {
   write(bytes: Uint8Array): boolean;
   end(): void;
   reset(): void;

@@ -15,7 +15,7 @@ import { MuxStream } from "./mux-stream.ts";
 /** Answers that a peer may have waiting without reading them; then it is not read either. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
 
-export interface MuxInit {
+interface MuxInit {
   readonly stream: ByteStream;
   /** We opened the connection. */
   readonly dialer: boolean;

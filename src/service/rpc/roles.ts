@@ -7,7 +7,7 @@ export function serverName(region: string): string {
   return `server.${region}.nomad`;
 }
 
-export function clientName(region: string): string {
+function clientName(region: string): string {
   return `client.${region}.nomad`;
 }
 

@@ -30,7 +30,7 @@ export interface X509 extends Extensions {
   readonly signature: Uint8Array;
 }
 
-export type ParsedCertificate =
+type ParsedCertificate =
   | { readonly certificate: X509; readonly error: undefined }
   | { readonly certificate: undefined; readonly error: string };
 

@@ -22,7 +22,7 @@ export const Tag = {
 } as const;
 
 /** One value with its tag. */
-export interface Element {
+interface Element {
   readonly tag: number;
   readonly content: Uint8Array;
   /** Tag and length included. */

@@ -113,7 +113,7 @@ function matching(text: string, form: RegExp): string {
   return text;
 }
 
-export function latin1(bytes: Uint8Array): string {
+function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("latin1");
 }
 

@@ -4,7 +4,7 @@ import { readIa5 } from "./distinguished-name.ts";
 import { type AlternativeNames, GeneralName } from "./general-name.ts";
 import { type NameConstraints, readNameConstraints } from "./name-constraints.ts";
 
-export type ExtendedUsage = "any" | "server" | "client" | "other";
+type ExtendedUsage = "any" | "server" | "client" | "other";
 
 export interface Extensions {
   /** Undefined: no basicConstraints. */

@@ -9,7 +9,7 @@ import { DerError, DerReader, Tag } from "./der.ts";
 import { readIa5 } from "./distinguished-name.ts";
 import { type AlternativeNames, GeneralName } from "./general-name.ts";
 
-export interface Subtrees {
+interface Subtrees {
   readonly dns: readonly string[];
   readonly emails: readonly string[];
   readonly uris: readonly string[];

@@ -1,6 +1,6 @@
 /** PEM as Go's encoding/pem finds it: a block begins and ends with a line of its own. */
 
-export interface PemBlock {
+interface PemBlock {
   /** `CERTIFICATE` */
   readonly type: string;
   /** Proc-Type and the like: Go passes over certificates that have some. */

@@ -79,7 +79,7 @@ const RSA_BITS_MAX = 8192;
 type Chain = readonly X509[];
 
 /** What is wrong, or a way to an anchor, the certificate itself first. */
-export type Verdict =
+type Verdict =
   | { readonly fault: VerifyFault; readonly chain: undefined }
   | { readonly fault: undefined; readonly chain: Chain };
 

@@ -25,7 +25,7 @@ export interface RpcSecurity {
   readonly upgradeMode: boolean;
 }
 
-export interface RpcDialerInit {
+interface RpcDialerInit {
   readonly security: () => RpcSecurity;
   readonly counters: RpcCounters;
   readonly log: Log;

@@ -23,7 +23,7 @@ const ANSWER_MS = 60_000;
 /** Servers of another region that are tried. */
 const TRIES_MAX = 3;
 
-export interface RpcForwarderInit {
+interface RpcForwarderInit {
   readonly pool: Pick<RpcPool, "call" | "stream">;
   readonly counters: RpcCounters;
   readonly clock: Clock;

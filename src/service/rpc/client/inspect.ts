@@ -18,7 +18,7 @@ import type { RpcSecurity } from "./dial.ts";
 
 const TIMEOUT_MS = 5000;
 
-export interface RpcInspectInit {
+interface RpcInspectInit {
   readonly security: () => RpcSecurity;
   readonly dial: (to: Address, timeoutMs: number) => Promise<SocketStream>;
 }

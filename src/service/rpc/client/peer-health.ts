@@ -39,7 +39,7 @@ export interface PeerReport {
   readonly checkedAtMs: number;
 }
 
-export interface PeerHealthInit {
+interface PeerHealthInit {
   readonly dialer: RpcDialer;
   readonly clock: Clock;
   readonly log: Log;

@@ -39,7 +39,7 @@ export interface PoolReport {
   readonly openedAtMs: number;
 }
 
-export interface RpcPoolInit {
+interface RpcPoolInit {
   readonly dialer: Pick<RpcDialer, "connect">;
   readonly clock: Clock;
   readonly prng: Prng;

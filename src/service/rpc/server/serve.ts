@@ -28,7 +28,7 @@ const TAKEN_MS = 60_000;
 /** Requests that may wait behind one that is being answered before the stream is not read. */
 const WAITING_BYTES_MAX = 64 * 1024;
 
-export interface ServeCalls {
+interface ServeCalls {
   readonly methods: Pick<RpcMethods, "call" | "bodyBytesMax">;
   readonly counters: RpcCounters;
   readonly clock: Clock;

@@ -39,7 +39,7 @@ const STREAMING_RESERVED = 20;
 /** First byte of a TLS record: somebody speaks TLS without Nomad's byte in front. */
 const TLS_RECORD = 0x16;
 
-export interface RpcServerInit {
+interface RpcServerInit {
   readonly region: string;
   readonly security: () => RpcSecurity;
   readonly handshakeTimeoutMs: number;
