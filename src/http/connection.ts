@@ -179,6 +179,7 @@ export class HttpConnection extends Duplex {
   /** The time that a request may take to come, and a reader to take what is written. */
   #expect(): void {
     this.#cancelIdle?.();
+    if (this.destroyed) return;
     const pieces = this.#pieces;
     this.#cancelIdle = this.#clock.schedule(this.#clock.now() + IDLE_MS, () => {
       const isStuck = this.#blocked && this.#pieces === pieces;

@@ -158,6 +158,7 @@ describe("a caller who hangs up", () => {
       leave(socket);
       await until("nothing waits", () => running.length === 0);
       socket.destroy();
+      await until("no timer is left", () => clock.timers === 0);
     });
   }
 
