@@ -11,11 +11,20 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (argv.length === 1 && argv[0] === PARSE_HCL) {
     const { parseForParent } = await import("./cli/hcl-child.ts");
-    console.log(parseForParent(await Bun.stdin.text()));
+    console.log(await parseForParent(() => Bun.stdin.text()));
     return 0;
+  }
+  if (argv[0] === "config" && argv[1] === "validate" && mayBeHcl(argv.slice(2))) {
+    const { startEarly } = await import("./cli/hcl-child.ts");
+    startEarly();
   }
   const { runProgram } = await import("./cli/program.ts");
   return runProgram(argv);
+}
+
+/** People time this command, too, and the parser takes longest to load. */
+function mayBeHcl(paths: readonly string[]): boolean {
+  return paths.length > 0 && !paths.some((path) => path.startsWith("-") || path.endsWith(".json"));
 }
 
 /** An uncaught error would print our source: one line instead, and a word on what it is. */

@@ -19,23 +19,47 @@ export async function parseInChild(texts: readonly string[]): Promise<readonly P
 }
 
 /** What the child does: a list of texts comes in, a list of answers goes out. */
-export function parseForParent(input: string): string {
-  const texts: unknown = JSON.parse(input);
+export async function parseForParent(input: () => Promise<string>): Promise<string> {
+  // Loads the package, which takes longest, while the parent still reads its files.
+  parseInProcess("");
+  const text = await input();
+  const texts: unknown = text === "" ? [] : JSON.parse(text);
   if (!Array.isArray(texts)) throw new Error("the parent sent no list");
   return JSON.stringify(texts.map((text) => parseInProcess(String(text))));
+}
+
+type Child = Bun.Subprocess<"pipe", "pipe", "ignore">;
+
+/** One that was started before anybody had something to ask. */
+let early: Child | undefined;
+
+/** So that it loads while its parent does, too. */
+export function startEarly(): void {
+  try {
+    early = startChild();
+  } catch {
+    // Whoever asks tries again.
+  }
+}
+
+function startChild(): Child {
+  return Bun.spawn([process.execPath, PARSE_HCL], {
+    // Compiling the package's code any better takes twice as long as running it once.
+    env: { ...process.env, BUN_JSC_useDFGJIT: "0" },
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "ignore",
+    timeout: TIMEOUT_MS,
+  });
 }
 
 /** undefined: it cannot be started, or does not answer as it should. */
 async function askChild(texts: readonly string[]): Promise<readonly ParserAnswer[] | undefined> {
   try {
-    const child = Bun.spawn([process.execPath, PARSE_HCL], {
-      stdin: new TextEncoder().encode(JSON.stringify(texts)),
-      // Compiling the package's code any better takes twice as long as running it once.
-      env: { ...process.env, BUN_JSC_useDFGJIT: "0" },
-      stdout: "pipe",
-      stderr: "ignore",
-      timeout: TIMEOUT_MS,
-    });
+    const child = early ?? startChild();
+    early = undefined;
+    child.stdin.write(JSON.stringify(texts));
+    await child.stdin.end();
     const answers: unknown = JSON.parse(await new Response(child.stdout).text());
     if ((await child.exited) !== 0 || !Array.isArray(answers)) return undefined;
     return answers.length === texts.length ? answers.map(answerOf) : undefined;

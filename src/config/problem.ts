@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { visible } from "../host/visible.ts";
 import { redactLine, redactText } from "./redact.ts";
 
 export interface Position {
@@ -92,15 +93,8 @@ function excerpt(source: string, previous: string, at: Position): string[] {
   return [`${gutter} | ${line}`, `${" ".repeat(gutter.length)} | ${caret}`];
 }
 
-/** Nothing that moves a terminal's cursor, or writes from right to left. */
+/** In one line, and not without end. */
 function printable(text: string): string {
   const short = text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text;
-  return short
-    .replaceAll("\t", " ")
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu, (char) => {
-      const code = char.codePointAt(0) ?? 0;
-      return code < 0x100
-        ? `\\x${code.toString(16).padStart(2, "0")}`
-        : `\\u{${code.toString(16)}}`;
-    });
+  return visible(short.replaceAll("\t", " "));
 }
