@@ -300,6 +300,14 @@ describe("every source file", () => {
   test("exports nothing that nobody imports", () => {
     expect(unusedExports(sources, [...sources, ...others])).toEqual([]);
   });
+  test("and no test names addresses that another run may have", () => {
+    const fixed = others.flatMap(({ path, text }) => {
+      if (!/\/test\/(cluster|interop|host)\//.test(path)) return [];
+      const found = /\b127[.,] ?0[.,] ?(?!0\b)\d+[.,] ?\d/.exec(text);
+      return found === null ? [] : [`${path}: ${found[0]}: take NET or ipOf of test/addresses.ts`];
+    });
+    expect(fixed).toEqual([]);
+  });
   test("names no host or machine of ours, and imports no test or build", () => {
     const rule = ({ text }: Source): string[] => {
       const wrong =

@@ -57,7 +57,8 @@ export async function runAgent(flags: AgentFlags): Promise<void> {
         "    Try `nomad agent -dev-tls`, or `nomad agent -config=FILE` with server { enabled = true }",
     );
   }
-  const dev = flags.devTls === true ? await makeDevTls(flags.region ?? "global") : undefined;
+  const dev =
+    flags.devTls === true ? await makeDevTls(flags.region ?? "global", flags.bind) : undefined;
   try {
     const code = await runConfigured(flags, dev);
     if (code !== 0) throw new CommandError("", code);

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PUBLIC_MODE, SECRET_MODE, writeFileNew } from "../host/disk.ts";
 import { makeTemporaryDirectory, remove } from "../host/files.ts";
+import { isUnspecified, parseIp } from "../host/ip.ts";
 import type { MadeCertificate } from "../tls/make.ts";
 import type { FlagValues } from "./flag-block.ts";
 import { makeKeyText } from "./keygen.ts";
@@ -24,7 +25,8 @@ export interface DevTls {
   remove(): void;
 }
 
-export async function makeDevTls(region: string): Promise<DevTls> {
+/** @param bind where the agent will listen, if it is not loopback: the certificates name it, too */
+export async function makeDevTls(region: string, bind?: string): Promise<DevTls> {
   const { makeAuthority, makeLeaf } = await import("../tls/make.ts");
   const directory = makeTemporaryDirectory(join(tmpdir(), "nomad-dev-"));
   const empty = { country: "", province: "", locality: "", streetAddress: "", postalCode: "" };
@@ -39,7 +41,7 @@ export async function makeDevTls(region: string): Promise<DevTls> {
     makeLeaf(authority, {
       commonName: `${role}.${region}.nomad`,
       dnsNames: [`${role}.${region}.nomad`, "localhost"],
-      ipAddresses: ["127.0.0.1", "::1"],
+      ipAddresses: ["127.0.0.1", "::1", ...(isAddress(bind) ? [bind] : [])],
       days: DAYS,
       usages: role === "cli" ? ["client", "server"] : ["server", "client"],
     });
@@ -66,4 +68,9 @@ export async function makeDevTls(region: string): Promise<DevTls> {
     },
     remove: () => remove(directory),
   };
+}
+
+function isAddress(bind: string | undefined): bind is string {
+  const ip = bind === undefined ? undefined : parseIp(bind);
+  return ip !== undefined && !isUnspecified(ip);
 }

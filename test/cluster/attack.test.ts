@@ -1,4 +1,5 @@
 /** Bytes from strangers: counted, answered with silence, and nothing changes. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { sha256 } from "../../src/host/digest.ts";
@@ -11,11 +12,12 @@ import { compress } from "../../src/wire/compress.ts";
 import { encodeMessage } from "../../src/wire/gossip-message.ts";
 import { encodePackets, makeCompound } from "../../src/wire/gossip-packet.ts";
 import { encodeStream } from "../../src/wire/gossip-stream.ts";
+import { ipOf, NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, membersSeenBy, run, until } from "./agents.ts";
 
 const KEY = Buffer.alloc(16, 11).toString("base64");
 const WRONG_KEY = Buffer.alloc(16, 12).toString("base64");
-const [FIRST, SECOND] = ["127.0.64.1", "127.0.64.2"] as const;
+const [FIRST, SECOND] = [`${NET}.64.1`, `${NET}.64.2`] as const;
 const NONE = new Uint8Array(0);
 
 const lab = new Lab();
@@ -49,7 +51,7 @@ const packets = async (): Promise<Json> => (await getJson(FIRST, "/v1/status")).
 
 /** Sends in portions that the receiver's socket buffer holds, and waits until all were read. */
 async function flood(datagrams: readonly Uint8Array[], timeoutMs = 30_000): Promise<Json> {
-  const socket = await Bun.udpSocket({ hostname: "127.0.64.9" });
+  const socket = await Bun.udpSocket({ hostname: `${NET}.64.9` });
   const before = (await packets()).received;
   let sent = 0;
   for (let at = 0; at < datagrams.length; at += 100) {
@@ -116,7 +118,7 @@ describe("datagrams", () => {
 
   test("what no honest member says is refused and counted, though it has the key", async () => {
     const vsn = Uint8Array.of(1, 5, 2, 2, 5, 4);
-    const addr = Uint8Array.of(127, 0, 64, 2);
+    const addr = ipOf("64.2");
     const alive = { kind: "alive", addr, port: 4648, meta: NONE, vsn } as const;
     const about = { node: "second.global", incarnation: 2 ** 32 - 1 };
     const said = [
@@ -142,7 +144,7 @@ describe("datagrams", () => {
       kind: "alive",
       node: "second.global",
       incarnation: 1,
-      addr: Uint8Array.of(127, 0, 64, 2),
+      addr: ipOf("64.2"),
       port: 4648,
       meta: NONE,
       vsn: Uint8Array.of(1, 5, 2, 2, 5, 4),
@@ -170,7 +172,7 @@ describe("datagrams", () => {
 describe("streams", () => {
   const dial = (): Promise<ReturnType<typeof connect>> =>
     new Promise((resolve, reject) => {
-      const to = { host: FIRST, port: 4648, localAddress: "127.0.64.9" };
+      const to = { host: FIRST, port: 4648, localAddress: `${NET}.64.9` };
       const socket = connect(to, () => resolve(socket));
       socket.on("error", reject);
     });
@@ -186,7 +188,7 @@ describe("streams", () => {
     }
     expect(held.length).toBeGreaterThan(9000);
     // While they are held: somebody new joins from another address, and everybody stays alive.
-    const third = "127.0.64.3";
+    const third = `${NET}.64.3`;
     await lab.agent({ name: "third", ip: third, encrypt: KEY, join: [FIRST] });
     await until("the third is in", async () => {
       return (await membersSeenBy(FIRST))["third.global"] === "alive";
@@ -205,7 +207,7 @@ describe("streams", () => {
     frame.writeUInt32BE(frame.length - 5, 1);
     const ended = Array.from({ length: 32 }, () => {
       return new Promise<void>((resolve) => {
-        const socket = connect({ host: FIRST, port: 4648, localAddress: "127.0.64.8" });
+        const socket = connect({ host: FIRST, port: 4648, localAddress: `${NET}.64.8` });
         socket.on("connect", () => socket.write(frame));
         socket.on("error", () => resolve()).on("close", () => resolve());
         socket.on("end", () => socket.destroy()).resume();

@@ -1,8 +1,10 @@
 /** The command line of the compiled binary: output, exit codes, help. */
+
 import { afterAll, describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { NET } from "../addresses.ts";
 import { Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 
@@ -224,7 +226,7 @@ describe("asking an agent", () => {
 
   test("a client asks its servers, over TLS where they want it", async () => {
     const tls = await serverTls(await makeCa(lab.directory, "client-ca"));
-    const [server, client] = ["127.0.61.2", "127.0.61.3"];
+    const [server, client] = [`${NET}.61.2`, `${NET}.61.3`];
     await lab.agent({ name: "asked", ip: server, tls, server: { bootstrap_expect: 1 } });
     const extra = { server: {}, client: { enabled: true, servers: [server] } };
     await lab.agent({ name: "asking", ip: client, tls, extra });
@@ -244,11 +246,11 @@ describe("asking an agent", () => {
     );
     const saved = await run(["operator", "snapshot", "save", "x.snap"], { env });
     expect(saved.err).toContain("501 (snapshots do not go through a client: ask a server)");
-    expect(lab.log("asking")).toMatch(/ Bind Addrs: HTTP: \[127\.0\.61\.3:4646\]\n/);
+    expect(lab.log("asking")).toMatch(/ Bind Addrs: HTTP: \[127\.\d+\.61\.3:4646\]\n/);
   });
 
   test("agent-info, server members -detailed and -json", async () => {
-    const ip = "127.0.61.1";
+    const ip = `${NET}.61.1`;
     const agent = await lab.agent({
       name: "n1",
       ip,
@@ -273,7 +275,7 @@ describe("asking an agent", () => {
 });
 
 test("an agent that leaves says who has not heard it yet, and ends all the same", async () => {
-  const [stays, leaves] = ["127.0.61.4", "127.0.61.5"];
+  const [stays, leaves] = [`${NET}.61.4`, `${NET}.61.5`];
   const server = { retry_join: [stays, leaves], retry_interval: "1s" };
   const deaf = await lab.agent({ name: "deaf", ip: stays, server });
   const agent = await lab.agent({ name: "leaver", ip: leaves, server });

@@ -1,18 +1,20 @@
 /** What strangers leave behind: connections that never end their side, at each stage. */
+
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { encodeEmpty } from "../../src/wire/rpc-status.ts";
+import { NET } from "../addresses.ts";
 import { hex } from "../vectors.ts";
 import { type Agent, getJson, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 
 setDefaultTimeout(60_000);
 
-const IP = "127.0.77.1";
-const HTTPS = "127.0.77.2";
+const IP = `${NET}.77.1`;
+const HTTPS = `${NET}.77.2`;
 const COUNT = 24;
 
 const lab = new Lab();
@@ -99,7 +101,7 @@ test("descriptors come back from whoever never ends its side", async () => {
 
 test("300 of them at the gossip port, and 256 descriptors: the API still answers", async () => {
   const by = ["sh", "-c", 'ulimit -n 256; exec "$0" "$@"'];
-  const ip = "127.0.77.3";
+  const ip = `${NET}.77.3`;
   const encrypt = (await run(["keygen"])).out.trim();
   await lab.agent({ name: "few", ip, encrypt, by });
   await until("it is up", () => getJson(ip, "/v1/status"));
@@ -114,13 +116,13 @@ test("300 of them at the gossip port, and 256 descriptors: the API still answers
 
 test("more connections than descriptors: said once, nothing spins, and all is well behind them", async () => {
   const by = ["sh", "-c", 'ulimit -n 200; exec "$0" "$@"'];
-  const ip = "127.0.77.4";
+  const ip = `${NET}.77.4`;
   const few = await lab.agent({ name: "fewer", ip, by, server: { bootstrap_expect: 1 } });
   await until("it leads", async () => (await getJson(ip, "/v1/status")).raft.role === "leader");
   expect(few.log).toContain("this process may have few descriptors: limit=200");
   const opened: Socket[] = [];
   for (let i = 0; i < 400; i++) {
-    const from = `127.0.78.${1 + (i % 10)}`;
+    const from = `${NET}.78.${1 + (i % 10)}`;
     const socket = connect({ host: ip, port: 4646, localAddress: from });
     socket.on("error", () => undefined);
     opened.push(socket);
@@ -138,7 +140,7 @@ test("more connections than descriptors: said once, nothing spins, and all is we
 
 test("the soft limit is raised to the hard one", async () => {
   const by = ["sh", "-c", 'ulimit -Sn 100; exec "$0" "$@"'];
-  const ip = "127.0.77.5";
+  const ip = `${NET}.77.5`;
   const raised = await lab.agent({ name: "raised", ip, by });
   await until("it is up", () => getJson(ip, "/v1/status"));
   const [, soft, hard] = /^Max open files\s+(\d+)\s+(\d+)/m.exec(raised.limits) ?? [];

@@ -1,11 +1,25 @@
 /** A machine with git, Node and npm: clone, `npm start`, and the curl line that it prints. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { NET } from "../addresses.ts";
 import { Agent, Lab, until } from "./agents.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const inCi = process.env.CI === "true";
 if (!inCi) console.log("the fresh clone is only tried in CI: it downloads everything anew");
+
+/** Nothing, if the ports that a newcomer gets are free; else the same on another address. */
+async function elsewhere(): Promise<readonly string[]> {
+  for (const port of [4646, 4647, 4648]) {
+    try {
+      const socket = { data: () => undefined };
+      Bun.listen({ hostname: "127.0.0.1", port, socket }).stop();
+    } catch {
+      return ["--", "-dev-tls", `-bind=${NET}.99.1`];
+    }
+  }
+  return [];
+}
 
 describe.if(inCi)("a fresh clone", () => {
   test("npm start runs an encrypted agent, and the line it prints works", async () => {
@@ -15,7 +29,7 @@ describe.if(inCi)("a fresh clone", () => {
     if (!cloned.success) throw new Error(cloned.stderr.toString());
     const home = process.env.HOME ?? "";
     const agent = lab.add(
-      Agent.start(["npm", "start"], {
+      Agent.start(["npm", "start", ...(await elsewhere())], {
         directory: lab.directory,
         cwd: clone,
         env: { HOME: home },

@@ -1,13 +1,15 @@
 /** Gossip keys of three servers while one cannot save them, dies, and comes back too late. */
+
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { renameSync, rmSync } from "node:fs";
+import { NET } from "../addresses.ts";
 import { type Agent, type Json, Lab, membersSeenBy, type Ran, run, until } from "./agents.ts";
 
 setDefaultTimeout(120_000);
 
 const KEY = Buffer.alloc(32, 7).toString("base64");
 const EXTRA = Buffer.alloc(32, 8).toString("base64");
-const IPS = ["127.0.86.1", "127.0.86.2", "127.0.86.3"] as const;
+const IPS = [`${NET}.86.1`, `${NET}.86.2`, `${NET}.86.3`] as const;
 const [ONE, , THREE] = IPS;
 
 const lab = new Lab();

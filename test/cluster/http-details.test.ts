@@ -1,9 +1,11 @@
 /** Small print of HTTP on the compiled binary: lengths, encodings, headers, and who "this machine" is. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { request } from "node:http";
+import { NET } from "../addresses.ts";
 import { Lab, until } from "./agents.ts";
 
-const IP = "127.0.63.1";
+const IP = `${NET}.63.1`;
 const lab = new Lab();
 afterAll(() => lab[Symbol.asyncDispose]());
 
@@ -94,7 +96,7 @@ describe("a request that a proxy passed on is not of this machine", () => {
   for (const [name, value] of signs) {
     test(name, async () => {
       const headers = { [name]: value };
-      const join = await send("PUT", "/v1/agent/join?address=127.0.63.9", headers);
+      const join = await send("PUT", `/v1/agent/join?address=${NET}.63.9`, headers);
       const keys = await send("GET", "/v1/agent/keyring/list", headers);
       const state = await send("GET", "/v1/operator/snapshot", headers);
       expect([join.status, keys.status, state.status]).toEqual([403, 403, 403]);

@@ -1,8 +1,10 @@
 /** What a stranger's connection may cost: the compiled binary, at each stage of a connection. */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { encodeQueryOptions } from "../../src/wire/rpc-status.ts";
+import { ipOf, NET } from "../addresses.ts";
 import { hex } from "../vectors.ts";
 import { type Agent, getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
@@ -10,9 +12,9 @@ import { Load, loadIdentity, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(60_000);
 
-const SHORT = "127.0.75.1";
-const DEFAULTS = "127.0.75.2";
-const LIVING = Uint8Array.of(127, 0, 75, 2);
+const SHORT = `${NET}.75.1`;
+const DEFAULTS = `${NET}.75.2`;
+const LIVING = ipOf("75.2");
 
 const lab = new Lab();
 let ca: TestCa;
@@ -131,11 +133,11 @@ describe("connections from one address", () => {
 
   test("a hundred, and no more; another address is not touched by it", async () => {
     const before = (await refusals(DEFAULTS))["too-many-connections"] ?? 0;
-    const opened = await openFrom("127.0.75.50", Uint8Array.of(6), 103);
+    const opened = await openFrom(`${NET}.75.50`, Uint8Array.of(6), 103);
     await until("three are refused", async () => {
       return (await refusals(DEFAULTS))["too-many-connections"] === before + 3;
     });
-    const [other] = await openFrom("127.0.75.51", hex("06000200010000000000000001"), 1);
+    const [other] = await openFrom(`${NET}.75.51`, hex("06000200010000000000000001"), 1);
     await until("another address is served", () => (other?.heard.length ?? 0) > 0);
     for (const one of [...opened, ...(other === undefined ? [] : [other])]) one.socket.destroy();
     await until("all are gone", async () => {
@@ -145,13 +147,13 @@ describe("connections from one address", () => {
 
   test("eighty of them for streaming, so that calls have room", async () => {
     const before = (await refusals(DEFAULTS))["too-many-streaming"] ?? 0;
-    const opened = await openFrom("127.0.75.52", Uint8Array.of(5), 82);
+    const opened = await openFrom(`${NET}.75.52`, Uint8Array.of(5), 82);
     await until("two are refused", async () => {
       return (await refusals(DEFAULTS))["too-many-streaming"] === before + 2;
     });
     const body = encodeQueryOptions({ AllowStale: true });
     const ping = encodeRequest({ seq: 1n, method: "Status.Ping", body });
-    const [call] = await openFrom("127.0.75.52", Buffer.concat([Uint8Array.of(1), ping]), 1);
+    const [call] = await openFrom(`${NET}.75.52`, Buffer.concat([Uint8Array.of(1), ping]), 1);
     await until("a call is answered", () => (call?.heard.length ?? 0) > 0);
     for (const one of [...opened, ...(call === undefined ? [] : [call])]) one.socket.destroy();
   });
@@ -159,7 +161,7 @@ describe("connections from one address", () => {
   test("HTTP: the hundred and first hears 429", async () => {
     const none = new Uint8Array(0);
     const opened: Dialled[] = [];
-    for (let i = 0; i < 101; i++) opened.push(await dial(DEFAULTS, none, "127.0.75.53", 4646));
+    for (let i = 0; i < 101; i++) opened.push(await dial(DEFAULTS, none, `${NET}.75.53`, 4646));
     await until("one is told so", () =>
       opened.some((one) => Buffer.concat(one.heard).toString().includes("429 Too Many Requests")),
     );
@@ -179,7 +181,7 @@ test("10,000 connections that only open do not starve a living peer", async () =
   const opened: Dialled[] = [];
   let slowest = 0;
   for (let address = 0; address < 100; address++) {
-    const from = `127.0.76.${address + 1}`;
+    const from = `${NET}.76.${address + 1}`;
     const some = Array.from({ length: 100 }, () => dial(DEFAULTS, new Uint8Array(0), from));
     const before = load.calls;
     const startedAt = performance.now();
@@ -199,7 +201,7 @@ test("10,000 connections that only open do not starve a living peer", async () =
 
 test("nomad monitor shows another server's log as it is written", async () => {
   const tls = await serverTls(ca);
-  const other = await lab.agent({ name: "other", ip: "127.0.75.3", tls, join: [SHORT] });
+  const other = await lab.agent({ name: "other", ip: `${NET}.75.3`, tls, join: [SHORT] });
   await until("they know each other", async () => {
     const { Members } = await getJson(SHORT, "/v1/agent/members");
     return Members.filter((one: Json) => one.Status === "alive").length === 2;

@@ -1,4 +1,5 @@
 /** Where the compiled agent's log goes, and what a supervisor hears of its life. */
+
 import { afterAll, expect, test } from "bun:test";
 import {
   existsSync,
@@ -9,10 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { NET } from "../addresses.ts";
 import { UnixListener } from "../unix-listener.ts";
 import { Agent, binary, getJson, Lab, run, until } from "./agents.ts";
 
-const IP = "127.0.90.1";
+const IP = `${NET}.90.1`;
 const lab = new Lab();
 afterAll(() => lab[Symbol.asyncDispose]());
 
@@ -70,9 +72,9 @@ test("rotation by size, with so many files as are wanted", async () => {
     log_rotate_max_files: 2,
     log_rotate_duration: "1h",
   };
-  const agent = await lab.agent({ name: "two", ip: "127.0.90.2", extra });
+  const agent = await lab.agent({ name: "two", ip: `${NET}.90.2`, extra });
   // Each request is a line.
-  const talk = (): Promise<unknown> => getJson("127.0.90.2", "/v1/regions");
+  const talk = (): Promise<unknown> => getJson(`${NET}.90.2`, "/v1/regions");
   await until("two old files", async () => {
     await talk();
     return readdirSync(logs).length === 3;

@@ -2,10 +2,12 @@
  * Three running servers, in two regions so that each passes calls on to the others, under constant
  * load: from clear to TLS one server at a time, then from one CA to another. No call may fail.
  */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import type { TlsIdentity } from "../../src/tls/handshake.ts";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 import { Load, loadIdentity, testPool } from "./rpc-pool.ts";
@@ -13,9 +15,9 @@ import { Load, loadIdentity, testPool } from "./rpc-pool.ts";
 setDefaultTimeout(60_000);
 
 const SERVERS = [
-  { name: "a", ip: "127.0.74.1", region: "global", wanted: "eu" },
-  { name: "b", ip: "127.0.74.2", region: "global", wanted: "eu" },
-  { name: "c", ip: "127.0.74.3", region: "eu", wanted: "global" },
+  { name: "a", ip: `${NET}.74.1`, region: "global", wanted: "eu" },
+  { name: "b", ip: `${NET}.74.2`, region: "global", wanted: "eu" },
+  { name: "c", ip: `${NET}.74.3`, region: "eu", wanted: "global" },
 ] as const;
 type Server = (typeof SERVERS)[number];
 
@@ -39,7 +41,7 @@ beforeAll(async () => {
     for (const region of ["global", "eu"]) await serverTls(ca, region);
   for (const { name, ip, region } of SERVERS) {
     mkdirSync(lab.path(`tls-${name}`));
-    const join = name === "a" ? [] : ["127.0.74.1"];
+    const join = name === "a" ? [] : [`${NET}.74.1`];
     agents.set(name, await lab.agent({ name, ip, region, join }));
   }
   for (const { ip } of SERVERS) {
@@ -172,9 +174,9 @@ describe("under constant load", () => {
     await callsGoOn();
     await load.stop();
     expect(load.failures).toEqual([]);
-    const { rpc } = await getJson("127.0.74.1", "/v1/status");
+    const { rpc } = await getJson(`${NET}.74.1`, "/v1/status");
     expect(rpc.tls.authorities.length).toBe(1);
-    const { peers } = await getJson("127.0.74.1", "/v1/operator/encryption");
+    const { peers } = await getJson(`${NET}.74.1`, "/v1/operator/encryption");
     expect(peers.map((one: Json) => one.verified)).toEqual([true, true, true]);
   });
 

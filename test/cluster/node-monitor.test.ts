@@ -1,4 +1,5 @@
 /** A client's log by way of the connection that the client has opened: here and through another server. */
+
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { systemClock } from "../../src/host/clock.ts";
 import type { ByteStream } from "../../src/host/host.ts";
@@ -17,9 +18,10 @@ import {
   streamAck,
   streamHeader,
 } from "../../src/wire/rpc-stream.ts";
+import { ipOf, NET } from "../addresses.ts";
 import { getJson, Lab, run, until } from "./agents.ts";
 
-const [FIRST, SECOND] = ["127.0.67.1", "127.0.67.2"];
+const [FIRST, SECOND] = [`${NET}.67.1`, `${NET}.67.2`];
 const ID = "3f1c2a52-0000-4000-8000-000000000001";
 const SECRET = "5ec4e700-0000-4000-8000-0000000000c1";
 const lab = new Lab();
@@ -86,7 +88,7 @@ beforeAll(async () => {
   const server = { bootstrap_expect: 2, retry_join: [FIRST, SECOND], retry_interval: "1s" };
   await lab.agent({ name: "m1", ip: FIRST, server });
   await lab.agent({ name: "m2", ip: SECOND, server });
-  const to = { ip: Uint8Array.of(127, 0, 67, 1), port: 4647 };
+  const to = { ip: ipOf("67.1"), port: 4647 };
   await until("the port answers", async () => {
     client = new FakeClient(await dialSocket(to, 1000));
     return true;

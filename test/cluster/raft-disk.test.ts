@@ -1,7 +1,9 @@
 /** A server whose disk is full, damaged, or somebody else's: what it says, and what is not lost. */
+
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, Lab, run, until } from "./agents.ts";
 
 setDefaultTimeout(60_000);
@@ -34,7 +36,7 @@ async function gone(agent: Agent): Promise<void> {
 }
 
 test("a full disk ends Raft on this server with one clear error, and loses nothing", async () => {
-  const ip = "127.0.81.1";
+  const ip = `${NET}.81.1`;
   const limited = await lab.agent({ name: "full", ip, server, by: LIMITED });
   await ready(ip);
   let acknowledged = 0;
@@ -59,7 +61,7 @@ test("a full disk ends Raft on this server with one clear error, and loses nothi
 });
 
 test("of three, a leader whose disk is full follows, and sends what it is asked to the next", async () => {
-  const ips = ["127.0.81.11", "127.0.81.12", "127.0.81.13"];
+  const ips = [`${NET}.81.11`, `${NET}.81.12`, `${NET}.81.13`];
   const [ip = "", ...others] = ips;
   const three = { bootstrap_expect: 3 };
   const first = { name: "of3-a", ip, server: three, join: others, by: LIMITED };
@@ -105,7 +107,7 @@ test("of three, a leader whose disk is full follows, and sends what it is asked 
 });
 
 test("a damaged log ends the start with what to do next, and nothing is written", async () => {
-  const ip = "127.0.81.2";
+  const ip = `${NET}.81.2`;
   const first = await lab.agent({ name: "damaged", ip, server });
   await ready(ip);
   await gone(first);
@@ -121,7 +123,7 @@ test("a damaged log ends the start with what to do next, and nothing is written"
 });
 
 test("a write-ahead file that is cut, other or gone ends the start, and reading it says why", async () => {
-  const ip = "127.0.81.5";
+  const ip = `${NET}.81.5`;
   const first = await lab.agent({ name: "cut", ip, server });
   await ready(ip);
   for (let value = 1; value <= 20; value++) expect(await write(ip, value)).toBe(true);
@@ -166,14 +168,14 @@ test("a write-ahead file that is cut, other or gone ends the start, and reading 
 });
 
 test("a second agent with the same data_dir is refused; the log of a stopped one can be read", async () => {
-  const ip = "127.0.81.3";
+  const ip = `${NET}.81.3`;
   const first = await lab.agent({ name: "shared", ip, server });
   await ready(ip);
   expect(await write(ip, 321)).toBe(true);
   const data = lab.path("data-shared");
   const second = await lab.agent({
     name: "thief",
-    ip: "127.0.81.4",
+    ip: `${NET}.81.4`,
     server,
     extra: { data_dir: data },
   });

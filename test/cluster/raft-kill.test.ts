@@ -1,6 +1,8 @@
 /** `kill -9` under load, again and again: what was acknowledged is there in the end. */
+
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, Lab, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 import { readRegister, writeRegister } from "./register.ts";
@@ -8,7 +10,7 @@ import { serverPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(120_000);
 
-const IPS = ["127.0.80.1", "127.0.80.2", "127.0.80.3"] as const;
+const IPS = [`${NET}.80.1`, `${NET}.80.2`, `${NET}.80.3`] as const;
 const ROUNDS = 6;
 
 const lab = new Lab();

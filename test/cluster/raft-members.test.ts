@@ -1,17 +1,19 @@
 /** Who is in the group of compiled servers: renamed ones, copies of a data_dir, and those who leave. */
+
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Message } from "../../src/protocol/swim/message.ts";
 import { encodeMessage } from "../../src/wire/gossip-message.ts";
 import { serfCodec } from "../../src/wire/serf-message.ts";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, membersSeenBy, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 
 setDefaultTimeout(60_000);
 
-const IPS = ["127.0.86.1", "127.0.86.2", "127.0.86.3"] as const;
-const FOURTH = "127.0.86.4";
+const IPS = [`${NET}.86.1`, `${NET}.86.2`, `${NET}.86.3`] as const;
+const FOURTH = `${NET}.86.4`;
 
 let lab: Lab;
 let tls: Record<string, unknown>;

@@ -1,12 +1,14 @@
 /** A group that has lost its quorum for good: peers.json, as a real operator would write it. */
+
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 
 setDefaultTimeout(60_000);
 
-const IPS = ["127.0.82.1", "127.0.82.2", "127.0.82.3"] as const;
+const IPS = [`${NET}.82.1`, `${NET}.82.2`, `${NET}.82.3`] as const;
 const [FIRST] = IPS;
 const ENV = { NOMAD_ADDR: `http://${FIRST}:4646` };
 

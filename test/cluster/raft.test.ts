@@ -1,13 +1,15 @@
 /** Raft between compiled agents over the encrypted port: a leader, its loss, restarts, membership. */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 
 setDefaultTimeout(60_000);
 
-const IPS = ["127.0.78.1", "127.0.78.2", "127.0.78.3"] as const;
-const FOURTH = "127.0.78.4";
+const IPS = [`${NET}.78.1`, `${NET}.78.2`, `${NET}.78.3`] as const;
+const FOURTH = `${NET}.78.4`;
 
 const lab = new Lab();
 const agents = new Map<string, Agent>();
@@ -238,7 +240,7 @@ describe("three servers that expect three", () => {
 });
 
 test("bootstrap_expect = 1, and -dev, lead themselves at once", async () => {
-  const alone = "127.0.78.9";
+  const alone = `${NET}.78.9`;
   await lab.agent({ name: "alone", ip: alone, server: { bootstrap_expect: 1 } });
   await until("it leads itself", async () => (await raftOf(alone)).role === "leader");
   expect(await getJson(alone, "/v1/status/leader")).toBe(`${alone}:4647`);

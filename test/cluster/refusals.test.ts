@@ -1,11 +1,13 @@
 /** Strangers are turned away, and both sides are told why and what to do. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, membersSeenBy, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 
 const KEY = Buffer.alloc(16, 1).toString("base64");
 const OTHER_KEY = Buffer.alloc(32, 2).toString("base64");
-const FIRST = "127.0.30.1";
+const FIRST = `${NET}.30.1`;
 
 const lab = new Lab();
 let ca: TestCa;
@@ -19,7 +21,7 @@ beforeAll(async () => {
   ]);
   const tls = await serverTls(ca);
   first = await lab.agent({ name: "first", ip: FIRST, encrypt: KEY, tls });
-  await lab.agent({ name: "second", ip: "127.0.30.2", encrypt: KEY, tls, join: [FIRST] });
+  await lab.agent({ name: "second", ip: `${NET}.30.2`, encrypt: KEY, tls, join: [FIRST] });
   await until("two members", async () => Object.keys(await membersSeenBy(FIRST)).length === 2);
 });
 
@@ -33,7 +35,7 @@ async function ownKey(ip: string): Promise<string> {
 
 describe("gossip", () => {
   test("an agent with another key is refused, by key fingerprint on both sides", async () => {
-    const ip = "127.0.30.3";
+    const ip = `${NET}.30.3`;
     const tls = await serverTls(ca);
     const fourth = await lab.agent({ name: "badkey", ip, encrypt: OTHER_KEY, tls, join: [FIRST] });
     const joining = await until("the join fails", async () => {
@@ -60,7 +62,7 @@ describe("gossip", () => {
   });
 
   test("an agent without a key is refused, and told to set one", async () => {
-    const ip = "127.0.30.4";
+    const ip = `${NET}.30.4`;
     const tls = await serverTls(ca);
     await lab.agent({ name: "nokey", ip, tls, join: [FIRST] });
     const joining = await until("the join fails", async () => {
@@ -98,7 +100,7 @@ describe("RPC", () => {
   }
 
   test("a certificate of another CA is refused on both sides, each naming the authorities", async () => {
-    const ip = "127.0.30.5";
+    const ip = `${NET}.30.5`;
     const tls = await serverTls(otherCa);
     const fourth = await lab.agent({ name: "otherca", ip, encrypt: KEY, tls, join: [FIRST] });
     const { there, here } = await rpcVerdicts("otherca", ip);
@@ -118,7 +120,7 @@ describe("RPC", () => {
   });
 
   test("server.other.nomad is no server of this region", async () => {
-    const ip = "127.0.30.6";
+    const ip = `${NET}.30.6`;
     // Its own check at start would refuse this, so it is told not to look.
     const tls = await serverTls(ca, "other", { verify_server_hostname: false });
     const fourth = await lab.agent({ name: "othername", ip, encrypt: KEY, tls, join: [FIRST] });

@@ -1,12 +1,14 @@
 /** A reload that would cut a server off from the others is refused, with their names; nothing changes. */
+
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 
 setDefaultTimeout(60_000);
 
-const [FIRST, SECOND] = ["127.0.79.1", "127.0.79.2"];
+const [FIRST, SECOND] = [`${NET}.79.1`, `${NET}.79.2`];
 const lab = new Lab();
 let ours: TestCa;
 let other: TestCa;
@@ -75,7 +77,7 @@ test("what the others would not take, or we not of them", async () => {
 });
 
 test("what would cut a client off from its servers", async () => {
-  const ip = "127.0.79.3";
+  const ip = `${NET}.79.3`;
   const tls = await serverTls(ours);
   const client = { enabled: true, servers: [FIRST] };
   await lab.agent({ name: "c", ip, tls, server: { enabled: false }, extra: { client } });

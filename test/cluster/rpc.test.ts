@@ -1,4 +1,5 @@
 /** The RPC port of the compiled binary: first bytes, TLS, net-rpc, byte by byte. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect as netConnect, type Socket } from "node:net";
@@ -8,14 +9,15 @@ import { decodeAnswer, encodeCall } from "../../src/wire/raft-codec.ts";
 import { decodeResponse, encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { decodeServerMembers, encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { FrameWriter } from "../../src/wire/yamux-frame.ts";
+import { NET } from "../addresses.ts";
 import { hex, type Json, vectors } from "../vectors.ts";
 import { Agent, binary, getJson, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
 
-const PLAIN = "127.0.62.1";
-const SECURE = "127.0.62.2";
-const UPGRADING = "127.0.62.3";
-const OTHER_REGION = "127.0.62.4";
+const PLAIN = `${NET}.62.1`;
+const SECURE = `${NET}.62.2`;
+const UPGRADING = `${NET}.62.3`;
+const OTHER_REGION = `${NET}.62.4`;
 
 const lab = new Lab();
 let ca: TestCa;
@@ -221,7 +223,7 @@ test("02: a term that no server can count with is refused and counted", async ()
     return (await getJson(PLAIN, "/v1/status")).rpc.refused["raft-malformed"] ?? 0;
   };
   const before = await refused();
-  const from = { id: "b", address: "127.0.62.9:4647" };
+  const from = { id: "b", address: `${NET}.62.9:4647` };
   for (const term of [2 ** 53, 2 ** 63]) {
     const call = { kind: "request-vote", from, term, lastIndex: 1, lastTerm: 1 } as const;
     const socket = await dial(PLAIN);
@@ -315,7 +317,7 @@ describe("rpc_upgrade_mode", () => {
 });
 
 test("SIGHUP takes a renewed certificate for new connections and keeps the old one if it is bad", async () => {
-  const ip = "127.0.62.5";
+  const ip = `${NET}.62.5`;
   const own = await makeCa(lab.directory, "reload-ca");
   const tls = await serverTls(own);
   const agent = await lab.agent({ name: "renewing", ip, tls });
@@ -337,7 +339,7 @@ test("SIGHUP takes a renewed certificate for new connections and keeps the old o
 });
 
 test("a reload takes all or nothing, and names what needs a restart", async () => {
-  const ip = "127.0.62.6";
+  const ip = `${NET}.62.6`;
   const tls = await serverTls(await makeCa(lab.directory, "level-ca"));
   const settings = { name: "levels", ip, tls, server: { bootstrap_expect: 1 } };
   const agent = await lab.agent(settings);
@@ -366,7 +368,7 @@ test("a reload takes all or nothing, and names what needs a restart", async () =
 });
 
 test("a reload of many HCL files holds nobody up: a leader's lease is half a second", async () => {
-  const ip = "127.0.62.7";
+  const ip = `${NET}.62.7`;
   const directory = lab.path("many");
   mkdirSync(directory);
   for (let i = 0; i < 6; i++) writeFileSync(join(directory, `z${i}.hcl`), `# file ${i}\n`);

@@ -1,4 +1,5 @@
 /** The servers' state as a file, and client nodes in it: saved, looked at, restored, over TLS. */
+
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { packArchive, unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
@@ -11,6 +12,7 @@ import { nodeUpdateReply } from "../../src/wire/rpc-node.ts";
 import { snapshotRestoreReply, snapshotSaveReply } from "../../src/wire/rpc-snapshot.ts";
 import { encodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { streamAck, streamHeader } from "../../src/wire/rpc-stream.ts";
+import { NET } from "../addresses.ts";
 import { hex, vectors } from "../vectors.ts";
 import { getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
@@ -18,8 +20,8 @@ import { loadIdentity, serverPool, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(60_000);
 
-const IPS = ["127.0.82.1", "127.0.82.2", "127.0.82.3"] as const;
-const OTHER_REGION = "127.0.82.4";
+const IPS = [`${NET}.82.1`, `${NET}.82.2`, `${NET}.82.3`] as const;
+const OTHER_REGION = `${NET}.82.4`;
 const SECRET = "5ec4e700-0000-4000-8000-0000000000c1";
 const IDS = ["11111111-aaaa-4000-8000-000000000001", "22222222-aaaa-4000-8000-000000000002"];
 
@@ -204,7 +206,7 @@ test("the endpoint gives a digest, and takes what the CLI of Nomad sends", async
 
 test("of a snapshot of Nomad's the nodes are taken, and who asked hears what was left out", async () => {
   const [recorded] = vectors("rpc/raft-snapshot.json");
-  const servers = [{ id: "a", address: "127.0.50.1:4647", suffrage: "voter" }] as const;
+  const servers = [{ id: "a", address: `${NET}.50.1:4647`, suffrage: "voter" }] as const;
   const meta = { index: 19, term: 3, configuration: { servers }, configurationIndex: 1 };
   const file = lab.path("nomad.snap");
   writeFileSync(file, await packArchive(meta, hex(recorded.snapshot_hex), 1764061386000));

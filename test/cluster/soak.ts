@@ -7,15 +7,17 @@
  *
  * @module
  */
+
 import { parseArgs } from "node:util";
 import { BINARY, build } from "../../build/build.ts";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls } from "./certificates.ts";
 import { readNode, writeNode } from "./register.ts";
 import { serverPool } from "./rpc-pool.ts";
 import { type Nuisance, nuisances } from "./strangers.ts";
 
-const IPS = ["127.0.79.1", "127.0.79.2", "127.0.79.3"] as const;
+const IPS = [`${NET}.79.1`, `${NET}.79.2`, `${NET}.79.3`] as const;
 const FAILING = 2;
 /** Nodes that are renamed: a leader has a timer for each. */
 const REGISTERS = 8;

@@ -1,10 +1,12 @@
 /** What a server meets from whoever means no good, or knows no better: for the soak. */
+
 import { createSocket } from "node:dgram";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { encodeValue, structOf } from "../../src/wire/codec.ts";
 import { encodeRequest } from "../../src/wire/rpc-frame.ts";
 import { nodeListRequest } from "../../src/wire/rpc-node.ts";
+import { NET } from "../addresses.ts";
 import { hex } from "../vectors.ts";
 import type { TestCa } from "./certificates.ts";
 
@@ -17,7 +19,7 @@ export interface Nuisance {
 /** Connections that a stranger keeps open at once, of each kind. */
 const KEPT = 60;
 /** They are many, and none of them is who looks at the servers. */
-const from = () => ({ localAddress: `127.0.80.${1 + Math.floor(Math.random() * 20)}` });
+const from = () => ({ localAddress: `${NET}.80.${1 + Math.floor(Math.random() * 20)}` });
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes));
 const one = <T>(of: readonly T[]): T | undefined => of[Math.floor(Math.random() * of.length)];

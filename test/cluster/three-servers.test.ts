@@ -1,7 +1,8 @@
 /** The example of the README, run as a newcomer runs it, by the compiled binary. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { NET } from "../addresses.ts";
 import { Agent, binary, EXAMPLES, type Json, Lab, run, until } from "./agents.ts";
 
 const lab = new Lab();
@@ -30,20 +31,32 @@ async function status(ip: string): Promise<Json> {
   return response.json();
 }
 
+/** The example as it is, but for its addresses: those of this run. */
+function copyExample(): string {
+  const copy = lab.path("three-servers");
+  cpSync(join(EXAMPLES, "three-servers"), copy, { recursive: true });
+  for (const name of readdirSync(copy)) {
+    const text = readFileSync(join(copy, name), "utf8");
+    writeFileSync(join(copy, name), text.replaceAll(/\b127\.0\.0\./g, `${NET}.0.`));
+  }
+  return copy;
+}
+
 beforeAll(async () => {
+  const example = copyExample();
   const nomad = { NOMAD: await binary() };
-  const setup = Bun.spawnSync([join(EXAMPLES, "three-servers/setup.sh")], {
+  const setup = Bun.spawnSync([join(example, "setup.sh")], {
     cwd: lab.directory,
     env: { PATH: process.env.PATH ?? "", ...nomad },
   });
   if (!setup.success) throw new Error(setup.stderr.toString());
   for (const number of ["1", "2", "3"]) {
-    const command = [join(EXAMPLES, "three-servers/run.sh"), number];
+    const command = [join(example, "run.sh"), number];
     const name = `server${number}`;
     servers.push(lab.add(Agent.start(command, { directory: lab.directory, env: nomad, name })));
   }
   env = {
-    NOMAD_ADDR: "https://127.0.0.2:4646",
+    NOMAD_ADDR: `https://${NET}.0.2:4646`,
     NOMAD_CACERT: "secrets/nomad-agent-ca.pem",
     NOMAD_CLIENT_CERT: "secrets/global-cli-nomad.pem",
     NOMAD_CLIENT_KEY: "secrets/global-cli-nomad-key.pem",
@@ -70,11 +83,11 @@ describe("examples/three-servers", () => {
       "Datacenter",
       "Region",
     ]);
-    expect(first).toMatch(/^server1\.global {2}127\.0\.0\.2 {2}4648 {2}alive /);
+    expect(first).toMatch(/^server1\.global {2}127\.\d+\.0\.2 {2}4648 {2}alive /);
   });
 
   test("each says that everything is encrypted, with which key and certificate", async () => {
-    for (const ip of ["127.0.0.2", "127.0.0.3", "127.0.0.4"]) {
+    for (const ip of [`${NET}.0.2`, `${NET}.0.3`, `${NET}.0.4`]) {
       const report = await until("peers are checked", async () => {
         const found = await status(ip);
         return found.rpc.peers.filter((peer: Json) => peer.ok).length === 2 ? found : undefined;
@@ -101,7 +114,7 @@ describe("examples/three-servers", () => {
     const gossip = await Bun.file(lab.path("secrets/gossip.hcl")).text();
     const key = /"([A-Za-z0-9+/=]{44})"/.exec(gossip)?.[1] ?? "no key";
     expect(key).not.toBe("no key");
-    const answers = JSON.stringify(await status("127.0.0.2"));
+    const answers = JSON.stringify(await status(`${NET}.0.2`));
     for (const text of [answers, ...servers.map((server) => server.log)]) {
       expect(text).not.toContain(key);
     }
@@ -123,7 +136,7 @@ describe("examples/three-servers", () => {
     });
     expect(code).toBe(1);
     expect(err).toContain("-client-cert");
-    const report = await status("127.0.0.2");
+    const report = await status(`${NET}.0.2`);
     expect(report.http.tls.handshakes.inbound.refused["no-certificate"]).toBeGreaterThan(0);
   });
 

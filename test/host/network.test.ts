@@ -1,11 +1,13 @@
 /** UDP on loopback, as the kernel does it. */
+
 import { expect, test } from "bun:test";
 import type { DatagramHandler } from "../../src/host/host.ts";
 import { systemNetwork } from "../../src/host/network.ts";
+import { ipOf } from "../addresses.ts";
 import { until } from "../cluster/agents.ts";
 
 const local = (last: number): { ip: Uint8Array; port: number } => ({
-  ip: Uint8Array.of(127, 0, 44, last),
+  ip: ipOf(`44.${last}`),
   port: 4648,
 });
 

@@ -1,4 +1,5 @@
 /** User events and queries with HashiCorp's `serf` agent: our gossip engine in this process. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/host/clock.ts";
 import { sha256 } from "../../src/host/digest.ts";
@@ -13,13 +14,14 @@ import { Keyring } from "../../src/secret/keyring.ts";
 import { nativeAead } from "../../src/secret/native-aead.ts";
 import { Gossip } from "../../src/service/gossip/gossip.ts";
 import { Sealer } from "../../src/service/gossip/sealer.ts";
+import { ipOf, NET } from "../addresses.ts";
 import { type Json, Lab, until } from "../cluster/agents.ts";
 import { mustRun } from "./go.ts";
 import { SerfPeers } from "./serf-agent.ts";
 
 const KEY = Buffer.alloc(16, 8).toString("base64");
-const OURS = { ip: Uint8Array.of(127, 0, 81, 1), port: 4648 };
-const THEIRS = ["127.0.81.11", "127.0.81.12"];
+const OURS = { ip: ipOf("81.1"), port: 4648 };
+const THEIRS = [`${NET}.81.11`, `${NET}.81.12`];
 const NO_KEYS = { install: () => "no", use: () => "no", remove: () => "no", list: () => [] };
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

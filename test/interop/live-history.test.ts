@@ -1,6 +1,8 @@
 /** What clients of three compiled servers asked and heard while leaders died, before porcupine. */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, Lab, until } from "../cluster/agents.ts";
 import { makeCa, serverTls } from "../cluster/certificates.ts";
 import { readNode, writeNode } from "../cluster/register.ts";
@@ -9,7 +11,7 @@ import { buildPeer, mustRun, Peer } from "./go.ts";
 
 setDefaultTimeout(120_000);
 
-const IPS = ["127.0.84.1", "127.0.84.2", "127.0.84.3"] as const;
+const IPS = [`${NET}.84.1`, `${NET}.84.2`, `${NET}.84.3`] as const;
 const KILLS = 4;
 const PAUSES = 5;
 const REGISTERS = 8;

@@ -1,5 +1,7 @@
 /** The compiled binary and HashiCorp's memberlist in one pool, in both directions. */
+
 import { beforeAll, describe, expect, test } from "bun:test";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, membersSeenBy, until } from "../cluster/agents.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";
 
@@ -30,7 +32,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
   for (const [name, key] of Object.entries(KEYS)) {
     test(`${name}: it joins us, we see each other alive`, async () => {
       await using lab = new Lab();
-      const [ours, theirs] = ["127.0.70.1", "127.0.70.2"];
+      const [ours, theirs] = [`${NET}.70.1`, `${NET}.70.2`];
       await lab.agent({ name: "ts", ip: ours, encrypt: key });
       await until("our agent is up", () => membersSeenBy(ours));
       await using go = await peer("go.global", theirs, key);
@@ -49,7 +51,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
 
   test("we join it, also in the clear", async () => {
     await using lab = new Lab();
-    const [ours, theirs] = ["127.0.71.1", "127.0.71.2"];
+    const [ours, theirs] = [`${NET}.71.1`, `${NET}.71.2`];
     await using go = await peer("go.global", theirs);
     await lab.agent({ name: "ts", ip: ours, join: [theirs] });
     await until("our agent is up", () => membersSeenBy(ours));
@@ -58,7 +60,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
 
   test("a server of another kind and our region is no member, whoever joins whom", async () => {
     await using lab = new Lab();
-    const [ours, theirs] = ["127.0.71.3", "127.0.71.4"];
+    const [ours, theirs] = [`${NET}.71.3`, `${NET}.71.4`];
     await using go = await peer("go.global", theirs, undefined, "-region=global");
     await lab.agent({ name: "ts", ip: ours });
     await until("our agent is up", () => membersSeenBy(ours));
@@ -79,7 +81,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
 
   test("nor is it one when it comes later and through a third, whose region is welcome", async () => {
     await using lab = new Lab();
-    const [ours, abroad, bad] = ["127.0.71.5", "127.0.71.6", "127.0.71.7"];
+    const [ours, abroad, bad] = [`${NET}.71.5`, `${NET}.71.6`, `${NET}.71.7`];
     await using friend = await peer("friend.go", abroad);
     await lab.agent({ name: "ts", ip: ours, join: [abroad] });
     await until("our agent is up", () => membersSeenBy(ours));
@@ -97,7 +99,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
 
   test("another key is refused by both", async () => {
     await using lab = new Lab();
-    const [ours, theirs] = ["127.0.72.1", "127.0.72.2"];
+    const [ours, theirs] = [`${NET}.72.1`, `${NET}.72.2`];
     await lab.agent({ name: "ts", ip: ours, encrypt: KEYS["AES-128"] });
     await until("our agent is up", () => membersSeenBy(ours));
     await using go = await peer("go.global", theirs, KEYS["AES-256"]);
@@ -109,7 +111,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
 
   test("with a label: only who has the same one is heard", async () => {
     await using lab = new Lab();
-    const [ours, theirs, other] = ["127.0.74.1", "127.0.74.2", "127.0.74.3"];
+    const [ours, theirs, other] = [`${NET}.74.1`, `${NET}.74.2`, `${NET}.74.3`];
     const key = KEYS["AES-256"];
     const server = { gossip_label: "blue" };
     await using go = await peer("go.global", theirs, key, "-label=blue");
@@ -118,7 +120,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
     await agree(ours, go, { "ts.global": "alive", "go.global": "alive" });
     await using stranger = await peer("stranger.global", other, key, "-label=green");
     expect((await stranger.ask(`join ${ours}:4648`)).error).toBeDefined();
-    await using unlabelled = await peer("bare.global", "127.0.74.4", key);
+    await using unlabelled = await peer("bare.global", `${NET}.74.4`, key);
     expect((await unlabelled.ask(`join ${ours}:4648`)).error).toBeDefined();
     const gossip = await until("probes go both ways", async () => {
       const { gossip } = await getJson(ours, "/v1/status");
@@ -149,7 +151,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
   for (const [ourStep, theirStep] of neighbours) {
     test(`towards encryption: we with ${ourStep.name}, it with ${theirStep.name}`, async () => {
       await using lab = new Lab();
-      const [ours, theirs] = ["127.0.75.1", "127.0.75.2"];
+      const [ours, theirs] = [`${NET}.75.1`, `${NET}.75.2`];
       const key = KEYS["AES-256"];
       const flags = [
         `-verify-incoming=${theirStep.incoming}`,
@@ -186,7 +188,7 @@ describe.if(mustRun)("memberlist of HashiCorp", () => {
 
   test("both survive a leave and a rejoin of either side", async () => {
     await using lab = new Lab();
-    const [ours, theirs] = ["127.0.73.1", "127.0.73.2"];
+    const [ours, theirs] = [`${NET}.73.1`, `${NET}.73.2`];
     const key = KEYS["AES-128"];
     const start = (): Promise<Agent> =>
       lab.agent({ name: "ts", ip: ours, encrypt: key, join: [theirs] });

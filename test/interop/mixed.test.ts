@@ -3,7 +3,9 @@
  * agree, and for two minutes nobody is called failed. The loss is a relay in front of each node's
  * advertised address, since not every kernel can lose packets on request.
  */
+
 import { describe, expect, test } from "bun:test";
+import { NET } from "../addresses.ts";
 import { type Agent, getJson, Lab, membersSeenBy, until } from "../cluster/agents.ts";
 import { Wiretap } from "../cluster/wiretap.ts";
 import { mustRun } from "./go.ts";
@@ -14,8 +16,8 @@ const LOSS = 0.05;
 const WATCH_MS = 120_000;
 const KEY = Buffer.alloc(16, 14).toString("base64");
 
-const real = (index: number): string => `127.0.95.${index + 1}`;
-const advertised = (index: number): string => `127.0.96.${index + 1}`;
+const real = (index: number): string => `${NET}.95.${index + 1}`;
+const advertised = (index: number): string => `${NET}.96.${index + 1}`;
 
 describe.if(mustRun)("twenty nodes, half and half, 5 % loss", () => {
   test("converge and report no false failure in two minutes", async () => {

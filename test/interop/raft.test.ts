@@ -1,4 +1,5 @@
 /** One Raft group of our servers and the real hashicorp/raft, over TLS: two of ours, then two of theirs. */
+
 import {
   afterAll,
   afterEach,
@@ -10,6 +11,7 @@ import {
 } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { packArchive, unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
+import { NET } from "../addresses.ts";
 import { Lab, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { loadIdentity } from "../cluster/rpc-pool.ts";
@@ -41,7 +43,7 @@ afterAll(() => lab[Symbol.asyncDispose]());
 
 const pair = (): string => `${ca.directory}/global-server-nomad`;
 /** A fresh address for each member of each test. */
-const ipOf = (index: number): string => `127.0.79.${round * 10 + index}`;
+const ipOf = (index: number): string => `${NET}.79.${round * 10 + index}`;
 const addressOf = (index: number): string => `${ipOf(index)}:4647`;
 
 async function startOurs(index: number, more: Record<string, unknown> = {}): Promise<RaftNode> {

@@ -2,6 +2,7 @@
  * The RPC port against HashiCorp's own yamux and net-rpc over Go's TLS, in both directions: Go dials
  * the compiled binary, and our pool dials Go.
  */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/host/clock.ts";
 import { systemNetwork } from "../../src/host/network.ts";
@@ -31,17 +32,18 @@ import {
 } from "../../src/wire/codec.ts";
 import { encodeQueryOptions, queryFields } from "../../src/wire/rpc-status.ts";
 import { type MonitorRequest, monitorRequest, streamFrame } from "../../src/wire/rpc-stream.ts";
+import { ipOf, NET } from "../addresses.ts";
 import { Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { loadIdentity, serverPool } from "../cluster/rpc-pool.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";
 import { startMuxPeer } from "./mux-peer.ts";
 
-const OURS = "127.0.71.1";
-const PLAIN = "127.0.71.2";
-const GO: Address = { ip: Uint8Array.of(127, 0, 71, 3), port: 4647 };
-const MUX: Address = { ip: Uint8Array.of(127, 0, 71, 4), port: 4650 };
-const GO_EU: Address = { ip: Uint8Array.of(127, 0, 71, 5), port: 4647 };
+const OURS = `${NET}.71.1`;
+const PLAIN = `${NET}.71.2`;
+const GO: Address = { ip: ipOf("71.3"), port: 4647 };
+const MUX: Address = { ip: ipOf("71.4"), port: 4650 };
+const GO_EU: Address = { ip: ipOf("71.5"), port: 4647 };
 
 setDefaultTimeout(30_000);
 
@@ -153,7 +155,7 @@ describe.if(mustRun)("our pool dials Go", () => {
   const target: PoolTarget = { address: GO, region: "global" };
 
   test("calls over one TLS session, errors, 100 at once", async () => {
-    await using go = await goPeer(["-bind=127.0.71.3:4647"]);
+    await using go = await goPeer([`-bind=${NET}.71.3:4647`]);
     const pool = serverPool(ca);
     const body = encodeQueryOptions({ Region: "global" });
     expect((await pool.call(target, "Status.Ping", body, 5000, true)).toHex()).toBe("80");
@@ -179,7 +181,7 @@ describe.if(mustRun)("our pool dials Go", () => {
   });
 
   test("a blocking query holds its stream, and others pass it by", async () => {
-    await using _go = await goPeer(["-bind=127.0.71.3:4647"]);
+    await using _go = await goPeer([`-bind=${NET}.71.3:4647`]);
     const pool = serverPool(ca);
     const order: string[] = [];
     const wait = structOf(echoRequest, { MinQueryIndex: 5n, MaxQueryTime: 300_000_000n });
@@ -197,7 +199,7 @@ describe.if(mustRun)("our pool dials Go", () => {
   });
 
   test("go-away: calls move to a new session, and none fails", async () => {
-    await using go = await goPeer(["-bind=127.0.71.3:4647"]);
+    await using go = await goPeer([`-bind=${NET}.71.3:4647`]);
     const pool = serverPool(ca);
     const body = encodeQueryOptions({ Region: "global" });
     await pool.call(target, "Status.Ping", body, 5000, false);
@@ -221,7 +223,7 @@ describe.if(mustRun)("our pool dials Go", () => {
     const pool = serverPool(ca);
     const body = encodeQueryOptions({ Region: "global" });
     for (let round = 0; round < 2; round++) {
-      await using _go = await goPeer(["-bind=127.0.71.3:4647"]);
+      await using _go = await goPeer([`-bind=${NET}.71.3:4647`]);
       pool.forgive(GO);
       await pool.call(target, "Status.Ping", body, 5000, true);
     }
@@ -230,7 +232,7 @@ describe.if(mustRun)("our pool dials Go", () => {
   });
 
   test("requests for a region or the leader are passed on, marked, with all their fields", async () => {
-    await using _go = await goPeer(["-bind=127.0.71.5:4647", "-region=eu"], "eu-server");
+    await using _go = await goPeer([`-bind=${NET}.71.5:4647`, "-region=eu"], "eu-server");
     const pool = serverPool(ca);
     const forwarder = new RpcForwarder({
       pool,
@@ -274,7 +276,7 @@ describe.if(mustRun)("our pool dials Go", () => {
   });
 
   test("a streaming call for another region is passed on", async () => {
-    await using _go = await goPeer(["-bind=127.0.71.5:4647", "-region=eu"], "eu-server");
+    await using _go = await goPeer([`-bind=${NET}.71.5:4647`, "-region=eu"], "eu-server");
     const pool = serverPool(ca);
     const streams = relay(pool);
     const request = structOf(monitorRequest, { Region: "eu", LogLevel: "debug" });
@@ -321,7 +323,7 @@ describe.if(mustRun)("yamux itself, Go dialling", () => {
     test(`${secure ? "TLS" : "clear"}: echoes of all sizes, 100 MB through one window`, async () => {
       const own = await startMuxPeer(MUX, secure ? identity() : undefined);
       await using go = secure ? await goPeer() : await plainPeer();
-      expect(await go.ask("dial 127.0.71.4:4650")).toEqual({ dialled: true });
+      expect(await go.ask(`dial ${NET}.71.4:4650`)).toEqual({ dialled: true });
       for (const bytes of [0, 1, 11, 12, 13, 1000, 262_143, 262_144, 262_145, 3_000_000]) {
         expect(await go.ask(`echo ${bytes}`)).toEqual({ equal: true, bytes });
       }
@@ -340,7 +342,7 @@ describe.if(mustRun)("yamux itself, Go dialling", () => {
   test("Go resets a stream that we never end; we go away and it opens no more", async () => {
     const own = await startMuxPeer(MUX, undefined);
     await using go = await plainPeer([], { PEER_STREAM_CLOSE: "100ms" });
-    await go.ask("dial 127.0.71.4:4650");
+    await go.ask(`dial ${NET}.71.4:4650`);
     await go.ask("reset");
     await until("the stream is gone here too", () => own.last().streams === 0);
     own.last().goAway();
@@ -355,7 +357,7 @@ describe.if(mustRun)("yamux itself, Go dialling", () => {
   test("we open streams towards the dialer, too: even numbers", async () => {
     const own = await startMuxPeer(MUX, undefined);
     await using go = await plainPeer();
-    await go.ask("dial 127.0.71.4:4650");
+    await go.ask(`dial ${NET}.71.4:4650`);
     await until("we have the session", () => own.last().open);
     for (const id of [2, 4]) {
       const accepted = go.ask("accept");
@@ -384,7 +386,7 @@ describe.if(mustRun)("yamux itself, Go dialling", () => {
   test("a peer with a short keepalive is answered", async () => {
     const own = await startMuxPeer(MUX, undefined);
     await using go = await plainPeer([], { PEER_KEEPALIVE: "20ms" });
-    await go.ask("dial 127.0.71.4:4650");
+    await go.ask(`dial ${NET}.71.4:4650`);
     await until("twenty pings later", async () => (await go.ask("ping")).us > 0);
     expect(await go.ask("echo 10000")).toEqual({ equal: true, bytes: 10_000 });
     own.last().close();
@@ -408,7 +410,7 @@ describe.if(mustRun)("yamux itself, we dialling", () => {
   }
 
   test("100 MB to Go and back through one stream, at the pace of the reader", async () => {
-    await using _go = await plainPeer(["-bind=127.0.71.3:4647"]);
+    await using _go = await plainPeer([`-bind=${NET}.71.3:4647`]);
     const mux = await dialGo();
     const stream = mux.openStream();
     if (stream === undefined) throw new Error("no stream");
@@ -446,7 +448,7 @@ describe.if(mustRun)("yamux itself, we dialling", () => {
   });
 
   test("reset here ends it there, and Go's go-away is heard", async () => {
-    await using go = await plainPeer(["-bind=127.0.71.3:4647"]);
+    await using go = await plainPeer([`-bind=${NET}.71.3:4647`]);
     const mux = await dialGo();
     const streams: MuxStream[] = [];
     for (let i = 0; i < 5; i++) {

@@ -1,5 +1,7 @@
 /** The compiled binary and HashiCorp's `serf` agent, built from its module, in one pool. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { NET } from "../addresses.ts";
 import {
   type Agent,
   getJson,
@@ -13,8 +15,8 @@ import { mustRun } from "./go.ts";
 import { SerfPeers } from "./serf-agent.ts";
 
 const KEY = Buffer.alloc(16, 6).toString("base64");
-const OURS = ["127.0.80.1", "127.0.80.2"];
-const THEIRS = ["127.0.80.11", "127.0.80.12"];
+const OURS = [`${NET}.80.1`, `${NET}.80.2`];
+const THEIRS = [`${NET}.80.11`, `${NET}.80.12`];
 
 const lab = new Lab();
 let serf: SerfPeers;

@@ -1,14 +1,16 @@
 /** The replicated state by way of the real yamux and net-rpc: a client that registers, a backup. */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
+import { NET } from "../addresses.ts";
 import { getJson, Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { buildPeer, mustRun, Peer } from "./go.ts";
 
 setDefaultTimeout(30_000);
 
-const IP = "127.0.83.1";
+const IP = `${NET}.83.1`;
 const ID = "11111111-aaaa-4000-8000-000000000001";
 const SECRET = "5ec4e700-0000-4000-8000-0000000000c1";
 

@@ -2,8 +2,10 @@
  * The accept and refuse cases of a real Nomad's RPC port (vectors/rpc/tls.json) against the compiled
  * binary, with Go's TLS and with openssl as the dialer.
  */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect, createServer, type Server } from "node:net";
+import { NET } from "../addresses.ts";
 import { getJson, type Json, Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
 import { vectors } from "../vectors.ts";
@@ -11,11 +13,11 @@ import { buildPeer, mustRun, Peer } from "./go.ts";
 
 setDefaultTimeout(30_000);
 
-const IP = "127.0.73.1";
-const ONLY_13 = "127.0.73.3";
-const ONE_SUITE = "127.0.73.4";
+const IP = `${NET}.73.1`;
+const ONLY_13 = `${NET}.73.3`;
+const ONE_SUITE = `${NET}.73.4`;
 /** Puts Nomad's byte in front of what openssl says. */
-const WITH_BYTE = { host: "127.0.73.2", port: 4700 };
+const WITH_BYTE = { host: `${NET}.73.2`, port: 4700 };
 const TLS12 = 0x0303;
 const TLS11 = 0x0302;
 const ECDHE_ECDSA_CHACHA20 = 0xcca9;

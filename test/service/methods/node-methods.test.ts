@@ -1,4 +1,5 @@
 /** The Node methods: what clients may say, and what the leader does when they say nothing. */
+
 import { describe, expect, test } from "bun:test";
 import { createPrng } from "../../../src/protocol/prng.ts";
 import { NodeMethods } from "../../../src/service/methods/node-methods.ts";
@@ -14,6 +15,7 @@ import { decodeValue, encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { MsgpackReader } from "../../../src/wire/msgpack-reader.ts";
 import { nodeListRequest, nodeRequest } from "../../../src/wire/rpc-node.ts";
 import { decodeQueryOptions } from "../../../src/wire/rpc-status.ts";
+import { NET } from "../../addresses.ts";
 import { silent } from "../../silent.ts";
 import { hex, type Json, vectors } from "../../vectors.ts";
 import { goCodec } from "../../wire/go-schema.ts";
@@ -36,7 +38,7 @@ class Server {
     this.methods = new NodeMethods({
       config: CONFIG,
       consensus: {
-        leader: { id: "a", address: "127.0.50.1:4647" },
+        leader: { id: "a", address: `${NET}.50.1:4647` },
         get role() {
           return self.role;
         },
@@ -59,7 +61,7 @@ class Server {
       servers: () => [
         {
           Datacenter: "dc1",
-          RPCAdvertiseAddr: "127.0.50.1:4647",
+          RPCAdvertiseAddr: `${NET}.50.1:4647`,
           RPCMajorVersion: 0,
           RPCMinorVersion: 0,
         },
