@@ -8,7 +8,7 @@ import { ipOf, NET } from "../addresses.ts";
 import { hex } from "../vectors.ts";
 import { type Agent, getJson, type Json, Lab, run, until } from "./agents.ts";
 import { makeCa, serverTls, type TestCa } from "./certificates.ts";
-import { Load, loadIdentity, testPool } from "./rpc-pool.ts";
+import { Load, loadIdentity, serverPool, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(60_000);
 
@@ -196,6 +196,37 @@ test("10,000 connections that only open do not starve a living peer", async () =
   await Promise.all(opened.map((one) => one.ended));
   await load.stop();
   expect(load.failures).toEqual([]);
+  pool.close();
+});
+
+test("a request of 200,000 values in frames of one byte holds nobody up", async () => {
+  const pool = serverPool(ca);
+  const target = { address: { ip: LIVING, port: 4647 }, region: "global", wanted: "global" };
+  const load = new Load(pool, [target], 1);
+  await until("it lives", () => load.calls > 10);
+  const list = new Uint8Array(200_005).fill(0xc0);
+  list.set(hex("dd00030d40"));
+  const call = encodeRequest({ seq: 1n, method: "Node.Register", body: list });
+  const frames = Buffer.alloc((call.length + 1) * 13);
+  for (const [i, byte] of [1, ...call].entries()) {
+    frames.set(hex("000000000000000100000001"), i * 13);
+    frames[i * 13 + 12] = byte;
+  }
+  const opening = hex("06000100010000000100000000");
+  const { socket, heard } = await dial(DEFAULTS, opening, `${NET}.75.60`);
+  let slowestMs = 0;
+  let last = { calls: load.calls, at: performance.now() };
+  socket.write(frames);
+  await until("it is answered", () => {
+    const now = performance.now();
+    if (load.calls > last.calls) last = { calls: load.calls, at: now };
+    slowestMs = Math.max(slowestMs, now - last.at);
+    return Buffer.concat(heard).includes("Node.Register");
+  });
+  expect(slowestMs).toBeLessThan(1500);
+  await load.stop();
+  expect(load.failures).toEqual([]);
+  socket.destroy();
   pool.close();
 });
 
