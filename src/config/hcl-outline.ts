@@ -242,7 +242,12 @@ class OutlineReader {
     if (token.type === "word" && expected.startsWith("a value")) {
       const message =
         "a value without quotes: an agent configuration has no variables or functions";
-      return { at, length, message, help: "put it into double quotes" };
+      return {
+        at,
+        length,
+        message,
+        help: "strings stand in double quotes; the only words are true and false",
+      };
     }
     return { at, length, message: `expected ${expected}, found ${describe(token)}` };
   }
