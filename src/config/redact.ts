@@ -21,7 +21,8 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   prometheus_metrics disable_hostname cleanup_dead_servers last_contact_threshold
   max_trailing_logs min_quorum server_stabilization_time enable_redundancy_zones
   disable_upgrade_migration enable_custom_upgrades alloc_dir alloc_mounts_dir host_volumes_dir
-  host_volume_plugin_dir state_dir`;
+  host_volume_plugin_dir state_dir enable_syslog syslog_facility log_include_location
+  log_rotate_bytes log_rotate_duration log_rotate_max_files unsafe_raft_with_other_servers`;
 
 const BLOCKS = `server client tls ports addresses advertise telemetry limits autopilot server_join
   meta http_api_response_headers encrypt`;
@@ -130,7 +131,10 @@ class LineReader {
     const assigns = /^\s*[=:{]/.test(this.#line.slice(this.#at));
     this.#put(known || (assigns && isName(name)) ? key : stars(key));
     if (isSecretName(name)) return this.#copy(ASSIGNS) && false;
-    if (this.#copy(ASSIGNS)) return SHOWN.has(name.toLowerCase()) && this.#value();
+    if (this.#copy(ASSIGNS)) {
+      if (known && this.#copy(/\[?\s*\{/y)) return true;
+      return SHOWN.has(name.toLowerCase()) && this.#value();
+    }
     return known || this.#copy(/\s*\{/y);
   }
 
