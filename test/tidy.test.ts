@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   api: ["config", "host", "protocol", "secret", "service", "state", "tls", "wire"],
   http: ["api", "host", "protocol", "service", "tls"],
   agent: ["api", "config", "host", "http", "protocol", "secret", "service", "state", "tls", "wire"],
-  cli: ["agent", "config", "host", "secret", "tls"],
+  cli: ["agent", "config", "host", "secret", "tls", "wire"],
 };
 /** The same inside service/, for its sub-folders; service/ itself is what they share. */
 const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {

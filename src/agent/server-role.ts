@@ -20,6 +20,7 @@ import type { Gossip } from "../service/gossip/gossip.ts";
 import { RpcMethods } from "../service/methods/methods.ts";
 import { Monitor } from "../service/methods/monitor.ts";
 import { MONITOR, MonitorMethod } from "../service/methods/monitor-method.ts";
+import { isSecretOf } from "../service/methods/node-auth.ts";
 import { snapshotMethods } from "../service/methods/snapshot-methods.ts";
 import { type StreamMethod, StreamMethods } from "../service/methods/stream-methods.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc/client/dial.ts";
@@ -291,6 +292,7 @@ export class ServerRole {
       raftStats: () => this.raft.stats(),
       verify: () => consensus.verify(),
       lines: this.#lines,
+      isNode: (id, token) => isSecretOf(this.raft.machine.nodes.get(id), token),
       others: this.raft.methods(),
       forwarder: this.#forwarder,
     });

@@ -50,7 +50,6 @@ const PATHS: readonly Endpoint[] = [
   below("/v1/node/pool/*/nodes", "NodePool.ListNodes", "Name", "Nodes"),
   below("/v1/node/pool/*/jobs", "NodePool.ListJobs", "Name", "Jobs"),
   below("/v1/node/pool/*", "NodePool.GetNodePool", "Name", "NodePool", "node pool not found"),
-  below("/v1/node/*/allocations", "Node.GetAllocs", "NodeID", "Allocs"),
   below("/v1/allocation/*", "Alloc.GetAlloc", "AllocID", "Alloc", "alloc not found"),
   below("/v1/evaluation/*/allocations", "Eval.Allocations", "EvalID", "Allocations"),
   below("/v1/evaluation/*", "Eval.GetEval", "EvalID", "Eval", "eval not found"),

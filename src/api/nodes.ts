@@ -4,7 +4,12 @@ import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
 import { nanosOf, parseDurationMs } from "../wire/duration.ts";
-import { nodeListRequest, nodeRequest, nodeUpdateReply } from "../wire/rpc-node.ts";
+import {
+  nodeAllocsReply,
+  nodeListRequest,
+  nodeRequest,
+  nodeUpdateReply,
+} from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
@@ -58,6 +63,19 @@ export async function getNode(
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
   return { value: jsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };
+}
+
+/** None in our region; those of another may be many, and come as its servers have them. */
+export async function nodeAllocations(
+  context: ApiContext,
+  id: string,
+  query: URLSearchParams,
+  signal?: AbortSignal,
+): Promise<IndexedAnswer> {
+  const request = structOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
+  const answer = await ask(context, "Node.GetAllocs", encodeValue(nodeRequest, request), signal);
+  const reply = decode(nodeAllocsReply, answer);
+  return { value: (reply.Allocs ?? []).map(jsonOf), headers: metaHeaders(reply) };
 }
 
 /** Takes a node out of the table; one that still runs registers again. @throws ApiError */

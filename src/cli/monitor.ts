@@ -2,7 +2,7 @@
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
-import { findNode } from "./node-status.ts";
+import { findNode } from "./node-find.ts";
 import { CommandError, printRaw } from "./output.ts";
 
 interface MonitorFlags extends ApiFlags {

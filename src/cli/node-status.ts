@@ -1,107 +1,81 @@
-/** `nomad node status`: the clients of the region, Nomad's columns. */
+/** `nomad node status`: the clients of the region in Nomad's columns, or one of them. */
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
-import { formatPairs, formatTable } from "./columns.ts";
-import { field, textField } from "./json-read.ts";
+import { listField, parseAnswer, textField } from "./json-read.ts";
+import { findNode, ownNode } from "./node-find.ts";
+import { allocationsOf, showNode } from "./node-show.ts";
+import { nodeTable } from "./node-table.ts";
 import { CommandError, print } from "./output.ts";
 
-const SHORT_ID = 8;
-
 interface NodeStatusFlags extends ApiFlags {
+  readonly self?: boolean;
+  readonly stats?: boolean;
+  readonly allocs?: boolean;
+  readonly short?: boolean;
   readonly verbose?: boolean;
   readonly os?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
+  readonly filter?: string;
+  readonly perPage?: string;
+  readonly pageToken?: string;
+  readonly t?: string;
 }
 
 export async function nodeStatus(id: string | undefined, flags: NodeStatusFlags): Promise<void> {
+  if (flags.t !== undefined) refuseTemplate();
   if (flags.quiet === true && (flags.verbose === true || flags.json === true)) {
     throw new CommandError("-quiet cannot be used with -verbose or -json");
   }
   const client = new ApiClient(flags, process.env);
-  if (id !== undefined) return showNode(client, id, flags);
-  const nodes = await list(client, flags.os === true ? "?os=true" : "");
+  if (flags.self === true || id !== undefined) {
+    const wanted = flags.self === true ? await ownNode(client) : (id ?? "");
+    return showNode(client, await findNode(client, wanted, flags), flags);
+  }
+  await listAll(client, flags);
+}
+
+/** @throws CommandError always */
+export function refuseTemplate(): never {
+  throw new CommandError("-t: Go's templates are not evaluated here; -json is for programs");
+}
+
+async function listAll(client: ApiClient, flags: NodeStatusFlags): Promise<void> {
+  const query = new URLSearchParams();
+  if (flags.os === true) query.set("os", "true");
+  if (flags.filter !== undefined) query.set("filter", flags.filter);
+  if (flags.perPage !== undefined) query.set("per_page", flags.perPage);
+  if (flags.pageToken !== undefined) query.set("next_token", flags.pageToken);
+  const path = `/v1/nodes${query.size > 0 ? `?${query}` : ""}`;
+  const { body, headers } = await client.ok("GET", path).catch((error: Error) => {
+    throw new CommandError(`Error querying node status: ${error.message}`);
+  });
+  const answer = parseAnswer(body, `${client.addressText}${path}`);
+  const nodes: readonly unknown[] = Array.isArray(answer) ? answer : [];
   if (flags.json === true) return print(JSON.stringify(nodes, null, 4));
   if (nodes.length === 0) return print("No nodes registered");
   if (flags.quiet === true) return print(nodes.map((one) => textField(one, "ID")).join("\n"));
-  print(table(nodes, flags));
+  const running = flags.allocs === true ? await countRunning(client, nodes) : undefined;
+  print(nodeTable(nodes, { ...flags, ...(running === undefined ? {} : { running }) }));
+  const next = headers["x-nomad-nexttoken"];
+  if (typeof next !== "string" || next === "") return;
+  print(
+    "\nResults have been paginated. To get the next page run:\n\n" +
+      `nomad node status -per-page ${flags.perPage ?? "10"} -page-token ${next}`,
+  );
 }
 
-async function list(client: ApiClient, query: string): Promise<readonly unknown[]> {
-  const nodes = await client.get(`/v1/nodes${query}`).catch((error: Error) => {
-    throw new CommandError(`Error querying node status: ${error.message}`);
-  });
-  return Array.isArray(nodes) ? nodes : [];
-}
-
-function table(nodes: readonly unknown[], flags: NodeStatusFlags): string {
-  const { verbose = false, os = false } = flags;
-  const columns: (readonly [string, (one: unknown) => string])[] = [
-    ["ID", (one) => (verbose ? textField(one, "ID") : textField(one, "ID").slice(0, SHORT_ID))],
-    ["Node Pool", (one) => textField(one, "NodePool")],
-    ["DC", (one) => textField(one, "Datacenter")],
-    ["Name", (one) => textField(one, "Name")],
-    ["Class", (one) => textField(one, "NodeClass")],
-  ];
-  if (os) columns.push(["OS", (one) => textField(field(one, "Attributes"), "os.name")]);
-  if (verbose) {
-    columns.push(["Address", (one) => textField(one, "Address")]);
-    columns.push(["Version", (one) => textField(one, "Version")]);
-  }
-  columns.push(["Drain", (one) => textField(one, "Drain")]);
-  columns.push(["Eligibility", (one) => textField(one, "SchedulingEligibility")]);
-  columns.push(["Status", (one) => textField(one, "Status")]);
-  const rows = nodes.map((one) => columns.map(([, read]) => read(one)));
-  return formatTable([columns.map(([name]) => name), ...rows]);
-}
-
-/** @returns the whole id. @throws CommandError unless exactly one begins like this */
-export async function findNode(
+/** One question a node, one after another: the nodes may be many. */
+async function countRunning(
   client: ApiClient,
-  prefix: string,
-  flags: NodeStatusFlags,
-): Promise<string> {
-  const found = await list(client, `?prefix=${encodeURIComponent(prefix)}`);
-  const [first] = found;
-  if (first === undefined) throw new CommandError(`No node(s) with prefix "${prefix}" found`);
-  if (found.length > 1) {
-    throw new CommandError(`Prefix matched multiple nodes\n\n${table(found, flags)}`);
+  nodes: readonly unknown[],
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const one of nodes) {
+    const id = textField(one, "ID");
+    const allocations = listField({ all: await allocationsOf(client, id) }, "all");
+    const isRunning = (each: unknown): boolean => textField(each, "ClientStatus") === "running";
+    counts.set(id, allocations.filter(isRunning).length);
   }
-  return textField(first, "ID");
-}
-
-async function showNode(client: ApiClient, id: string, flags: NodeStatusFlags): Promise<void> {
-  const wanted = await findNode(client, id, flags);
-  const node = await client.get(`/v1/node/${wanted}`).catch((error: Error) => {
-    throw new CommandError(`Error querying node info: ${error.message}`);
-  });
-  if (flags.json === true) return print(JSON.stringify(node, null, 4));
-  const wholeId = textField(node, "ID");
-  const pairs: (readonly [string, string])[] = [
-    ["ID", flags.verbose === true ? wholeId : wholeId.slice(0, SHORT_ID)],
-    ["Name", textField(node, "Name")],
-    ["Node Pool", textField(node, "NodePool")],
-    ["Class", textField(node, "NodeClass") || "<none>"],
-    ["DC", textField(node, "Datacenter")],
-    ["Drain", String(field(node, "DrainStrategy") !== null)],
-    ["Eligibility", textField(node, "SchedulingEligibility")],
-    ["Status", textField(node, "Status")],
-  ];
-  print(formatPairs(pairs));
-  printEvents(field(node, "Events"));
-  if (flags.verbose === true) printMap("Attributes", field(node, "Attributes"));
-  if (flags.verbose === true) printMap("Meta", field(node, "Meta"));
-}
-
-function printEvents(events: unknown): void {
-  if (!Array.isArray(events) || events.length === 0) return;
-  const rows = events.map((one: unknown) => {
-    return ["Timestamp", "Subsystem", "Message"].map((name) => textField(one, name));
-  });
-  print(`\nNode Events\n${formatTable([["Time", "Subsystem", "Message"], ...rows.reverse()])}`);
-}
-
-function printMap(title: string, values: unknown): void {
-  const pairs = Object.entries(Object(values)).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (pairs.length > 0) print(`\n${title}\n${formatPairs(pairs)}`);
+  return counts;
 }

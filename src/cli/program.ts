@@ -9,6 +9,7 @@ import { nearest } from "../config/suggest.ts";
 import { addKeyFlags } from "./agent-flags.ts";
 import { apiCommand } from "./api-command.ts";
 import { commandPath, normaliseArgv } from "./argv.ts";
+import { addNode } from "./node-commands.ts";
 import { addOperator } from "./operator-commands.ts";
 import { CommandError, print, printError } from "./output.ts";
 
@@ -167,18 +168,6 @@ function refuseEmpty(command: Command): void {
         `For additional help try '${commandPath(command)} -help'`,
     );
   }
-}
-
-function addNode(program: Command): void {
-  const node = program.command("node").description("Interact with client nodes");
-  apiCommand(node.command("status"))
-    .argument("[id]", "a node, by its id or the beginning of it")
-    .description("List the clients of the region, or show one")
-    .option("--verbose", "whole ids, addresses and versions; attributes of one")
-    .option("--os", "the operating systems, too")
-    .option("--quiet", "ids only")
-    .option("--json", "output as JSON")
-    .action(async (id, flags) => (await import("./node-status.ts")).nodeStatus(id, flags));
 }
 
 function addConfig(program: Command): void {

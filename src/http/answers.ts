@@ -1,5 +1,9 @@
 /** Values as Nomad's HTTP API sends them. */
+import type { ApiContext } from "../api/context.ts";
 import { ApiError } from "../api/errors.ts";
+
+/** What a request is answered with: what is asked of others carries its token. */
+export type ContextOf = (request: Request) => ApiContext;
 
 export function invalidMethod(): never {
   throw new ApiError(405, "Invalid method");

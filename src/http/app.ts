@@ -40,8 +40,8 @@ import {
   refuseRead,
   STRANGER,
 } from "./access.ts";
-import { answer, invalidMethod, plain, tokenOf } from "./answers.ts";
-import { addOwnAnswers, type ContextOf } from "./own-answers.ts";
+import { answer, type ContextOf, invalidMethod, plain, tokenOf } from "./answers.ts";
+import { addOwnAnswers } from "./own-answers.ts";
 
 interface HttpAppInit {
   readonly context: ApiContext;

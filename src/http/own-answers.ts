@@ -2,22 +2,12 @@
 import type { Elysia } from "elysia";
 import { askedOf } from "../api/ask.ts";
 import { autopilotHealth } from "../api/autopilot.ts";
-import type { ApiContext } from "../api/context.ts";
-import { askElsewhere } from "../api/elsewhere.ts";
 import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
 import { monitorLog } from "../api/monitor.ts";
-import { getNode, type IndexedAnswer, listNodes, purgeNode } from "../api/nodes.ts";
 import { restoreArchive, saveArchive } from "../api/snapshot.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
-import { answer, invalidMethod, notFound, queryOf } from "./answers.ts";
-
-interface NodeRequest {
-  readonly request: Request;
-  readonly params: { readonly id: string };
-}
-
-/** What a request is answered with: what is asked of others carries its token. */
-export type ContextOf = (request: Request) => ApiContext;
+import { answer, type ContextOf, invalidMethod, queryOf } from "./answers.ts";
+import { addNodes } from "./node-answers.ts";
 
 /** @param allow throws when the request may not change or take secrets */
 export function addOwnAnswers(
@@ -49,45 +39,9 @@ export function addOwnAnswers(
     app.route(method, "/v1/metrics", invalidMethod);
     app.route(method, "/v1/operator/autopilot/health", invalidMethod);
     app.route(method, "/v1/agent/monitor", invalidMethod);
-    app.route(method, "/v1/nodes", invalidMethod);
   }
   addNodes(app, contextOf, allow);
   addSnapshot(app, contextOf, allow);
-}
-
-function addNodes(app: Elysia, contextOf: ContextOf, allow: (request: Request) => void): void {
-  const indexed = (request: Request, { value, headers }: IndexedAnswer): Response => {
-    const response = answer(request, value);
-    for (const [name, text] of Object.entries(headers)) response.headers.set(name, text);
-    return response;
-  };
-  app.get("/v1/nodes", async ({ request }) => {
-    return indexed(request, await listNodes(contextOf(request), queryOf(request), request.signal));
-  });
-  app.get("/v1/node/:id", async ({ request, params }) => {
-    const { signal } = request;
-    return indexed(request, await getNode(contextOf(request), params.id, queryOf(request), signal));
-  });
-  const purge = async ({ request, params }: NodeRequest): Promise<Response> => {
-    allow(request);
-    return answer(request, await purgeNode(contextOf(request), params.id, queryOf(request)));
-  };
-  app.put("/v1/node/:id/purge", purge).post("/v1/node/:id/purge", purge);
-  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
-    app.route(method, "/v1/node/:id", invalidMethod);
-  }
-  for (const method of ["GET", "DELETE", "PATCH"]) {
-    app.route(method, "/v1/node/:id/purge", invalidMethod);
-  }
-  // What we have not, another region may have. The first two are no ids of nodes.
-  for (const path of ["/v1/node/pools", "/v1/node/pool", "/v1/*"]) {
-    app.get(path, async ({ request }) => {
-      return indexed(request, await askElsewhere(contextOf(request), new URL(request.url)));
-    });
-  }
-  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
-    for (const path of ["/v1/node/pools", "/v1/node/pool"]) app.route(method, path, notFound);
-  }
 }
 
 /** It holds secrets of the clients, and replaces the state of all servers. */

@@ -10,6 +10,7 @@ import {
   encodeValue,
   int64,
   list,
+  mapOf,
   pointer,
   raw,
   small,
@@ -21,14 +22,17 @@ import {
 } from "../wire/codec.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
 import { writeFields } from "../wire/rpc-status.ts";
-import { node, nodeEvent } from "./node.ts";
+import { drainStrategy, node, nodeEvent } from "./node.ts";
 
 export const MessageType = {
   nodeRegister: 0,
   nodeDeregister: 1,
   nodeUpdateStatus: 2,
+  nodeUpdateDrain: 3,
   autopilot: 24,
+  nodeEvents: 25,
   nodeUpdateEligibility: 28,
+  nodeBatchUpdateDrain: 29,
   nodeBatchDeregister: 31,
   clusterMetadata: 32,
   /** Ours: the whole state, out of an operator's archive. Nomad's servers skip it by its bit. */
@@ -93,6 +97,30 @@ export const nodeEligibilityRequest = struct({
   NodeEvent: pointer(nodeEvent),
   NodeID: text,
   UpdatedAt: int64,
+});
+
+export const nodeDrainRequest = struct({
+  ...writeFields,
+  DrainStrategy: pointer(drainStrategy),
+  MarkEligible: bool,
+  Meta: mapOf(text),
+  NodeEvent: pointer(nodeEvent),
+  NodeID: text,
+  UpdatedAt: int64,
+  UpdatedBy: text,
+});
+
+/** By which a leader ends drains: nothing is left on the nodes. */
+export const nodeBatchDrainRequest = struct({
+  ...writeFields,
+  NodeEvents: mapOf(pointer(nodeEvent)),
+  UpdatedAt: int64,
+  Updates: mapOf(pointer(struct({ DrainStrategy: pointer(drainStrategy), MarkEligible: bool }))),
+});
+
+export const nodeEventsRequest = struct({
+  ...writeFields,
+  NodeEvents: mapOf(list(pointer(nodeEvent))),
 });
 
 export const nodeDeregisterRequest = struct({ ...writeFields, NodeID: text });

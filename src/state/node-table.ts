@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { clusterEvent, type Node, type NodeEvent } from "./node.ts";
+import {
+  clusterEvent,
+  type DrainMetadata,
+  type DrainStrategy,
+  greenwich,
+  type Node,
+  type NodeEvent,
+} from "./node.ts";
 
 const EVENTS_MAX = 10;
 
@@ -22,6 +29,14 @@ interface StatusUpdate extends Update {
 
 interface EligibilityUpdate extends Update {
   readonly Eligibility: string;
+}
+
+/** A drain that begins, is changed or (without a strategy) ends. */
+interface DrainUpdate extends Update {
+  readonly DrainStrategy: DrainStrategy | null;
+  readonly MarkEligible: boolean;
+  readonly Meta: ReadonlyMap<string, string> | null;
+  readonly UpdatedBy: string;
 }
 
 export class NodeTable {
@@ -85,17 +100,43 @@ export class NodeTable {
     return true;
   }
 
-  /** For a log or a state of Nomad's: nothing is scheduled here. @returns false: no such node */
-  updateEligibility(index: bigint, request: EligibilityUpdate): boolean {
+  updateEligibility(index: bigint, request: EligibilityUpdate): "applied" | "refused" | "skipped" {
     const { NodeID, Eligibility, UpdatedAt, NodeEvent } = request;
     const known = this.#nodes.get(NodeID);
-    if (known === undefined) return false;
+    if (known === undefined) return "skipped";
+    if (known.DrainStrategy !== null && Eligibility === "eligible") return "refused";
     this.#set(index, {
       ...known,
       SchedulingEligibility: Eligibility,
       StatusUpdatedAt: UpdatedAt,
       Events: withEvent(known.Events, NodeEvent, index),
     });
+    return "applied";
+  }
+
+  /** @param complete it ends since nothing is left to move. @returns false: no such node */
+  updateDrain(index: bigint, request: DrainUpdate, complete = false): boolean {
+    const { NodeID, DrainStrategy, MarkEligible, UpdatedAt, NodeEvent } = request;
+    const known = this.#nodes.get(NodeID);
+    if (known === undefined) return false;
+    const kept = MarkEligible ? "eligible" : known.SchedulingEligibility;
+    this.#set(index, {
+      ...known,
+      DrainStrategy,
+      LastDrain: lastDrain(known, request, complete),
+      SchedulingEligibility: DrainStrategy === null ? kept : "ineligible",
+      StatusUpdatedAt: UpdatedAt,
+      Events: withEvent(known.Events, NodeEvent, index),
+    });
+    return true;
+  }
+
+  /** @returns false: there is no such node */
+  addEvents(index: bigint, id: string, events: readonly (NodeEvent | null)[]): boolean {
+    const known = this.#nodes.get(id);
+    if (known === undefined) return false;
+    const add = (before: Node["Events"], one: NodeEvent | null) => withEvent(before, one, index);
+    this.#set(index, { ...known, Events: events.reduce(add, known.Events) });
     return true;
   }
 
@@ -122,6 +163,23 @@ export class NodeTable {
     this.#nodes.set(value.ID, { ...value, ModifyIndex: index });
     this.#index = index;
   }
+}
+
+/** What is remembered of a drain. */
+function lastDrain(known: Node, request: DrainUpdate, complete: boolean): DrainMetadata | null {
+  const { DrainStrategy, Meta, UpdatedAt, UpdatedBy } = request;
+  const { LastDrain, DrainStrategy: before } = known;
+  if (before === null && DrainStrategy === null) return LastDrain;
+  const now = greenwich(UpdatedAt);
+  const first = { AccessorID: "", Meta, StartedAt: before?.StartedAt ?? now };
+  const { AccessorID, Meta: was, StartedAt } = (before === null ? null : LastDrain) ?? first;
+  return {
+    AccessorID: UpdatedBy || AccessorID,
+    Meta: (Meta?.size ?? 0) > 0 ? Meta : was,
+    StartedAt,
+    Status: DrainStrategy !== null ? "draining" : complete ? "complete" : "canceled",
+    UpdatedAt: now,
+  };
 }
 
 function isAway(status: string): boolean {

@@ -8,9 +8,11 @@ import {
   any,
   bool,
   encodeValue,
+  type GoTime,
   int64,
   list,
   mapOf,
+  pointer,
   struct,
   text,
   time,
@@ -31,10 +33,39 @@ export type NodeEvent = ValueOf<typeof nodeEvent>;
 
 /** Something that the servers themselves noticed. */
 export function clusterEvent(message: string, unixSeconds: bigint): NodeEvent {
-  // As a Nomad server writes it whose clock is set to Greenwich.
-  const Timestamp = { ...unixTime(unixSeconds), zoneMinutes: 0 };
-  return { CreateIndex: 0n, Details: null, Message: message, Subsystem: "Cluster", Timestamp };
+  return nodeEventNow("Cluster", message, unixSeconds);
 }
+
+/** @param Subsystem Cluster, Drain */
+export function nodeEventNow(Subsystem: string, Message: string, unixSeconds: bigint): NodeEvent {
+  const Timestamp = greenwich(unixSeconds);
+  return { CreateIndex: 0n, Details: null, Message, Subsystem, Timestamp };
+}
+
+/** As a Nomad server writes it whose clock is set to Greenwich. */
+export function greenwich(unixSeconds: bigint): GoTime {
+  return { ...unixTime(unixSeconds), zoneMinutes: 0 };
+}
+
+/** How a node is emptied. */
+export const drainStrategy = struct({
+  /** Negative: at once; 0: there is none. */
+  Deadline: int64,
+  ForceDeadline: time,
+  IgnoreSystemJobs: bool,
+  StartedAt: time,
+});
+export type DrainStrategy = ValueOf<typeof drainStrategy>;
+
+const drainMetadata = struct({
+  AccessorID: text,
+  Meta: mapOf(text),
+  StartedAt: time,
+  /** draining, complete or canceled */
+  Status: text,
+  UpdatedAt: time,
+});
+export type DrainMetadata = ValueOf<typeof drainMetadata>;
 
 /** What a list shows of a node as it is. */
 const shared = {
@@ -44,7 +75,7 @@ const shared = {
   Drivers: any,
   HostVolumes: any,
   ID: text,
-  LastDrain: any,
+  LastDrain: pointer(drainMetadata),
   ModifyIndex: uint64,
   Name: text,
   NodeClass: text,
@@ -62,7 +93,7 @@ export const node = struct({
   CSINodePlugins: any,
   CgroupParent: text,
   ComputedClass: text,
-  DrainStrategy: any,
+  DrainStrategy: pointer(drainStrategy),
   Events: list(nodeEvent),
   GCVolumesOnNodeGC: bool,
   HTTPAddr: text,
@@ -106,5 +137,8 @@ export function countIn(map: Uint8Array): number {
 export function mapBytes(values: ReadonlyMap<string, string>): Uint8Array {
   return encodeValue(mapOf(text), values);
 }
+
+/** May something be placed on it? Nothing is here; other regions and tools look at it. */
+export const ELIGIBILITIES = ["eligible", "ineligible"] as const;
 
 export const NODE_STATUSES = ["initializing", "ready", "down", "disconnected"] as const;

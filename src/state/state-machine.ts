@@ -13,14 +13,11 @@ import {
   clusterMetadata,
   IGNORABLE,
   MessageType,
-  nodeBatchDeregisterRequest,
-  nodeDeregisterRequest,
   nodeEligibilityRequest,
-  nodeRegisterRequest,
-  nodeStatusRequest,
   restoreRequest,
 } from "./command.ts";
 import { type ImageContent, readImage, writeImage } from "./image.ts";
+import { changeNodes } from "./node-changes.ts";
 import { NodeTable } from "./node-table.ts";
 
 /**
@@ -100,6 +97,10 @@ export class StateMachine {
 
   #apply(type: number, body: Uint8Array, index: bigint): Outcome {
     if (type === MessageType.autopilot) return this.#applyAutopilot(body, index);
+    if (type === MessageType.nodeUpdateEligibility) {
+      const request = decodeValue(nodeEligibilityRequest, body);
+      return request === undefined ? "skipped" : this.nodes.updateEligibility(index, request);
+    }
     return this.#change(type, body, index) ? "applied" : "skipped";
   }
 
@@ -111,32 +112,10 @@ export class StateMachine {
         this.#cluster = given ?? this.#cluster;
         return given !== undefined;
       }
-      case MessageType.nodeRegister: {
-        const { Node = null, NodeEvent = null } = decodeValue(nodeRegisterRequest, body) ?? {};
-        if (Node === null) return false;
-        this.nodes.register(index, Node, NodeEvent);
-        return true;
-      }
-      case MessageType.nodeDeregister: {
-        const request = decodeValue(nodeDeregisterRequest, body);
-        return request !== undefined && this.nodes.deregister(index, [request.NodeID]);
-      }
-      case MessageType.nodeBatchDeregister: {
-        const request = decodeValue(nodeBatchDeregisterRequest, body);
-        return request !== undefined && this.nodes.deregister(index, request.NodeIDs ?? []);
-      }
-      case MessageType.nodeUpdateStatus: {
-        const request = decodeValue(nodeStatusRequest, body);
-        return request !== undefined && this.nodes.updateStatus(index, request);
-      }
-      case MessageType.nodeUpdateEligibility: {
-        const request = decodeValue(nodeEligibilityRequest, body);
-        return request !== undefined && this.nodes.updateEligibility(index, request);
-      }
       case MessageType.restore:
         return this.#applyRestore(body, index);
       default:
-        return false;
+        return changeNodes(this.nodes, type, body, index);
     }
   }
 

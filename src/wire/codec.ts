@@ -82,7 +82,7 @@ export const raw: Codec<Uint8Array | null> = {
 };
 
 /** `time.Time` in RPC and FSM: Go's MarshalBinary, version 1. */
-interface GoTime {
+export interface GoTime {
   /** Since the year 1. */
   readonly seconds: bigint;
   readonly nanos: number;
@@ -96,6 +96,13 @@ export const YEAR_1970 = 62_135_596_800n;
 /** A moment of Unix time, in UTC. */
 export function unixTime(seconds: bigint): GoTime {
   return { seconds: seconds + YEAR_1970, nanos: 0, zoneMinutes: -1 };
+}
+
+/** The same, to the millisecond. */
+export function timeOf(unixMs: number): GoTime {
+  const seconds = Math.floor(unixMs / 1000);
+  const nanos = Math.floor(unixMs - seconds * 1000) * 1_000_000;
+  return { ...unixTime(BigInt(seconds)), nanos };
 }
 
 const TIME_BYTES = 15;

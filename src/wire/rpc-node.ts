@@ -12,7 +12,7 @@ import {
   uint64,
   type ValueOf,
 } from "./codec.ts";
-import { queryFields, queryMeta } from "./rpc-status.ts";
+import { queryFields, queryMeta, writeFields } from "./rpc-status.ts";
 
 const nodeServer = struct({
   Datacenter: text,
@@ -34,6 +34,24 @@ export const nodeUpdateReply = struct({
   SchedulingEligibility: text,
   Servers: list(nodeServer),
   SignedIdentity: pointer(text),
+});
+
+/** Of what changes a node, without its servers and its heartbeat. */
+export const nodeChangeReply = struct({
+  EvalCreateIndex: uint64,
+  EvalIDs: list(text),
+  Index: uint64,
+  NodeModifyIndex: uint64,
+});
+
+export const indexReply = struct({ Index: uint64 });
+
+export const nodeNamedWrite = struct({ ...writeFields, NodeID: text });
+
+/** What a client says of its allocations; only whose they are is looked at. */
+export const allocUpdateRequest = struct({
+  ...writeFields,
+  Alloc: list(pointer(struct({ NodeID: text }))),
 });
 
 export const nodeRequest = struct({ ...queryFields, NodeID: text, SecretID: text });

@@ -111,6 +111,12 @@ for (const command of leaves) {
 /** What some commands cannot do without. */
 function more(words: readonly string[]): readonly string[] {
   const [, group, name] = words;
+  const ofNodes: Readonly<Record<string, readonly string[]>> = {
+    config: ["-servers"],
+    drain: ["-enable", "3f1c"],
+    eligibility: ["-enable", "3f1c"],
+  };
+  if (words[0] === "node") return ofNodes[group ?? ""] ?? [];
   return group === "raft" && name !== "list-peers" ? ["-peer-id=x"] : [];
 }
 

@@ -111,8 +111,8 @@ test("clients register at any server, and every server lists them", async () => 
   const one = await cli(follower, "node", "status", "2222");
   expect(one.out).toMatch(/ID +=? ?22222222\n/);
   expect(one.out).toMatch(/Node registered/);
-  expect((await cli(follower, "node", "status", "9")).err).toBe(
-    'No node(s) with prefix "9" found\n',
+  expect((await cli(follower, "node", "status", "99")).err).toBe(
+    'No node(s) with prefix "99" found\n',
   );
 });
 

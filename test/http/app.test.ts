@@ -185,7 +185,7 @@ describe("reading", () => {
       "/v1/nodes/",
       "/v1/node/pools",
       "/v1/node/pool/x",
-      "/v1/node/x/allocations",
+      "/v1/node/x/nothing",
       "/v1/status/x",
     ];
     for (const path of [...paths, "/v1/agent/keyring/x", "/v1/operator/raft/x"]) {

@@ -244,6 +244,7 @@ describe.if(mustRun)("our pool dials Go", () => {
     });
     const methods = new RpcMethods({
       lines: new NodeLines(() => 0),
+      isNode: (id, token) => id === "n1" && token === "secret",
       region: "global",
       members: () => ({ serverName: "", serverRegion: "", serverDc: "", members: [] }),
       regions: () => [],

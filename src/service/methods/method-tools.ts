@@ -1,5 +1,7 @@
 /** What methods have in common: reading a request, and waiting until the log has it. */
+import { command } from "../../state/command.ts";
 import { type Codec, decodeValue } from "../../wire/codec.ts";
+import type { Consensus } from "../raft/consensus.ts";
 import { ConsensusError } from "../raft/consensus-error.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 
@@ -18,4 +20,26 @@ export async function committed<T>(change: Promise<T>): Promise<T> {
     if (error instanceof ConsensusError) throw new RpcMethodError(error.message, false);
     throw error;
   }
+}
+
+/**
+ * Writes a request about nodes to the log, without the caller's token, for which it is no place.
+ *
+ * @param refused what was true when we looked is not any more
+ * @returns its index
+ * @throws RpcMethodError
+ */
+export async function committedRequest<T extends { readonly AuthToken: string }>(
+  consensus: Pick<Consensus, "apply">,
+  type: number,
+  codec: Codec<T>,
+  request: T,
+  refused?: () => RpcMethodError,
+): Promise<number> {
+  const data = command(type, codec, { ...request, AuthToken: "" });
+  const { index, outcome } = await committed(consensus.apply(data));
+  if (outcome === "refused" && refused !== undefined) throw refused();
+  // It was there when we looked: somebody has deregistered it since.
+  if (outcome !== "applied") throw new RpcMethodError("node not found", false);
+  return index;
 }

@@ -18,7 +18,7 @@ import {
 import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
 import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
 import type { NodeLines } from "../rpc/node-lines.ts";
-import { mayCall } from "../rpc/roles.ts";
+import { BY_THE_NODE, mayCall } from "../rpc/roles.ts";
 
 interface RpcMethodsInit {
   readonly region: string;
@@ -33,6 +33,8 @@ interface RpcMethodsInit {
   readonly verify: () => Promise<unknown>;
   /** Nodes that are connected here. */
   readonly lines: NodeLines;
+  /** Is that the secret of the node with this id? */
+  readonly isNode: (id: string, token: string) => boolean;
   /** All but Status and Region. */
   readonly others: ReadonlyMap<string, Method>;
   readonly forwarder: RpcForwarder;
@@ -98,8 +100,11 @@ export class RpcMethods {
     if (!name.includes(".")) {
       throw new RpcMethodError(`rpc: service/method request ill-formed: ${name}`, true);
     }
-    if (caller.names !== undefined && !mayCall(name, caller.names, this.#init.region)) {
-      throw new RpcMethodError("Permission denied", false);
+    const { names } = caller;
+    if (names !== undefined && !mayCall(name, names, this.#init.region)) {
+      if (!BY_THE_NODE.has(name) || !this.#isOwn(body)) {
+        throw new RpcMethodError("Permission denied", false);
+      }
     }
     const method = this.#methods.get(name);
     const options = decodeQueryOptions(body);
@@ -114,6 +119,12 @@ export class RpcMethods {
       this.#init.lines.heard(decodeNodeNamed(body), line);
       return bytes;
     });
+  }
+
+  /** Is it about the node whose secret it has? Asked here: passed on, it comes from a server. */
+  #isOwn(body: Uint8Array): boolean {
+    const token = decodeQueryOptions(body)?.AuthToken ?? "";
+    return this.#init.isNode(decodeNodeNamed(body), token);
   }
 
   #hasNode(body: Uint8Array): Uint8Array {

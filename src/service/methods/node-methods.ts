@@ -9,7 +9,6 @@ import { errorText } from "../../host/error-text.ts";
 import type { Clock, Log } from "../../host/host.ts";
 import type { Prng } from "../../protocol/ports.ts";
 import {
-  command,
   MessageType,
   nodeBatchDeregisterRequest,
   nodeDeregisterRequest,
@@ -40,8 +39,10 @@ import { whenNewer } from "../blocking-query.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import { Heartbeats, type HeartbeatsInit } from "./heartbeats.ts";
-import { committed, readRequest } from "./method-tools.ts";
+import { committedRequest, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
+import { authenticatedNode } from "./node-auth.ts";
+import { NodeChanges } from "./node-change-methods.ts";
 import { stubOf } from "./node-stub.ts";
 
 const nodeListReply = struct({ ...queryMeta, Nodes: list(nodeListStub) });
@@ -70,11 +71,13 @@ type Signal = AbortSignal | undefined;
 export class NodeMethods {
   readonly #init: NodeMethodsInit;
   readonly #heartbeats: Heartbeats;
+  readonly #changes: NodeChanges;
 
   constructor(init: NodeMethodsInit) {
     this.#init = init;
     const { config, clock, prng } = init;
     const missed = (id: string): void => void this.#missed(id);
+    this.#changes = new NodeChanges(init);
     this.#heartbeats = new Heartbeats({ config, clock, prng, missed });
   }
 
@@ -97,6 +100,7 @@ export class NodeMethods {
         reading((options, body, signal) => this.#clientAllocs(options, body, signal)),
       ],
       ["Node.GetAllocs", reading((options, _body, signal) => this.#allocs(options, signal))],
+      ...this.#changes.methods(),
     ]);
   }
 
@@ -105,6 +109,7 @@ export class NodeMethods {
     this.#heartbeats.stop();
     const alive = this.#init.machine.nodes.all().filter((one) => one.Status !== "down");
     this.#heartbeats.takeOver(alive.map((one) => one.ID));
+    this.#changes.lead();
   }
 
   /** We do not lead, or the agent stops. */
@@ -142,7 +147,7 @@ export class NodeMethods {
     const { NodeID: id, Status: status } = request;
     if (id === "") throw new RpcMethodError("missing node ID for client status update", false);
     if (!isStatus(status)) throw new RpcMethodError("invalid status for node", false);
-    const known = this.#authenticated(id, request.AuthToken);
+    const known = authenticatedNode(this.#init.machine.nodes, id, request.AuthToken);
     // Back from a network of its own, a node has to tell of its allocations first.
     const back = known.Status === "disconnected" && status === "ready";
     const Status = back ? "initializing" : status;
@@ -193,16 +198,6 @@ export class NodeMethods {
     if (ids.some((id) => nodes.get(id) === undefined)) {
       throw new RpcMethodError("node not found", false);
     }
-  }
-
-  /** The node, if the caller knows its secret. @throws RpcMethodError */
-  #authenticated(id: string, token: string): Node {
-    const known = this.#init.machine.nodes.get(id);
-    if (known === undefined) throw new RpcMethodError("node not found", false);
-    if (token === "" || !isSameSecret(token, known.SecretID)) {
-      throw new RpcMethodError("Permission denied", false);
-    }
-    return known;
   }
 
   /** @param index 0: nothing was written, as for an ordinary heartbeat */
@@ -295,7 +290,7 @@ export class NodeMethods {
 
   #knownAllocs(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
     const { NodeID, AuthToken, SecretID } = readRequest(nodeRequest, body);
-    this.#authenticated(NodeID, AuthToken || SecretID);
+    authenticatedNode(this.#init.machine.nodes, NodeID, AuthToken || SecretID);
     const none = new Map<string, never>();
     return this.#whenNewer(
       options,
@@ -345,17 +340,13 @@ export class NodeMethods {
     };
   }
 
-  /** Without the caller's token: the log is no place for it. @throws RpcMethodError */
-  async #commit<T extends { readonly AuthToken: string }>(
+  /** @throws RpcMethodError */
+  #commit<T extends { readonly AuthToken: string }>(
     type: number,
     codec: Codec<T>,
     request: T,
   ): Promise<number> {
-    const data = command(type, codec, { ...request, AuthToken: "" });
-    const { index, outcome } = await committed(this.#init.consensus.apply(data));
-    // It was there when we looked: somebody has deregistered it since.
-    if (outcome !== "applied") throw new RpcMethodError("node not found", false);
-    return index;
+    return committedRequest(this.#init.consensus, type, codec, request);
   }
 }
 

@@ -13,7 +13,7 @@ export function stubOf(one: Node, how: { os: boolean; resources: boolean }): Nod
     ...one,
     Address,
     Attributes: os === undefined ? NIL : mapBytes(new Map([["os.name", os]])),
-    Drain: one.DrainStrategy.length > 1,
+    Drain: one.DrainStrategy !== null,
     NodeResources: how.resources ? one.NodeResources : NIL,
     ReservedResources: how.resources ? one.ReservedResources : NIL,
     Version: textIn(Attributes, "nomad.version") ?? "",

@@ -36,11 +36,19 @@ export function mayOperate(names: readonly string[], region: string): boolean {
 export function mayCall(method: string, names: readonly string[], region: string): boolean {
   if (FOR_THE_GROUP.has(method)) return isServer(names, region);
   // An operator's question comes over HTTP, and from there on by servers.
-  const isGuarded = method.startsWith("Operator.") || DEREGISTER.includes(method);
+  const isGuarded = method.startsWith("Operator.") || BY_OPERATORS.has(method);
   return !isGuarded || isAnyServer(names);
 }
 
-const DEREGISTER = ["Node.Deregister", "Node.BatchDeregister"];
+/** What operators do to client nodes. */
+const BY_OPERATORS: ReadonlySet<string> = new Set(
+  ["BatchDeregister", "Deregister", "Evaluate", "UpdateDrain", "UpdateEligibility"].map(
+    (one) => `Node.${one}`,
+  ),
+);
+
+/** Of these, what a client may do to its own node: it proves by the secret that it is its own. */
+export const BY_THE_NODE: ReadonlySet<string> = new Set(["Node.UpdateDrain"]);
 
 /** What the servers of a region do among themselves: ours, and Nomad's, which are not served. */
 const FOR_THE_GROUP: ReadonlySet<string> = new Set([

@@ -6,16 +6,22 @@ import { RpcForwarder } from "../../../src/service/rpc/client/forward.ts";
 import { createRpcCounters } from "../../../src/service/rpc/counters.ts";
 import { NodeLines } from "../../../src/service/rpc/node-lines.ts";
 import { mayOperate } from "../../../src/service/rpc/roles.ts";
+import { nodeDrainRequest } from "../../../src/state/command.ts";
+import { encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { encodeQueryOptions } from "../../../src/wire/rpc-status.ts";
 import { ManualClock } from "../manual-clock.ts";
 
 const ANSWER = Uint8Array.of(0x80);
 const method: Method = { where: "here", run: () => ANSWER };
-const FOR_SERVERS = ["Operator.RaftGetConfiguration", "Operator.AnythingNew", "Node.Deregister"];
+const FOR_SERVERS = [
+  ...["Operator.RaftGetConfiguration", "Operator.AnythingNew", "Node.Deregister"],
+  ...["Node.Evaluate", "Node.UpdateDrain", "Node.UpdateEligibility"],
+];
 
 const nobody = { call: () => Promise.reject(), stream: () => Promise.reject() };
 const methods = new RpcMethods({
   lines: new NodeLines(() => 0),
+  isNode: (id, token) => id === "n1" && token === "secret",
   region: "global",
   members: () => ({ members: [], serverName: "", serverRegion: "", serverDc: "" }),
   regions: () => [],
@@ -57,6 +63,22 @@ test("servers do, of other regions too, and whoever need not prove a name", () =
       expect(call(name, names)).toBe(ANSWER);
     }
   }
+});
+
+test("a client whose secret is that of the node drains it, and does nothing else to it", () => {
+  const names = ["client.global.nomad"];
+  const ask = (name: string, NodeID: string, AuthToken: string) => {
+    const request = structOf(nodeDrainRequest, { NodeID, AuthToken, Region: "global" });
+    return () => methods.call(name, encodeValue(nodeDrainRequest, request), { names });
+  };
+  expect(ask("Node.UpdateDrain", "n1", "secret")()).toBe(ANSWER);
+  for (const [id, token] of [
+    ["n2", "secret"],
+    ["n1", ""],
+  ] as const) {
+    expect(ask("Node.UpdateDrain", id, token)).toThrow("Permission denied");
+  }
+  expect(ask("Node.UpdateEligibility", "n1", "secret")).toThrow("Permission denied");
 });
 
 test("operators over HTTP are cli and server of this region, and nobody else", () => {

@@ -1,0 +1,69 @@
+/** A request's JSON, read as Go reads it: names in any case, null is zero, more is ignored. */
+import { isObject } from "../config/tree.ts";
+import { ApiError } from "./errors.ts";
+
+export class JsonBody {
+  readonly #fields: ReadonlyMap<string, unknown>;
+
+  private constructor(fields: Readonly<Record<string, unknown>>) {
+    const named = Object.entries(fields).map(([name, value]): [string, unknown] => {
+      return [name.toLowerCase(), value];
+    });
+    this.#fields = new Map(named);
+  }
+
+  /** @throws ApiError 400 */
+  static parse(text: string): JsonBody {
+    if (text.trim() === "") throw new ApiError(400, "Request body is empty");
+    let tree: unknown;
+    try {
+      tree = JSON.parse(text);
+    } catch {
+      throw new ApiError(400, "the body is not JSON");
+    }
+    if (!isObject(tree)) throw new ApiError(400, "the body is not a JSON object");
+    return new JsonBody(tree);
+  }
+
+  flag(name: string): boolean {
+    const value = this.#of(name) ?? false;
+    return typeof value === "boolean" ? value : wrong(name, "true or false");
+  }
+
+  text(name: string): string {
+    const value = this.#of(name) ?? "";
+    return typeof value === "string" ? value : wrong(name, "a text");
+  }
+
+  /** A duration in nanoseconds. */
+  nanos(name: string): bigint {
+    const value = this.#of(name) ?? 0;
+    const fits = typeof value === "number" && Number.isInteger(value) && Math.abs(value) < 2 ** 63;
+    return fits ? BigInt(value) : wrong(name, "a duration in nanoseconds");
+  }
+
+  /** undefined: it is not there, or null. */
+  body(name: string): JsonBody | undefined {
+    const value = this.#of(name) ?? undefined;
+    if (value === undefined) return undefined;
+    return isObject(value) ? new JsonBody(value) : wrong(name, "an object");
+  }
+
+  /** null: it is not there, or null. Its own names are as they are written. */
+  texts(name: string): ReadonlyMap<string, string> | null {
+    const value = this.#of(name) ?? null;
+    if (value === null) return null;
+    const entries = isObject(value) ? Object.entries(value) : wrong(name, "an object");
+    return new Map(
+      entries.map(([key, one]) => [key, typeof one === "string" ? one : wrong(name, "of texts")]),
+    );
+  }
+
+  #of(name: string): unknown {
+    return this.#fields.get(name.toLowerCase());
+  }
+}
+
+function wrong(name: string, what: string): never {
+  throw new ApiError(400, `${name} must be ${what}`);
+}

@@ -1,0 +1,56 @@
+/** `nomad node` and what is below it. */
+import { type Command, Option } from "commander";
+import { apiCommand } from "./api-command.ts";
+
+export function addNode(program: Command): void {
+  const node = program.command("node").description("Interact with client nodes");
+  const many = (value: string, before: string[] = []): string[] => [...before, value];
+  apiCommand(node.command("status"))
+    .argument("[id]", "a node, by its id or the beginning of it")
+    .description("List the clients of the region, or show one")
+    .option("--self", "the node of the agent that is asked")
+    .option("--stats", "of one: what the machine has and uses")
+    .option("--allocs", "how many allocations run on each")
+    .option("--short", "of one: without its events")
+    .option("--verbose", "whole ids, addresses and versions; attributes of one")
+    .option("--os", "the operating systems, too")
+    .option("--quiet", "ids only")
+    .option("--filter <expression>", "of the list, those that it is true of")
+    .option("--per-page <n>", "so many at once")
+    .option("--page-token <token>", "where a page begins")
+    .option("--json", "output as JSON")
+    .addOption(new Option("-t <template>").hideHelp())
+    .action(async (id, flags) => (await import("./node-status.ts")).nodeStatus(id, flags));
+  apiCommand(node.command("drain"))
+    .argument("[id]", "a node, by its id or the beginning of it")
+    .description("Empty a node, or take that back")
+    .option("--enable", "begin a drain: the node becomes ineligible")
+    .option("--disable", "take a drain back")
+    .option("--deadline <duration>", "when what is left is stopped (default 1h)")
+    .option("--force", "stop all at once")
+    .addOption(new Option("--no-deadline", "without a deadline"))
+    .option("--ignore-system", "leave system jobs where they are")
+    .option("--keep-ineligible", "-disable: the node stays ineligible")
+    .option("--detach", "do not wait for its end")
+    .option("--monitor", "only wait for its end")
+    .option("-m <message>", "a note that is kept with the drain")
+    .option("--meta <key=value>", "metadata that is kept with it; repeatable", many)
+    .option("--self", "the node of the agent that is asked")
+    .option("--yes", "do not ask whether that is meant")
+    .action(async (id, flags) => (await import("./node-change.ts")).nodeDrain(id, flags));
+  apiCommand(node.command("eligibility"))
+    .argument("[id]", "a node, by its id or the beginning of it")
+    .description("Say whether something may be placed on a node")
+    .option("--enable", "something may")
+    .option("--disable", "nothing may")
+    .option("--self", "the node of the agent that is asked")
+    .action(async (id, flags) => (await import("./node-change.ts")).nodeEligibility(id, flags));
+  apiCommand(node.command("config"))
+    .argument("[address...]", "servers, as host or host:port of their RPC")
+    .description("The servers that a client agent knows")
+    .option("--servers", "list them")
+    .option("--update-servers", "replace them")
+    .action(async (addresses, flags) =>
+      (await import("./node-config.ts")).nodeConfig(addresses, flags),
+    );
+}

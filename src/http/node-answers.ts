@@ -1,0 +1,90 @@
+/** The endpoints that are about client nodes. */
+import type { Elysia } from "elysia";
+import type { ApiContext } from "../api/context.ts";
+import { askElsewhere } from "../api/elsewhere.ts";
+import { drainNode, evaluateNode, setEligibility } from "../api/node-changes.ts";
+import {
+  getNode,
+  type IndexedAnswer,
+  listNodes,
+  nodeAllocations,
+  purgeNode,
+} from "../api/nodes.ts";
+import { answer, type ContextOf, invalidMethod, notFound, queryOf } from "./answers.ts";
+
+interface NodeRequest {
+  readonly request: Request;
+  /** The router cannot tell what is in a path that is put together. */
+  readonly params: { readonly id?: string };
+}
+
+type Change = (
+  context: ApiContext,
+  id: string,
+  query: URLSearchParams,
+  body: string,
+) => Promise<IndexedAnswer>;
+
+const CHANGES: Readonly<Record<string, Change>> = {
+  drain: drainNode,
+  eligibility: setEligibility,
+  evaluate: evaluateNode,
+  purge: async (context, id, query) => {
+    return { value: await purgeNode(context, id, query), headers: {} };
+  },
+};
+
+/** @param allow throws when the request may not change or take secrets */
+export function addNodes(
+  app: Elysia,
+  contextOf: ContextOf,
+  allow: (request: Request) => void,
+): void {
+  app.get("/v1/nodes", async ({ request }) => {
+    return indexed(request, await listNodes(contextOf(request), queryOf(request), request.signal));
+  });
+  app.get("/v1/node/:id", async ({ request, params }) => {
+    const { signal } = request;
+    return indexed(request, await getNode(contextOf(request), params.id, queryOf(request), signal));
+  });
+  app.get("/v1/node/:id/allocations", async ({ request, params }) => {
+    const query = queryOf(request);
+    const { signal } = request;
+    return indexed(request, await nodeAllocations(contextOf(request), params.id, query, signal));
+  });
+  for (const [name, change] of Object.entries(CHANGES)) {
+    const handler = async ({ request, params }: NodeRequest): Promise<Response> => {
+      allow(request);
+      const context = contextOf(request);
+      const body = await request.text();
+      return indexed(request, await change(context, params.id ?? "", queryOf(request), body));
+    };
+    const path = `/v1/node/:id/${name}`;
+    app.put(path, handler, { parse: "none" }).post(path, handler, { parse: "none" });
+    for (const method of ["GET", "DELETE", "PATCH"]) app.route(method, path, invalidMethod);
+  }
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    for (const path of ["/v1/nodes", "/v1/node/:id", "/v1/node/:id/allocations"]) {
+      app.route(method, path, invalidMethod);
+    }
+  }
+  addElsewhere(app, contextOf);
+}
+
+/** What we have not, another region may have. The first two are no ids of nodes. */
+function addElsewhere(app: Elysia, contextOf: ContextOf): void {
+  for (const path of ["/v1/node/pools", "/v1/node/pool", "/v1/*"]) {
+    app.get(path, async ({ request }) => {
+      return indexed(request, await askElsewhere(contextOf(request), new URL(request.url)));
+    });
+  }
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    for (const path of ["/v1/node/pools", "/v1/node/pool"]) app.route(method, path, notFound);
+  }
+}
+
+function indexed(request: Request, { value, headers }: IndexedAnswer): Response {
+  const response = answer(request, value);
+  for (const [name, text] of Object.entries(headers)) response.headers.set(name, text);
+  return response;
+}

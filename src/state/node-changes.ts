@@ -1,0 +1,88 @@
+/** Commands of the log that are about client nodes, done to their table. */
+import { type Codec, decodeValue } from "../wire/codec.ts";
+import {
+  MessageType,
+  nodeBatchDeregisterRequest,
+  nodeBatchDrainRequest,
+  nodeDeregisterRequest,
+  nodeDrainRequest,
+  nodeEventsRequest,
+  nodeRegisterRequest,
+  nodeStatusRequest,
+} from "./command.ts";
+import type { NodeTable } from "./node-table.ts";
+
+type Change = (nodes: NodeTable, body: Uint8Array, index: bigint) => boolean;
+
+const CHANGES: ReadonlyMap<number, Change> = new Map([
+  [
+    MessageType.nodeRegister,
+    change(nodeRegisterRequest, (nodes, { Node, NodeEvent }, index) => {
+      if (Node === null) return false;
+      nodes.register(index, Node, NodeEvent);
+      return true;
+    }),
+  ],
+  [
+    MessageType.nodeDeregister,
+    change(nodeDeregisterRequest, (nodes, { NodeID }, index) => nodes.deregister(index, [NodeID])),
+  ],
+  [
+    MessageType.nodeBatchDeregister,
+    change(nodeBatchDeregisterRequest, (nodes, { NodeIDs }, index) => {
+      return nodes.deregister(index, NodeIDs ?? []);
+    }),
+  ],
+  [
+    MessageType.nodeUpdateStatus,
+    change(nodeStatusRequest, (nodes, request, index) => nodes.updateStatus(index, request)),
+  ],
+  [
+    MessageType.nodeUpdateDrain,
+    change(nodeDrainRequest, (nodes, request, index) => nodes.updateDrain(index, request)),
+  ],
+  [
+    MessageType.nodeBatchUpdateDrain,
+    change(nodeBatchDrainRequest, (nodes, { Updates, UpdatedAt, NodeEvents }, index) => {
+      const all = [...(Updates ?? [])];
+      // All of them or none, as Nomad's transaction.
+      if (all.some(([id]) => nodes.get(id) === undefined)) return false;
+      for (const [NodeID, update] of all) {
+        const { DrainStrategy = null, MarkEligible = false } = update ?? {};
+        const NodeEvent = NodeEvents?.get(NodeID) ?? null;
+        const request = { NodeID, DrainStrategy, MarkEligible, UpdatedAt, NodeEvent };
+        nodes.updateDrain(index, { ...request, Meta: null, UpdatedBy: "" }, true);
+      }
+      return all.length > 0;
+    }),
+  ],
+  [
+    MessageType.nodeEvents,
+    change(nodeEventsRequest, (nodes, { NodeEvents }, index) => {
+      const all = [...(NodeEvents ?? [])];
+      if (all.some(([id]) => nodes.get(id) === undefined)) return false;
+      for (const [id, events] of all) nodes.addEvents(index, id, events ?? []);
+      return all.length > 0;
+    }),
+  ],
+]);
+
+/** @returns false: not about nodes, unreadable, or about a node that there is not */
+export function changeNodes(
+  nodes: NodeTable,
+  type: number,
+  body: Uint8Array,
+  index: bigint,
+): boolean {
+  return CHANGES.get(type)?.(nodes, body, index) ?? false;
+}
+
+function change<T>(
+  codec: Codec<T>,
+  run: (nodes: NodeTable, request: T, index: bigint) => boolean,
+): Change {
+  return (nodes, body, index) => {
+    const request = decodeValue(codec, body);
+    return request !== undefined && run(nodes, request, index);
+  };
+}

@@ -1,0 +1,152 @@
+/** Client nodes by the command line and over HTTP, with two servers over TLS: who may change what. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
+import {
+  nodeDrainRequest,
+  nodeEligibilityRequest,
+  nodeRegisterRequest,
+} from "../../src/state/command.ts";
+import { drainStrategy, mapBytes, node } from "../../src/state/node.ts";
+import { encodeValue, structOf } from "../../src/wire/codec.ts";
+import { NET } from "../addresses.ts";
+import { getJson, type Json, Lab, run, until } from "./agents.ts";
+import { makeCa, serverTls, type TestCa } from "./certificates.ts";
+import { loadIdentity, testPool } from "./rpc-pool.ts";
+
+setDefaultTimeout(60_000);
+
+const [FIRST, SECOND] = [`${NET}.91.1`, `${NET}.91.2`] as const;
+const IDS = ["aa110000-aaaa-4000-8000-000000000001", "aa220000-aaaa-4000-8000-000000000002"];
+const [ONE = "", TWO = ""] = IDS;
+const secretOf = (id: string): string => id.replace("aaaa", "5ec4");
+
+const lab = new Lab();
+let ca: TestCa;
+/** As the machines of the clients: their certificate, and nothing more. */
+let pool: RpcPool;
+
+beforeAll(async () => {
+  ca = await makeCa(lab.directory, "ca");
+  const tls = await serverTls(ca);
+  expect((await run(["tls", "cert", "create", "-client"], { cwd: ca.directory })).code).toBe(0);
+  const pair = join(ca.directory, "global-client-nomad");
+  const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
+  pool = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
+  const server = { bootstrap_expect: 2 };
+  await lab.agent({ name: "s1", ip: FIRST, tls, join: [SECOND], server });
+  await lab.agent({ name: "s2", ip: SECOND, tls, join: [FIRST], server });
+  await until("a leader", async () => (await getJson(FIRST, "/v1/status/leader")) !== "");
+  for (const [i, id] of IDS.entries()) await register(id, i === 0 ? "default" : "gpu");
+});
+
+afterAll(async () => {
+  pool?.close();
+  await lab[Symbol.asyncDispose]();
+});
+
+async function call(method: string, body: Uint8Array): Promise<Uint8Array> {
+  const address = { ip: Uint8Array.from(SECOND.split(".").map(Number)), port: 4647 };
+  return pool.call({ address, region: "global" }, method, body, 10_000, false);
+}
+
+async function register(ID: string, NodePool: string): Promise<void> {
+  const Attributes = mapBytes(new Map([["os.name", NodePool === "gpu" ? "debian" : "alpine"]]));
+  const named = { ID, SecretID: secretOf(ID), Name: `c-${NodePool}`, Datacenter: "dc1", NodePool };
+  const Node = structOf(node, { ...named, Attributes });
+  const request = structOf(nodeRegisterRequest, { Node, Region: "global" });
+  await call("Node.Register", encodeValue(nodeRegisterRequest, request));
+}
+
+const cli = (...args: string[]): ReturnType<typeof run> => {
+  return run(args, { cwd: lab.directory, env: { NOMAD_ADDR: `http://${SECOND}:4646` } });
+};
+
+test("a drain by the beginning of an id asks first; one by the whole id does not", async () => {
+  const asked = await cli("node", "drain", "-enable", "aa11");
+  expect(asked).toMatchObject({ code: 0 });
+  expect(asked.out).toContain(
+    `Are you sure you want to enable drain mode for node "${ONE}"? [y/N]`,
+  );
+  expect(asked.out).toContain("Canceling drain toggle");
+  const done = await cli("node", "drain", "-enable", "-m", "new kernel", "-meta=by=me", ONE);
+  expect([done.code, done.err]).toEqual([0, ""]);
+  expect(done.out).toContain(`Drain complete for node ${ONE}`);
+  const after = await getJson(FIRST, `/v1/node/${ONE}`);
+  expect(after).toMatchObject({ DrainStrategy: null, SchedulingEligibility: "ineligible" });
+  const Meta = { message: "new kernel", by: "me" };
+  expect(after.LastDrain).toMatchObject({ Status: "complete", Meta });
+  expect((await cli("node", "status", "-verbose", ONE)).out).toContain("Node drain complete");
+  const monitored = await cli("node", "drain", "-monitor", ONE);
+  expect(monitored).toMatchObject({ code: 0, out: "No drain strategy set\n" });
+});
+
+test("eligibility, and flags that do not go together", async () => {
+  expect(await cli("node", "eligibility", "-enable", "aa11")).toMatchObject({
+    code: 0,
+    out: `Node "${ONE}" scheduling eligibility set: eligible for scheduling\n`,
+  });
+  expect((await getJson(FIRST, `/v1/node/${ONE}`)).SchedulingEligibility).toBe("eligible");
+  const wrong: [string[], string][] = [
+    [["eligibility", ONE], "Either the '-enable' or '-disable' flag must be set"],
+    [["eligibility", "-enable"], "Node ID must be specified"],
+    [["drain", "-enable", "-force", "-no-deadline", ONE], "-force and -no-deadline are mutually"],
+    [["drain", "-disable", "-deadline=1h", ONE], "-disable can't be combined"],
+    [["drain", "-enable", "-deadline=soon", ONE], "Failed to parse deadline"],
+    [["drain", "-enable", "-deadline=-1h", ONE], "A positive drain duration"],
+    [["drain", ONE], "Either the '-enable' or '-disable' flag must be set, unless"],
+    [["status", "-t", "{{.}}"], "-t: Go's templates are not evaluated here"],
+    [["status", "-self"], "Nomad not running in client mode"],
+    [["config"], "The '-servers' or '-update-servers' flag(s) must be set"],
+  ];
+  for (const [words, text] of wrong) {
+    const { code, err } = await cli("node", ...words);
+    expect([words, code]).toEqual([words, 1]);
+    expect(err).toContain(text);
+  }
+});
+
+test("over HTTP with Nomad's answers, from this machine or with an operator's certificate", async () => {
+  const url = (what: string): string => `http://${FIRST}:4646/v1/node/${TWO}/${what}`;
+  const put = async (what: string, body: unknown): Promise<[number, Json]> => {
+    const response = await fetch(url(what), { method: "PUT", body: JSON.stringify(body) });
+    return [response.status, await response.json().catch(() => undefined)];
+  };
+  const DrainSpec = { Deadline: 60_000_000_000, IgnoreSystemJobs: true };
+  const [status, reply] = await put("drain", { drainspec: DrainSpec, Meta: null });
+  expect([status, Object.keys(reply)]).toEqual([
+    200,
+    ["EvalCreateIndex", "EvalIDs", "Index", "NodeModifyIndex"],
+  ]);
+  expect((await put("drain", { DrainSpec: "now" }))[0]).toBe(400);
+  expect((await put("eligibility", { Eligibility: "no" }))[0]).toBe(500);
+  expect((await put("evaluate", {}))[0]).toBe(200);
+  expect(await (await fetch(url("allocations"))).json()).toEqual([]);
+  expect((await fetch(url("drain"))).status).toBe(405);
+  const headers = { "X-Forwarded-For": "10.0.0.1" };
+  const strange = await fetch(url("drain"), { method: "PUT", headers, body: "{}" });
+  expect(strange.status).toBe(403);
+});
+
+test("over RPC a client's certificate changes its own node's drain only", async () => {
+  const drain = (NodeID: string, AuthToken: string): Promise<Uint8Array> => {
+    const DrainStrategy = structOf(drainStrategy, { Deadline: 1_000_000_000n });
+    const fields = { NodeID, AuthToken, DrainStrategy, Region: "global" };
+    return call(
+      "Node.UpdateDrain",
+      encodeValue(nodeDrainRequest, structOf(nodeDrainRequest, fields)),
+    );
+  };
+  await expect(drain(ONE, "")).rejects.toThrow("Permission denied");
+  await expect(drain(ONE, secretOf(TWO))).rejects.toThrow("Permission denied");
+  await drain(TWO, secretOf(TWO));
+  const fields = {
+    NodeID: TWO,
+    Eligibility: "eligible",
+    AuthToken: secretOf(TWO),
+    Region: "global",
+  };
+  const request = structOf(nodeEligibilityRequest, fields);
+  const body = encodeValue(nodeEligibilityRequest, request);
+  await expect(call("Node.UpdateEligibility", body)).rejects.toThrow("Permission denied");
+});
