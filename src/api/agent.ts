@@ -10,11 +10,11 @@ import { formatAddress, formatIp } from "../host/ip.ts";
 import { formatDurationMs } from "../wire/duration.ts";
 import type { ServerMember, ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
-import type { ApiContext, RaftView } from "./context.ts";
+import type { AgentFacts, ApiContext, RaftView, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 
-export async function agentMembers(context: ApiContext): Promise<JsonObject> {
+export async function agentMembers(context: Servers): Promise<JsonObject> {
   const members = await context.members();
   return membersAsJson(members);
 }
@@ -82,7 +82,7 @@ export function agentForceLeave(
 }
 
 /** Sorted names of all regions that gossip knows. */
-export async function regions(context: ApiContext): Promise<readonly string[]> {
+export async function regions(context: Servers): Promise<readonly string[]> {
   const { members, serverRegion } = await context.members();
   const found = members.map((member) => member.tags.get("region") ?? "");
   return [...new Set([serverRegion, ...found])].filter((region) => region !== "").sort();
@@ -194,7 +194,7 @@ function leaderAddress(context: ApiContext): string {
 }
 
 /** The configuration as Nomad shows it: Go's field names, no secret at all. */
-function configAsJson(context: ApiContext): JsonObject {
+function configAsJson(context: AgentFacts): JsonObject {
   const { config, endpoints, version } = context;
   return {
     AdvertiseAddrs: addressesAsJson(endpoints.advertise),

@@ -2,7 +2,7 @@
 import { errorText } from "../host/error-text.ts";
 import { type Codec, decodeValue } from "../wire/codec.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
-import type { ApiContext } from "./context.ts";
+import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
 /** Which region is asked, and whether a server may answer that does not lead. */
@@ -11,7 +11,7 @@ export interface Asked {
   readonly stale: boolean;
 }
 
-export function askedOf(context: ApiContext, query: URLSearchParams): Asked {
+export function askedOf(context: AgentFacts, query: URLSearchParams): Asked {
   const stale = query.has("stale") && query.get("stale") !== "false";
   return { region: query.get("region") || context.config.region, stale };
 }
@@ -25,7 +25,7 @@ export function readBody({ region, stale }: Asked): Uint8Array {
  * @throws ApiError with the code that the error carries, or 500
  */
 export async function ask(
-  context: ApiContext,
+  context: Servers,
   method: string,
   body: Uint8Array,
   signal?: AbortSignal,

@@ -6,12 +6,12 @@ import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../stat
 import { bool, encodeValue, structOf } from "../wire/codec.ts";
 import { formatDurationMs, nanosOf, parseDurationMs } from "../wire/duration.ts";
 import { type Asked, ask, decode, readBody } from "./ask.ts";
-import type { ApiContext } from "./context.ts";
+import type { Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 
 /** Struct order and durations as texts, as Nomad's own marshaller has them. */
-export async function autopilotSettings(context: ApiContext, asked: Asked): Promise<JsonObject> {
+export async function autopilotSettings(context: Servers, asked: Asked): Promise<JsonObject> {
   const answer = await ask(context, "Operator.AutopilotGetConfiguration", readBody(asked));
   const config = decode(autopilotConfig, answer);
   return {
@@ -34,7 +34,7 @@ export async function autopilotSettings(context: ApiContext, asked: Asked): Prom
  * @returns false: with `cas`, somebody else has changed them
  */
 export async function setAutopilot(
-  context: ApiContext,
+  context: Servers,
   asked: Asked,
   query: URLSearchParams,
   body: string,
@@ -95,7 +95,7 @@ function parseSettings(body: string): AutopilotConfig {
 }
 
 /** Only the leader knows: a stale answer is not asked for. */
-export async function autopilotHealth(context: ApiContext, asked: Asked): Promise<JsonObject> {
+export async function autopilotHealth(context: Servers, asked: Asked): Promise<JsonObject> {
   const answer = await ask(context, "Operator.ServerHealth", readBody({ ...asked, stale: false }));
   const health = decode(healthReply, answer);
   return {

@@ -25,31 +25,44 @@ export interface ReloadReport {
   readonly restart_needed: readonly string[];
 }
 
-export interface ApiContext {
+/** All of it, for whoever answers everything; a function names the parts that it needs. */
+export interface ApiContext extends AgentFacts, Connections, Servers {
+  /** Undefined on an agent that is a client only. */
+  readonly gossip: GossipView | undefined;
+  /** Undefined on an agent that is a client only. */
+  readonly raft: RaftView | undefined;
+}
+
+/** Who this agent is, and by which settings. */
+export interface AgentFacts {
   readonly config: Config;
   readonly endpoints: Endpoints;
   readonly version: VersionInfo;
   readonly nodeId: string;
   readonly startedAtMs: number;
   readonly nowMs: () => number;
-  /** Undefined on an agent that is a client only. */
-  readonly gossip: GossipView | undefined;
+  /** Warnings of the start that still hold. */
+  readonly warnings: readonly string[];
+  /** Reads the configuration again. @throws Error with the operator's mistakes: nothing changed */
+  readonly reload: () => Promise<ReloadReport>;
+}
+
+/** What goes over this agent's connections, and how well it is protected. */
+export interface Connections {
   readonly rpc: RpcCounters;
   readonly http: HandshakeCounters;
   readonly tls: () => TlsMaterial | undefined;
   readonly peers: () => readonly PeerReport[];
   /** Multiplexed connections to other servers. */
   readonly sessions: () => readonly PoolReport[];
-  /** Warnings of the start that still hold. */
-  readonly warnings: readonly string[];
-  /** The members as this agent sees them; a client asks a server. */
-  readonly members: () => Promise<ServerMembers>;
   /** Looks at a server's RPC port from here. */
   readonly inspect: (address: Address, region: string) => Promise<RpcInspection>;
-  /** Reads the configuration again. @throws Error with the operator's mistakes: nothing changed */
-  readonly reload: () => Promise<ReloadReport>;
-  /** Undefined on an agent that is a client only. */
-  readonly raft: RaftView | undefined;
+}
+
+/** Servers to ask, this agent among them if it is one. */
+export interface Servers {
+  /** The members as this agent sees them; a client asks a server. */
+  readonly members: () => Promise<ServerMembers>;
   /**
    * An RPC as if it had come to our port: answered here or passed on.
    *

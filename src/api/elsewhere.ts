@@ -8,7 +8,7 @@ import { isObject } from "../config/tree.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
 import { encodeQueryOptions, withField } from "../wire/rpc-status.ts";
 import { ask, askedOf } from "./ask.ts";
-import type { ApiContext } from "./context.ts";
+import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { jsonOf } from "./msgpack-json.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
@@ -77,7 +77,10 @@ function below(
 }
 
 /** @throws ApiError 404 for our own region, and for what even Nomad has not */
-export async function askElsewhere(context: ApiContext, url: URL): Promise<IndexedAnswer> {
+export async function askElsewhere(
+  context: AgentFacts & Servers,
+  url: URL,
+): Promise<IndexedAnswer> {
   const query = url.searchParams;
   const { region } = askedOf(context, query);
   const found = region === context.config.region ? undefined : endpointOf(url.pathname);
@@ -120,7 +123,7 @@ function decodeName(name: string): string {
 }
 
 /** A region of servers like ours has not got it either: as if the path were not there. */
-async function asked(context: ApiContext, method: string, body: Uint8Array): Promise<Uint8Array> {
+async function asked(context: Servers, method: string, body: Uint8Array): Promise<Uint8Array> {
   try {
     return await ask(context, method, body);
   } catch (error) {

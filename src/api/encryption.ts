@@ -14,7 +14,7 @@ import { certificateNames, daysLeft } from "../tls/certificate.ts";
 import { isNameOf } from "../tls/x509/host-name.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
-import type { ApiContext } from "./context.ts";
+import type { AgentFacts, ApiContext, Connections } from "./context.ts";
 import { cutOff, gossipKeys } from "./gossip-keys.ts";
 import type { JsonObject } from "./json.ts";
 import { EXPIRY_WARNING_DAYS, gossipEncryption, stillInClear } from "./status.ts";
@@ -97,7 +97,11 @@ async function look(context: ApiContext, member: ServerMember): Promise<PeerView
   return { member, address, region, found, problems: problemsOf(context, region, found) };
 }
 
-function problemsOf(context: ApiContext, region: string, found: RpcInspection): readonly Problem[] {
+function problemsOf(
+  context: AgentFacts & Connections,
+  region: string,
+  found: RpcInspection,
+): readonly Problem[] {
   const problems: Problem[] = [];
   const add = (what: string, fix: string): void => void problems.push({ what, fix });
   if (!found.reachable) {
@@ -113,7 +117,7 @@ function problemsOf(context: ApiContext, region: string, found: RpcInspection): 
 }
 
 function tlsProblems(
-  context: ApiContext,
+  context: AgentFacts & Connections,
   region: string,
   tls: InspectedTls,
   error: string,

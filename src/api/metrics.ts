@@ -9,7 +9,7 @@ import { descriptors } from "../host/descriptors.ts";
 import type { TrafficCounters } from "../service/gossip/counters.ts";
 import { healthOf } from "../service/raft/autopilot-health.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
-import type { ApiContext } from "./context.ts";
+import type { AgentFacts, ApiContext, Connections } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { stillInClear } from "./status.ts";
 
@@ -53,7 +53,7 @@ function runtimeMetrics(): Metric[] {
   return metrics;
 }
 
-function rpcMetrics(context: ApiContext): Metric[] {
+function rpcMetrics(context: Connections): Metric[] {
   const { rpc, http } = context;
   return [
     counter("nomad.rpc.request", rpc.requests),
@@ -110,7 +110,7 @@ function handshakes(prefix: string, direction: string, counts: HandshakeCounters
 }
 
 /** Nomad's two names: whole seconds, negative when it is over. */
-function tlsMetrics(context: ApiContext): Metric[] {
+function tlsMetrics(context: AgentFacts & Connections): Metric[] {
   const material = context.tls();
   if (material === undefined) return [];
   const seconds = (notAfterMs: number): number => Math.floor((notAfterMs - context.nowMs()) / 1000);
@@ -188,7 +188,7 @@ export function metricsAsJson(metrics: readonly Metric[], nowMs: number): unknow
 }
 
 /** The text exposition format, version 0.0.4. @throws ApiError when it is switched off */
-export function metricsAsText(context: ApiContext, metrics: readonly Metric[]): string {
+export function metricsAsText(context: AgentFacts, metrics: readonly Metric[]): string {
   if (!context.config.telemetry.prometheusMetrics) {
     throw new ApiError(415, "Prometheus is not enabled");
   }

@@ -11,7 +11,7 @@ import {
   type StreamFrame,
   streamFrame,
 } from "../wire/rpc-stream.ts";
-import type { ApiContext } from "./context.ts";
+import type { AgentFacts, ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
 interface MonitorAnswer {
@@ -24,7 +24,7 @@ const FIRST_FRAME_MS = 250;
 
 /** @throws ApiError with Nomad's texts */
 export async function monitorLog(
-  context: ApiContext,
+  context: AgentFacts & Servers,
   query: URLSearchParams,
 ): Promise<MonitorAnswer> {
   const { streams } = context;

@@ -12,7 +12,7 @@ import {
 } from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
-import type { ApiContext } from "./context.ts";
+import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { jsonOf } from "./msgpack-json.ts";
 
@@ -26,7 +26,7 @@ export interface IndexedAnswer {
 }
 
 export async function listNodes(
-  context: ApiContext,
+  context: AgentFacts & Servers,
   query: URLSearchParams,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
@@ -49,7 +49,7 @@ export async function listNodes(
 }
 
 export async function getNode(
-  context: ApiContext,
+  context: AgentFacts & Servers,
   id: string,
   query: URLSearchParams,
   signal?: AbortSignal,
@@ -80,7 +80,7 @@ export async function nodeAllocations(
 
 /** Takes a node out of the table; one that still runs registers again. @throws ApiError */
 export async function purgeNode(
-  context: ApiContext,
+  context: AgentFacts & Servers,
   id: string,
   query: URLSearchParams,
 ): Promise<object> {
@@ -108,7 +108,7 @@ export function metaHeaders(meta: {
 }
 
 /** @throws ApiError with Nomad's texts */
-export function readOptions(context: ApiContext, query: URLSearchParams): Partial<QueryOptions> {
+export function readOptions(context: AgentFacts, query: URLSearchParams): Partial<QueryOptions> {
   const { region, stale } = askedOf(context, query);
   const [index, wait] = [query.get("index") ?? "0", query.get("wait") ?? "0"];
   if (!/^\d{1,19}$/.test(index)) throw new ApiError(400, "Invalid index");

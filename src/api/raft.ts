@@ -8,7 +8,7 @@ import {
 import { encodeValue, structOf } from "../wire/codec.ts";
 import { decodeText, decodeTexts } from "../wire/rpc-status.ts";
 import { type Asked, ask, decode, readBody } from "./ask.ts";
-import type { ApiContext } from "./context.ts";
+import type { ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 
@@ -26,18 +26,18 @@ export async function statusLeader(context: ApiContext, asked: Asked): Promise<s
   return leader;
 }
 
-export async function statusPeers(context: ApiContext, asked: Asked): Promise<readonly string[]> {
+export async function statusPeers(context: Servers, asked: Asked): Promise<readonly string[]> {
   return decodeTexts(await ask(context, "Status.Peers", readBody(asked))) ?? [];
 }
 
-export async function raftConfiguration(context: ApiContext, asked: Asked): Promise<JsonObject> {
+export async function raftConfiguration(context: Servers, asked: Asked): Promise<JsonObject> {
   const answer = await ask(context, "Operator.RaftGetConfiguration", readBody(asked));
   const read = decode(raftConfigurationReply, answer);
   return { Index: Number(read.Index), Servers: read.Servers };
 }
 
 export async function removePeer(
-  context: ApiContext,
+  context: Servers,
   asked: Asked,
   query: URLSearchParams,
 ): Promise<void> {
@@ -53,7 +53,7 @@ export async function removePeer(
 }
 
 export async function transferLeadership(
-  context: ApiContext,
+  context: Servers,
   asked: Asked,
   query: URLSearchParams,
 ): Promise<JsonObject> {

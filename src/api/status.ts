@@ -14,7 +14,7 @@ import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { type CertificateInfo, daysLeft } from "../tls/certificate.ts";
 import type { ServerMember } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
-import type { ApiContext } from "./context.ts";
+import type { AgentFacts, ApiContext, Connections } from "./context.ts";
 import type { JsonObject } from "./json.ts";
 import { raftReport } from "./raft.ts";
 
@@ -71,7 +71,7 @@ export function stillInClear(context: ApiContext): readonly InClear[] {
   return clear;
 }
 
-function nodeReport(context: ApiContext): JsonObject {
+function nodeReport(context: AgentFacts): JsonObject {
   const { config, version, endpoints } = context;
   return {
     name: config.name,
@@ -163,7 +163,7 @@ function trafficReport(traffic: TrafficCounters): JsonObject {
   };
 }
 
-function rpcReport(context: ApiContext): JsonObject {
+function rpcReport(context: AgentFacts & Connections): JsonObject {
   const { config, rpc } = context;
   return {
     tls: {
@@ -194,7 +194,7 @@ function rpcReport(context: ApiContext): JsonObject {
   };
 }
 
-function httpReport(context: ApiContext): JsonObject {
+function httpReport(context: AgentFacts & Connections): JsonObject {
   const { config } = context;
   return {
     tls: {
@@ -207,7 +207,7 @@ function httpReport(context: ApiContext): JsonObject {
   };
 }
 
-function materialReport(context: ApiContext): JsonObject {
+function materialReport(context: AgentFacts & Connections): JsonObject {
   const material = context.tls();
   if (material === undefined) return {};
   const now = context.nowMs();
@@ -269,7 +269,7 @@ function sorted(counts: ReadonlyMap<string, number>): JsonObject {
   return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function warnings(context: ApiContext): readonly string[] {
+function warnings(context: AgentFacts & Connections): readonly string[] {
   const found = [...context.warnings];
   const material = context.tls();
   const now = context.nowMs();
