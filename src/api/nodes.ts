@@ -12,7 +12,7 @@ import {
 } from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
-import type { AgentFacts, Servers } from "./context.ts";
+import type { AgentFacts, ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { jsonOf } from "./msgpack-json.ts";
 
