@@ -207,13 +207,20 @@ class Line {
     this.destroy();
   }
 
+  /** With TLS 1.3 a server refuses our certificate only when we believe that we are connected. */
+  #hungUp(): void {
+    if (!this.broken && !this.#greeted)
+      this.#events.refused("closed before our greeting was answered");
+    this.destroy();
+  }
+
   #connected(stream: ByteStream): void {
     if (this.broken) return stream.destroy();
     this.#stream = stream;
     stream.listen({
       data: (chunk) => this.#data(chunk),
-      ended: () => this.destroy(),
-      closed: () => this.destroy(),
+      ended: () => this.#hungUp(),
+      closed: () => this.#hungUp(),
     });
     if (this.#greeted) return this.#flush();
     stream.write(encodeGreeting({ from: this.#init.self, to: this.#to.id }));

@@ -41,7 +41,7 @@ const YES: RaftAnswer = {
   noRetryBackoff: false,
 };
 
-function transport() {
+function transport(unsafeWithoutGreeting = true) {
   const dialled: ByteStream[] = [];
   const clock = new ManualClock();
   const fails: { with: Error | undefined; dials: number } = { with: undefined, dials: 0 };
@@ -53,7 +53,7 @@ function transport() {
     prng: createPrng(1),
     log: silent,
     malformed: () => counts.push("answer"),
-    unsafeWithoutGreeting: true,
+    unsafeWithoutGreeting,
     refused: () => undefined,
     dialer: {
       connect: async () => {
@@ -211,6 +211,17 @@ test("whoever refuses our handshake is dialled seldom, and at once when there is
   fails.with = undefined;
   await send();
   expect(dialled.length).toBe(1);
+});
+
+test("... and so is whoever hangs up before it has answered our greeting", async () => {
+  const { raft, clock, dialled, send } = transport(false);
+  for (let i = 0; i < 600; i++) {
+    await send();
+    dialled.at(-1)?.destroy();
+    await clock.advance(100);
+  }
+  expect(dialled.length).toBeLessThan(15);
+  raft.close();
 });
 
 test("a server that is not there is dialled as often as Raft asks", async () => {
