@@ -29,7 +29,7 @@ function command(name: string, args: readonly string[]): void {
 }
 
 /** For one test: a machine four times slower is no failure, and a test that hangs still ends. */
-const TEST_MS = 60_000;
+const TEST_MS = 120_000;
 /** Folders whose tests need the compiled binary, or real peers. */
 const SLOW = ["cluster", "interop"];
 /** The simulations take as long as all others together: they have a core of their own. */

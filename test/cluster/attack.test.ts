@@ -113,7 +113,7 @@ describe("datagrams", () => {
       const after = await flood(new Array<Uint8Array>(count).fill(datagram));
       expect(after.refused[reason]).toBeGreaterThanOrEqual(before + count / 2);
       await stillFine();
-    }, 30_000);
+    }, 240_000);
   }
 
   test("what no honest member says is refused and counted, though it has the key", async () => {
@@ -166,7 +166,7 @@ describe("datagrams", () => {
     const more = first.log.split("\n").length - lines;
     expect(more).toBeLessThan(20 + 3 * seconds + requests);
     await stillFine();
-  }, 60_000);
+  }, 240_000);
 });
 
 describe("streams", () => {
@@ -198,7 +198,7 @@ describe("streams", () => {
     expect(first.residentKb - before).toBeLessThan(100 * 1024);
     for (const socket of held) socket.destroy();
     expect(first.log).not.toContain("Suspect second.global");
-  }, 60_000);
+  }, 240_000);
 
   test("20 MB of ciphertext on each of 32: a few megabytes are held, the rest is refused", async () => {
     const before = first.residentKb;
@@ -225,7 +225,7 @@ describe("streams", () => {
     expect(most - before).toBeLessThan(200_000);
     expect(await membersSeenBy(FIRST)).toMatchObject({ "second.global": "alive" });
     expect(first.log).not.toContain("Suspect second.global");
-  }, 60_000);
+  }, 240_000);
 
   test("what comes over them in place of a push/pull is refused by reason", async () => {
     const state = { kind: "pushPull", join: true, states: [], userState: NONE } as const;
@@ -244,7 +244,7 @@ describe("streams", () => {
       });
       socket.destroy();
     }
-  }, 30_000);
+  }, 240_000);
 
   test("a client that only sends a frame's beginning is cut off in time", async () => {
     const socket = await dial();
@@ -258,7 +258,7 @@ describe("streams", () => {
       socket.resume();
     });
     expect(closed).toBe(true);
-  }, 20_000);
+  }, 240_000);
 });
 
 test("at the end the agent leaves as gracefully as ever", async () => {
@@ -266,7 +266,7 @@ test("at the end the agent leaves as gracefully as ever", async () => {
   expect((await run(["server", "members"], { env })).code).toBe(0);
   first.kill("SIGINT");
   expect(await first.exited).toBe(0);
-}, 20_000);
+}, 240_000);
 
 /** 40 bytes that open to gigabytes, as far as they are let. */
 function bomb(): Uint8Array {

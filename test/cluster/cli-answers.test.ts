@@ -378,7 +378,7 @@ test("whom a command waits for is said after a second", async () => {
       expect(err.split("\n")[0]).toBe(`==> Waiting for ${whom} ...`);
     }),
   );
-}, 30_000);
+}, 240_000);
 
 describe("NOMAD_CAPATH", () => {
   const path = join(directory, "cas");

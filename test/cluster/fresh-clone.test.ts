@@ -51,5 +51,5 @@ describe.if(inCi)("a fresh clone", () => {
     expect(child.success).toBe(true);
     await agent.exited;
     expect(agent.log).toContain("==> Caught signal: interrupt");
-  }, 150_000);
+  }, 240_000);
 });

@@ -80,7 +80,7 @@ test("renamed on the same data_dir: one member of the group, and no change for i
     return /^Healthy: true/m.test(out) && /renamed\.global/.test(out);
   });
   expect(changesIn(lab.log(nameOf(leader)))).toBe(0);
-}, 90_000);
+}, 240_000);
 
 test("a copy of a data_dir does not start beside its original, nor later, and both sides say why", async () => {
   const leader = await leaderOf(IPS);
@@ -132,7 +132,7 @@ test("a copy that took its original's place keeps it when the original comes bac
   expect(now).toContain(`${FOURTH}:4647`);
   expect(now).not.toContain(`${other}:4647`);
   expect(changesIn(lab.log(nameOf(leader)))).toBe(changes);
-}, 150_000);
+}, 240_000);
 
 test("whoever has the gossip key cannot take voters away: they answer, and stay", async () => {
   const leader = await leaderOf(IPS);

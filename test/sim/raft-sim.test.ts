@@ -23,7 +23,7 @@ describe(`${SEEDS} seeds of Raft groups of three and five`, () => {
       }
       expect(failures).toEqual([]);
       for (const sum of Object.values(sums)) expect(sum).toBeGreaterThan(BATCH);
-    }, 120_000);
+    }, 600_000);
   }
 });
 
