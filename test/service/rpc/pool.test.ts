@@ -26,6 +26,8 @@ class Bench {
   /** Of those calls, how many were given up by their callers. */
   aborted = 0;
   failWith: Error | undefined;
+  /** Connections are taken, and ended at the first call. */
+  hangsUp = false;
   readonly pool = new RpcPool({
     dialer: { connect: () => this.#connect() },
     clock: this.clock,
@@ -43,6 +45,7 @@ class Bench {
       dialer: false,
       clock: this.clock,
       onStream: async (stream) => {
+        if (this.hangsUp) return mux.close();
         await stream.takeFirst(0);
         serveCalls(stream, {
           methods: {
@@ -176,6 +179,29 @@ describe("back-off", () => {
       await failures();
     }
     expect(bench.dials).toBe(13);
+  });
+
+  test("so is one that hangs up before it has answered, but not for doing so once", async () => {
+    const bench = new Bench();
+    bench.hangsUp = true;
+    await expect(bench.call("Status.Ping", false)).rejects.toThrow();
+    expect(bench.dials).toBe(1);
+    bench.hangsUp = false;
+    await bench.call();
+    expect(bench.dials).toBe(2);
+    bench.servers[1]?.close();
+    await settle();
+    bench.hangsUp = true;
+    for (let i = 0; i < 600; i++) {
+      await bench.call().catch(() => undefined);
+      await bench.clock.advance(100);
+    }
+    // In a minute, each time twice as late.
+    expect(bench.dials).toBeGreaterThan(8);
+    expect(bench.dials).toBeLessThan(20);
+    bench.hangsUp = false;
+    bench.pool.forgive(target.address);
+    await bench.call();
   });
 
   test("news of the server, or of our settings, ends it", async () => {

@@ -8,7 +8,7 @@ import { errorText } from "../../../host/error-text.ts";
 import type { ByteStream, Clock, Log } from "../../../host/host.ts";
 import { formatAddress } from "../../../host/ip.ts";
 import type { Address, Instant, Prng } from "../../../protocol/ports.ts";
-import { CallStream, RpcLostError } from "../call.ts";
+import { CallStream, RpcLostError, RpcRemoteError } from "../call.ts";
 import { RpcMode } from "../mode.ts";
 import { Mux } from "../mux.ts";
 import type { MuxStream } from "../mux-stream.ts";
@@ -22,6 +22,8 @@ const SWEEP_MS = 10_000;
 const IDLE_STREAMS_MAX = 64;
 const DIAL_TIMEOUT_MS = 10_000;
 const BACKOFF_MIN_MS = 100;
+/** Whose lost sessions are counted. */
+const ADDRESSES_MAX = 1024;
 
 export interface PoolTarget {
   readonly address: Address;
@@ -55,6 +57,9 @@ interface Session {
   readonly idle: CallStream[];
   readonly openedAtMs: number;
   busy: number;
+  /** The server has answered on it; or it was lost before, and that has been noted. */
+  answered: boolean;
+  lost: boolean;
   usedAt: Instant;
   retiring: boolean;
 }
@@ -65,6 +70,8 @@ export class RpcPool {
   readonly #retiring = new Set<Session>();
   readonly #dialling = new Map<string, Promise<Session>>();
   readonly #backoff: Backoff;
+  /** Sessions in a row that were lost before any answer, by address. */
+  readonly #unanswered = new Map<string, number>();
   #generation = 0;
   #closed = false;
   #sweep: (() => void) | undefined;
@@ -95,13 +102,17 @@ export class RpcPool {
       const stream = this.#take(session);
       try {
         if (stream === undefined) throw new RpcLostError("rpc error: session shutdown");
-        return await stream.call(method, body, timeoutMs, signal);
+        const answer = await stream.call(method, body, timeoutMs, signal);
+        this.#heard(session);
+        return answer;
       } catch (error) {
+        if (error instanceof RpcRemoteError) this.#heard(session);
         // An idle connection may have died unnoticed, and one that retires refuses streams.
         const isOver = signal?.aborted === true || /timeout/.test(errorText(error));
         const again = error instanceof RpcLostError && !isOver;
         const refused = error instanceof Error && error.message.includes("reset by the peer");
         const unsent = stream === undefined || (fresh && refused);
+        if (again && stream !== undefined) this.#unheard(session, error);
         if (attempt > 0 || !again || !(repeat || unsent)) throw error;
         this.#retire(session);
       } finally {
@@ -121,6 +132,7 @@ export class RpcPool {
         continue;
       }
       session.usedAt = this.#init.clock.now();
+      session.answered = true; // What comes on it is not heard here.
       stream.write(Uint8Array.of(RpcMode.streaming));
       return stream;
     }
@@ -130,12 +142,14 @@ export class RpcPool {
   retireAll(): void {
     this.#generation += 1;
     this.#backoff.clear();
+    this.#unanswered.clear();
     for (const session of [...this.#current.values()]) this.#retire(session);
   }
 
   /** Something has changed at that server: it may be dialled at once again. */
   forgive(address: Address): void {
     this.#backoff.forgive(formatAddress(address));
+    this.#unanswered.delete(formatAddress(address));
   }
 
   reports(): readonly PoolReport[] {
@@ -217,11 +231,12 @@ export class RpcPool {
         idle: [],
         openedAtMs: clock.wallMs(),
         busy: 0,
+        answered: false,
+        lost: false,
         usedAt: clock.now(),
         retiring: false,
       };
       mux.start();
-      this.#backoff.forgive(key);
       if (this.#closed) mux.close();
       else this.#current.set(key, session);
       // Dialled with settings of before a reload: good for whoever waits, not for the next.
@@ -233,6 +248,26 @@ export class RpcPool {
       this.#init.log.debug("cannot dial a server", { address: key, error: errorText(error) });
       throw error;
     }
+  }
+
+  #heard(session: Session): void {
+    if (session.answered) return;
+    session.answered = true;
+    this.#unanswered.delete(session.key);
+    this.#backoff.forgive(session.key);
+  }
+
+  /**
+   * With TLS 1.3 a server refuses our certificate only when we believe that we are connected. Once
+   * may be chance: a server that is just ending its connections.
+   */
+  #unheard(session: Session, error: unknown): void {
+    if (session.answered || session.lost || session.retiring) return;
+    session.lost = true;
+    const before = this.#unanswered.get(session.key) ?? 0;
+    if (this.#unanswered.size >= ADDRESSES_MAX) this.#unanswered.clear();
+    this.#unanswered.set(session.key, before + 1);
+    if (before > 0) this.#backoff.failed(session.key, error);
   }
 
   #retire(session: Session): void {
