@@ -34,6 +34,7 @@ import { RpcPool } from "../service/rpc/client/pool.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc/counters.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import { printable } from "../wire/text.ts";
+import { type ClientIdentity, loadClientIdentity } from "./client-identity.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
 import { loadNodeId } from "./node-id.ts";
@@ -79,8 +80,9 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
   if (difference !== undefined) {
     throw new Error(`the runtime's AES-GCM is broken: ${difference}; refusing to start`);
   }
-  const nodeId = loadNodeId(nodeIdPath(config));
-  const parts = new Parts(init, nodeId);
+  const identity = config.client.enabled ? loadClientIdentity(config) : undefined;
+  const nodeId = config.server.enabled ? loadNodeId(nodeIdPath(config)) : (identity?.id ?? "");
+  const parts = new Parts(init, nodeId, identity);
   try {
     await parts.start();
   } catch (error) {
@@ -111,14 +113,14 @@ class Parts {
   readonly #log: Log;
   readonly #http: HttpServer;
   readonly #server: ServerRole | undefined;
+  readonly #client: ClientRole | undefined;
   readonly #pool: RpcPool;
-  readonly #reader: ClientRole;
   readonly #security: Security;
   readonly context: ApiContext;
   /** As it is in force. */
   #config: Config;
 
-  constructor(init: AgentInit, nodeId: string) {
+  constructor(init: AgentInit, nodeId: string, identity: ClientIdentity | undefined) {
     this.#init = init;
     const { config, endpoints, sink, version } = init;
     this.#config = config;
@@ -154,10 +156,20 @@ class Parts {
           onFatal: init.onFatal,
         })
       : undefined;
-    this.#reader = new ClientRole({ config, pool: this.#pool, log: sink.logger("client") });
+    this.#client = identity === undefined ? undefined : this.#createClient(identity);
     const warnings = loaded.divergence === undefined ? [] : [loaded.divergence];
     this.context = this.#createContext(nodeId, rpc, warnings);
     this.#http = this.#createHttp(this.context.http);
+  }
+
+  #createClient(identity: ClientIdentity): ClientRole {
+    const { config, endpoints, sink } = this.#init;
+    const server = this.#server;
+    return new ClientRole({
+      ...{ config, endpoints, identity, pool: this.#pool, log: sink.logger("client") },
+      material: () => this.#security.material,
+      own: server && ((_server, method, body, { signal }) => server.call(method, body, signal)),
+    });
   }
 
   /** Each connection takes one, and so does every file. */
@@ -179,8 +191,7 @@ class Parts {
 
   #createContext(nodeId: string, rpc: ApiContext["rpc"], warnings: readonly string[]): ApiContext {
     const { endpoints, version, onReload } = this.#init;
-    const server = this.#server;
-    const reader = this.#reader;
+    const [server, client] = [this.#server, this.#client];
     const config = (): Config => this.#config;
     return {
       get config() {
@@ -198,14 +209,16 @@ class Parts {
       peers: () => server?.peerReports() ?? [],
       sessions: () => this.#pool.reports(),
       warnings,
-      members: async () => server?.members() ?? reader.members(),
+      members: async () => server?.members() ?? client?.members() ?? nobody(),
       inspect: (address, region) => {
         const security = (): RpcSecurity => this.#security.rpc();
         return inspectRpc({ security, dial: dialSocket }, address, region);
       },
       reload: onReload,
       raft: server?.raft.view(),
-      call: async (method, body, signal) => (server ?? reader).call(method, body, signal),
+      client: client && { id: client.id, report: () => client.report() },
+      call: async (method, body, signal) =>
+        (server ?? client)?.call(method, body, signal) ?? nobody(),
       streams: server?.streams ?? this.#ownLog(rpc),
     };
   }
@@ -244,6 +257,7 @@ class Parts {
       throw new Error(`Error starting http server: failed to start HTTP listener: ${text}`);
     });
     await this.#server?.joinOthers();
+    this.#client?.start();
   }
 
   /** All of it or, if something is wrong, nothing. @throws Error, and nothing has changed */
@@ -257,7 +271,7 @@ class Parts {
         region: atStart.region,
         before: this.#security.rpc(),
         after: next.rpc,
-        peers: this.#server?.peers() ?? (await this.#reader.peers()),
+        peers: this.#server?.peers() ?? (await this.#client?.peers()) ?? [],
         log: sink.logger("nomad.rpc"),
       });
     }
@@ -269,6 +283,7 @@ class Parts {
     else {
       this.#pool.retireAll();
       this.#server?.reloaded();
+      this.#client?.reloaded();
       this.#log.info("reloaded: new connections use the new tls settings", { changes });
     }
     const restart = changedSettings(atStart, changed, RELOADED);
@@ -282,10 +297,13 @@ class Parts {
   }
 
   async leave(): Promise<void> {
+    await this.#client?.leave();
     await this.#server?.leave();
   }
 
   async stop(): Promise<void> {
+    if (this.#init.config.client.drainOnShutdown) await this.#client?.leave();
+    this.#client?.stop();
     await this.#http.close();
     this.#pool.close();
     await this.#server?.stop();
@@ -308,15 +326,17 @@ class Parts {
   }
 }
 
-/** The server's `node-id`, the client's `client-id`; nowhere in dev mode. */
+/** The configuration wants a server, a client or both. */
+function nobody(): never {
+  throw new Error("neither a server nor a client");
+}
+
+/** The server's `node-id`; nowhere in dev mode. */
 function nodeIdPath(config: Config): string | undefined {
   if (config.dataDir === "") return undefined;
-  const { server } = config;
-  const directory = server.enabled
-    ? (server.dataDir ?? join(config.dataDir, "server"))
-    : join(config.dataDir, "client");
+  const directory = config.server.dataDir ?? join(config.dataDir, "server");
   makeDirectory(directory);
-  return join(directory, server.enabled ? "node-id" : "client-id");
+  return join(directory, "node-id");
 }
 
 /** Always below data_dir, also when server.data_dir is set; nowhere in dev mode. */

@@ -1,37 +1,114 @@
-/** What a client-only agent can do without gossip: ask its servers. */
-
+/**
+ * An agent as a client node: it tells servers of itself and that it lives, and passes on to them
+ * what it is asked. It takes no part in gossip.
+ *
+ * @module
+ */
+import { tmpdir } from "node:os";
 import type { Config } from "../config/config.ts";
+import type { Endpoints } from "../config/endpoints.ts";
 import { DEFAULT_PORTS } from "../config/ports.ts";
+import { systemClock } from "../host/clock.ts";
+import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
+import { fingerprint } from "../host/fingerprint.ts";
 import type { Log } from "../host/host.ts";
-import { splitHostPort } from "../host/ip.ts";
+import { machineInterfaces } from "../host/interfaces.ts";
+import { formatAddress, splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
 import type { Address } from "../protocol/ports.ts";
+import { createPrng } from "../protocol/prng.ts";
 import { queryHeldMs } from "../service/blocking-query.ts";
+import { type NodeCall, NodeClient, type NodeReport } from "../service/node/client.ts";
+import { interfaceOf, nodeRecord } from "../service/node/record.ts";
 import type { RpcPeer } from "../service/rpc/client/peer-health.ts";
-import type { RpcPool } from "../service/rpc/client/pool.ts";
+import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
+import { type Node, node as nodeCodec } from "../state/node.ts";
+import { daysLeft } from "../tls/certificate.ts";
+import type { TlsMaterial } from "../tls/material.ts";
+import { NOMAD_VERSION } from "../version.ts";
+import { encodeValue } from "../wire/codec.ts";
 import {
   decodeQueryOptions,
   decodeServerMembers,
   encodeQueryOptions,
   type ServerMembers,
 } from "../wire/rpc-status.ts";
+import type { ClientIdentity } from "./client-identity.ts";
 
 const TIMEOUT_MS = 10_000;
+/** How often it is looked whether the machine has changed: addresses, memory, certificates. */
+const LOOK_MS = 60_000;
+/** Servers' names whose misses are counted. */
+const NAMES_MAX = 256;
 
 interface ClientRoleInit {
   readonly config: Config;
+  readonly endpoints: Endpoints;
+  readonly identity: ClientIdentity;
+  readonly material: () => TlsMaterial | undefined;
   readonly pool: RpcPool;
+  /** A server in this process, which is asked instead of any other. */
+  readonly own: NodeCall | undefined;
   readonly log: Log;
 }
 
 export class ClientRole {
   readonly #init: ClientRoleInit;
-  /** Index of the server that answered last. */
-  #preferred = 0;
+  readonly #node: NodeClient;
+  #record: Node;
+  #stopLooking: (() => void) | undefined;
+  /** How often each name has not led to a server: another of its addresses is tried then. */
+  readonly #misses = new Map<string, number>();
 
+  /** @throws Error with one sentence for the operator */
   constructor(init: ClientRoleInit) {
     this.#init = init;
+    const { config, endpoints, identity, own, log } = init;
+    checkInterface(config);
+    this.#record = this.#look();
+    const configured = [...config.client.servers, ...config.client.join.retryJoin];
+    this.#node = new NodeClient({
+      region: config.region,
+      id: identity.id,
+      secret: identity.secret,
+      servers:
+        own === undefined ? configured.map(withPort) : [formatAddress(endpoints.advertise.rpc)],
+      inProcess: own !== undefined,
+      record: () => this.#record,
+      call: own ?? ((...call) => this.#callAt(...call)),
+      clock: systemClock,
+      prng: createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0)),
+      log,
+    });
+  }
+
+  get id(): string {
+    return this.#init.identity.id;
+  }
+
+  start(): void {
+    this.#node.start();
+    this.#schedule();
+  }
+
+  leave(): Promise<void> {
+    return this.#node.leave();
+  }
+
+  stop(): void {
+    this.#stopLooking?.();
+    this.#node.stop();
+  }
+
+  /** The TLS settings have changed: the next calls use the new ones. */
+  reloaded(): void {
+    this.#lookAgain();
+    this.#node.reconnect();
+  }
+
+  report(): NodeReport {
+    return this.#node.report();
   }
 
   /** Members as a server sees them. @throws Error when none answers */
@@ -42,31 +119,25 @@ export class ClientRole {
     return members;
   }
 
-  /** The servers of the configuration that have an address. */
+  /** The servers that it knows and that have an address. */
   async peers(): Promise<readonly RpcPeer[]> {
-    const { region, client } = this.#init.config;
-    const servers = [...new Set([...client.servers, ...client.join.retryJoin])];
-    const found = servers.map(async (name) => {
+    const { region } = this.#init.config;
+    const found = this.#node.servers.map(async (name) => {
       const address = await addressOf(name).catch(() => undefined);
       return address === undefined ? [] : [{ name, region, address }];
     });
     return (await Promise.all(found)).flat();
   }
 
-  /** Asks the server that answered last, and the others in turn when it does not. */
+  /** Asks the server that the node talks to, and the others in turn when it does not answer. */
   async call(method: string, body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const { config, pool, log } = this.#init;
-    const servers = [...config.client.servers, ...config.client.join.retryJoin];
+    const { pool, log } = this.#init;
     const errors: string[] = [];
     const options = decodeQueryOptions(body);
     const withinMs = TIMEOUT_MS + (options === undefined ? 0 : queryHeldMs(options));
-    for (let tries = 0; tries < servers.length; tries++) {
-      const server = servers[(this.#preferred + tries) % servers.length] ?? "";
+    for (const server of this.#node.servers) {
       try {
-        const target = { address: await addressOf(server), region: config.region };
-        const answer = await pool.call(target, method, body, withinMs, true, signal);
-        this.#preferred = (this.#preferred + tries) % servers.length;
-        return answer;
+        return await pool.call(await this.#target(server), method, body, withinMs, true, signal);
       } catch (error) {
         errors.push(`${server}: ${errorText(error)}`);
       }
@@ -74,11 +145,89 @@ export class ClientRole {
     log.warn("no server answered", { errors });
     throw new Error(errors.length === 0 ? "no known servers" : `no servers: ${errors.join("; ")}`);
   }
+
+  /** The node's own calls: its machine says when, so that nothing else holds them back. */
+  async #callAt(...[server, method, body, how]: Parameters<NodeCall>): Promise<Uint8Array> {
+    const { pool } = this.#init;
+    const target = await this.#target(server);
+    pool.forgive(target.address);
+    try {
+      return await pool.call(target, method, body, how.timeoutMs, how.repeat, how.signal);
+    } catch (error) {
+      if (this.#misses.size > NAMES_MAX) this.#misses.clear();
+      this.#misses.set(server, (this.#misses.get(server) ?? 0) + 1);
+      throw error;
+    }
+  }
+
+  async #target(server: string): Promise<PoolTarget> {
+    const address = await addressOf(server, this.#misses.get(server) ?? 0);
+    return { address, region: this.#init.config.region };
+  }
+
+  #look(): Node {
+    const { config, endpoints, identity, material } = this.#init;
+    const certificate = config.tls.rpc ? material()?.certificate : undefined;
+    return nodeRecord({
+      ...{ config, id: identity.id, secret: identity.secret, version: NOMAD_VERSION },
+      fingerprint: fingerprint(identity.directory ?? tmpdir()),
+      meta: new Map(Object.entries(config.client.meta)),
+      httpAddress: formatAddress(endpoints.advertise.http),
+      certificateDaysLeft:
+        certificate === undefined ? undefined : daysLeft(certificate, systemClock.wallMs()),
+    });
+  }
+
+  /** Registers again if there is something new to tell. */
+  #lookAgain(): void {
+    let found: Node;
+    try {
+      found = this.#look();
+    } catch (error) {
+      return this.#init.log.warn("cannot look at this machine", { error: errorText(error) });
+    }
+    const [before, now] = [this.#record, found].map((one) => encodeValue(nodeCodec, one));
+    if (before !== undefined && now !== undefined && isSame(before, now)) return;
+    this.#record = found;
+    this.#node.changed();
+  }
+
+  #schedule(): void {
+    this.#stopLooking = systemClock.schedule(systemClock.now() + LOOK_MS, () => {
+      this.#lookAgain();
+      this.#schedule();
+    });
+  }
 }
 
-async function addressOf(server: string): Promise<Address> {
+/** @throws Error when there is none of that name */
+function checkInterface({ client }: Config): void {
+  const { networkInterface } = client;
+  if (networkInterface === "") return;
+  const wanted = interfaceOf(networkInterface);
+  const names = [...new Set(machineInterfaces().map(({ name }) => name))];
+  if (names.includes(wanted)) return;
+  throw new Error(
+    `client.network_interface: this machine has no interface "${wanted}": ` +
+      `it has ${names.join(", ")}`,
+  );
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
+}
+
+/** As servers write each other's addresses, so that one and the same is not known twice. */
+function withPort(server: string): string {
   const { host, port = DEFAULT_PORTS.rpc } = splitHostPort(server);
-  const [ip] = await lookupHost(host);
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** @param misses how often it was no use: a name may have several addresses */
+async function addressOf(server: string, misses = 0): Promise<Address> {
+  const { host, port = DEFAULT_PORTS.rpc } = splitHostPort(server);
+  const all = await lookupHost(host);
+  const ip = all[misses % Math.max(1, all.length)];
   if (ip === undefined) throw new Error(`lookup ${host}: no such host`);
   return { ip, port };
 }

@@ -10,7 +10,7 @@ import { formatAddress, formatIp } from "../host/ip.ts";
 import { formatDurationMs } from "../wire/duration.ts";
 import type { ServerMember, ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
-import type { AgentFacts, ApiContext, RaftView, Servers } from "./context.ts";
+import type { AgentFacts, ApiContext, ClientView, RaftView, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 
@@ -29,23 +29,32 @@ function membersAsJson(members: ServerMembers): JsonObject {
 }
 
 export async function agentSelf(context: ApiContext): Promise<JsonObject> {
-  const { members, serverName, serverRegion } = await context.members();
-  const own = members.find((member) => member.name === `${serverName}.${serverRegion}`);
-  const member = context.gossip === undefined ? undefined : own;
+  // A client is no member, and tells of itself also when no server answers it.
+  const seen = context.gossip === undefined ? undefined : await context.members();
+  const own = `${seen?.serverName}.${seen?.serverRegion}`;
+  const members = seen?.members ?? [];
   return {
     config: configAsJson(context),
-    member: member === undefined ? memberAsJson(NO_MEMBER) : memberAsJson(member),
+    member: memberAsJson(members.find(({ name }) => name === own) ?? NO_MEMBER),
     stats: agentStats(context, members),
   };
+}
+
+/** A client is well while a server answers it. */
+function clientHealth({ client }: ApiContext): JsonObject {
+  if (client === undefined) return { ok: false, message: "client not enabled" };
+  const { state, problem } = client.report();
+  if (state === "ready" && problem === "") return { message: "ok", ok: true };
+  return { ok: false, message: problem || `the node is ${state}` };
 }
 
 /** Health of the parts that run: a server's Raft has not stopped; that it has a leader is more. */
 export function agentHealth(context: ApiContext, type: string | undefined): JsonObject {
   const health: Record<string, JsonObject> = {};
   const ok = { message: "ok", ok: true };
-  const { server, client } = context.config;
-  if (type !== "server" && (client.enabled || type === "client")) {
-    health["client"] = client.enabled ? ok : { ok: false, message: "client not enabled" };
+  const { server } = context.config;
+  if (type !== "server" && (context.client !== undefined || type === "client")) {
+    health["client"] = clientHealth(context);
   }
   if (type !== "client" && (server.enabled || type === "server")) {
     const stopped = context.raft?.problem() ?? "";
@@ -148,10 +157,20 @@ function agentStats(context: ApiContext, members: readonly ServerMember[]): Json
     const encrypted = String(gossip.keyring.primary !== undefined);
     stats["serf"] = { ...Object.fromEntries(numbers), encrypted };
   }
-  if (config.client.enabled) {
-    stats["client"] = { known_servers: config.client.servers.join(","), node_id: context.nodeId };
-  }
+  if (context.client !== undefined) stats["client"] = clientStats(context.client, context.nowMs());
   return stats;
+}
+
+/** Nomad's names. */
+function clientStats({ id, report }: ClientView, nowMs: number): JsonObject {
+  const { servers, heartbeatAtMs, ttlMs } = report();
+  return {
+    heartbeat_ttl: formatDurationMs(Math.round(ttlMs)),
+    known_servers: servers.join(","),
+    last_heartbeat: heartbeatAtMs === undefined ? "never" : formatDurationMs(nowMs - heartbeatAtMs),
+    node_id: id,
+    num_allocations: "0",
+  };
 }
 
 /** hashicorp/raft's names, and texts as Go prints them. */
@@ -201,8 +220,13 @@ function configAsJson(context: AgentFacts): JsonObject {
     BindAddr: config.bindAddr,
     Client: {
       Enabled: config.client.enabled,
+      HostVolumes: config.client.hostVolumes.map(({ name, path, readOnly }) => {
+        return { Name: name, Path: path, ReadOnly: readOnly };
+      }),
       Meta: config.client.meta,
       NodeClass: config.client.nodeClass,
+      NetworkInterface: config.client.networkInterface,
+      NoHostUUID: config.client.noHostUuid,
       NodePool: config.client.nodePool,
       Servers: config.client.servers,
     },

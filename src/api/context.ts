@@ -8,6 +8,7 @@ import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import type { Keyring } from "../secret/keyring.ts";
 import type { GossipCounters } from "../service/gossip/counters.ts";
 import type { StreamMethods } from "../service/methods/stream-methods.ts";
+import type { NodeReport } from "../service/node/client.ts";
 import type { ServerState } from "../service/raft/autopilot-health.ts";
 import type { Consensus } from "../service/raft/consensus.ts";
 import type { RpcInspection } from "../service/rpc/client/inspect.ts";
@@ -31,6 +32,8 @@ export interface ApiContext extends AgentFacts, Connections, Servers {
   readonly gossip: GossipView | undefined;
   /** Undefined on an agent that is a client only. */
   readonly raft: RaftView | undefined;
+  /** Undefined on an agent that is a server only. */
+  readonly client: ClientView | undefined;
 }
 
 /** Who this agent is, and by which settings. */
@@ -72,6 +75,11 @@ export interface Servers {
   readonly call: (method: string, body: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>;
   /** Streaming calls, answered here or by another server. */
   readonly streams: Pick<StreamMethods, "open">;
+}
+
+export interface ClientView {
+  readonly id: string;
+  readonly report: () => NodeReport;
 }
 
 export interface VersionInfo {

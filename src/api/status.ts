@@ -23,7 +23,7 @@ export const EXPIRY_WARNING_DAYS = 30;
 
 export async function statusReport(context: ApiContext): Promise<JsonObject> {
   const clear = stillInClear(context);
-  const { members } = await context.members();
+  const members = await membersOrNone(context);
   return {
     encrypted: clear.length === 0,
     in_clear: clear,
@@ -31,10 +31,20 @@ export async function statusReport(context: ApiContext): Promise<JsonObject> {
     members: membersReport(members),
     gossip: gossipReport(context),
     raft: raftReport(context),
+    client: clientReport(context),
     rpc: rpcReport(context),
     http: httpReport(context),
     warnings: warnings(context),
   };
+}
+
+/** A client that no server answers has a status nevertheless: that is what it is for. */
+async function membersOrNone(context: ApiContext): Promise<readonly ServerMember[]> {
+  if (context.gossip !== undefined) return (await context.members()).members;
+  return context.members().then(
+    ({ members }) => members,
+    () => [],
+  );
 }
 
 export interface InClear {
@@ -89,6 +99,25 @@ function nodeReport(context: AgentFacts): JsonObject {
       rpc: formatAddress(endpoints.advertise.rpc),
       serf: formatAddress(endpoints.advertise.serf),
     },
+  };
+}
+
+/** Where the node stands with its servers. */
+function clientReport({ client }: ApiContext): JsonObject {
+  if (client === undefined) return { enabled: false };
+  const report = client.report();
+  const time = (ms: number | undefined): string | null =>
+    ms === undefined ? null : new Date(ms).toISOString();
+  return {
+    enabled: true,
+    id: client.id,
+    state: report.state,
+    server: report.server,
+    servers: report.servers,
+    registered_at: time(report.registeredAtMs),
+    last_heartbeat: time(report.heartbeatAtMs),
+    heartbeat_ttl_seconds: Math.round(report.ttlMs / 100) / 10,
+    problem: report.problem,
   };
 }
 
@@ -269,7 +298,9 @@ function sorted(counts: ReadonlyMap<string, number>): JsonObject {
   return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function warnings(context: AgentFacts & Connections): readonly string[] {
+function warnings(
+  context: AgentFacts & Connections & Pick<ApiContext, "client">,
+): readonly string[] {
   const found = [...context.warnings];
   const material = context.tls();
   const now = context.nowMs();
@@ -282,6 +313,8 @@ function warnings(context: AgentFacts & Connections): readonly string[] {
       found.push(`the certificate "${info.commonName}" expires in ${days} days`);
     }
   }
+  const problem = context.client?.report().problem ?? "";
+  if (problem !== "") found.push(`no server answers this client node: ${problem}`);
   for (const peer of context.peers()) {
     if (!peer.ok)
       found.push(`the RPC port of ${printable(peer.name)} is not usable: ${peer.error}`);

@@ -10,9 +10,16 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ["server.heartbeat.failoverTtlMs", "server.failover_heartbeat_ttl"],
   ["server.nonVoting", "server.non_voting_server"],
   ["server.encrypt.fingerprint", "server.encrypt"],
+  ["client.hostVolumes", "client.host_volume"],
+  ["client.reserved.cpuMhz", "client.reserved.cpu"],
+  ["client.reserved.memoryMb", "client.reserved.memory"],
+  ["client.reserved.diskMb", "client.reserved.disk"],
+  ["client.reserved.ports", "client.reserved.reserved_ports"],
 ]);
 /** Maps whose keys are the operator's own: one setting each. */
-const WHOLE: ReadonlySet<string> = new Set(["client.meta", "httpApiResponseHeaders"]);
+const WHOLE: ReadonlySet<string> = new Set([
+  ...["client.meta", "client.hostVolumes", "httpApiResponseHeaders"],
+]);
 /** Not settings: where something stands and came from, and the secret behind a fingerprint. */
 const NONE: ReadonlySet<string> = new Set([
   ...["at", "devMode", "files", "server.encryptAt"],

@@ -64,6 +64,25 @@ export interface ServerConfig {
   readonly dataDir: string | undefined;
 }
 
+/** What a client node keeps for itself; 0 and empty: nothing. */
+export interface ReservedConfig {
+  readonly cpuMhz: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  /** Ports and ranges, as they are written. */
+  readonly ports: string;
+}
+
+/** A folder that a client node tells of; nobody mounts it here. */
+export interface HostVolumeConfig {
+  readonly name: string;
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+export const ADDRESS_FAMILIES = ["ipv4", "ipv6"] as const;
+type AddressFamily = (typeof ADDRESS_FAMILIES)[number];
+
 export interface ClientConfig {
   readonly enabled: boolean;
   readonly servers: readonly string[];
@@ -71,6 +90,23 @@ export interface ClientConfig {
   readonly nodeClass: string;
   readonly nodePool: string;
   readonly meta: Readonly<Record<string, string>>;
+  /** Its addresses are the node's; a template may choose it. Empty: the default route's. */
+  readonly networkInterface: string;
+  readonly preferredAddressFamily: AddressFamily | undefined;
+  /** What is told instead of what the machine says; 0: what it says. */
+  readonly networkSpeed: number;
+  readonly cpuTotalCompute: number;
+  readonly memoryTotalMb: number;
+  readonly diskTotalMb: number;
+  readonly reserved: ReservedConfig;
+  readonly hostVolumes: readonly HostVolumeConfig[];
+  readonly defaultIneligible: boolean;
+  /** It says that it is down whenever it is stopped, and not only when it leaves. */
+  readonly drainOnShutdown: boolean;
+  /** Its id is one by chance, and not one that follows from the machine's. */
+  readonly noHostUuid: boolean;
+  /** Undefined: `<data_dir>/client`. */
+  readonly stateDir: string | undefined;
 }
 
 export const TLS_VERSIONS = ["tls10", "tls11", "tls12", "tls13"] as const;

@@ -1,5 +1,11 @@
 /** The `client` block, and `server_join`, which servers have too. */
-import type { ClientConfig, JoinConfig } from "./config.ts";
+import {
+  ADDRESS_FAMILIES,
+  type ClientConfig,
+  type HostVolumeConfig,
+  type JoinConfig,
+  type ReservedConfig,
+} from "./config.ts";
 import { IGNORED_CLIENT } from "./ignored.ts";
 import { valueToShow } from "./redact.ts";
 import type { Section } from "./section.ts";
@@ -7,8 +13,11 @@ import type { Section } from "./section.ts";
 const RETRY_INTERVAL_MS = 30_000;
 const RETRY_INTERVAL_MIN_MS = 100;
 const NODE_POOL = /^[A-Za-z0-9_-]{1,128}$/;
+const PORTS = /^(?:\s*\d{1,5}\s*(?:-\s*\d{1,5}\s*)?(?:,|$))*$/;
 const META_KEY = /^[^.]+(?:\.[^.]+)*$/;
-const CLIENT_DIRECTORIES = ["state_dir", "alloc_dir", "alloc_mounts_dir"];
+const ALLOC_DIRECTORIES = ["alloc_dir", "alloc_mounts_dir"];
+/** Of compute in MHz, of mebibytes, of megabits. */
+const AMOUNT_MAX = 0x7fff_ffff;
 const OTHER_DIRECTORIES = ["host_volumes_dir", "host_volume_plugin_dir"];
 /** Blocks with a label of which a client has several. */
 const REPEATABLE = ["host_volume", "host_network", "fingerprint", "template"];
@@ -78,8 +87,15 @@ function joinKeys(
   };
 }
 
-/** And whether it says itself where everything is that is else below data_dir. */
-export function readClient(top: Section): {
+/**
+ * And whether it says itself where everything is that is else below data_dir.
+ *
+ * @param devMode a client, too, as Nomad's
+ */
+export function readClient(
+  top: Section,
+  devMode: boolean,
+): {
   readonly client: ClientConfig;
   readonly hasPaths: boolean;
 } {
@@ -93,8 +109,9 @@ export function readClient(top: Section): {
     block.mistake("start_join", "is not supported for Nomad clients", "use retry_join");
   }
   const join = joinKeys(block, "replace");
+  const stateDir = readDirectory(section, "state_dir");
   const client: ClientConfig = {
-    enabled: section.bool("enabled") ?? false,
+    enabled: section.bool("enabled") ?? devMode,
     servers: section.texts("servers") ?? [],
     join: {
       startJoin: [],
@@ -105,8 +122,14 @@ export function readClient(top: Section): {
     nodeClass: section.text("node_class") ?? "",
     nodePool: readNodePool(section),
     meta: section.textMap("meta") ?? {},
+    ...readMachine(section),
+    hostVolumes: readHostVolumes(section),
+    defaultIneligible: section.bool("default_ineligible") ?? false,
+    drainOnShutdown: readDrain(section),
+    noHostUuid: section.ownBool("no_host_uuid") ?? true,
+    stateDir,
   };
-  const paths = CLIENT_DIRECTORIES.map((key) => readDirectory(section, key));
+  const paths = [stateDir, ...ALLOC_DIRECTORIES.map((key) => readDirectory(section, key))];
   if (client.enabled && Object.keys(client.meta).some((key) => !META_KEY.test(key))) {
     section.mistake("meta", "a key may not begin or end with a dot, or have two in a row");
   }
@@ -115,6 +138,66 @@ export function readClient(top: Section): {
   section.ignore(IGNORED_CLIENT);
   section.finish();
   return { client, hasPaths: paths.every((path) => path !== undefined) };
+}
+
+/** What the node tells of its machine, where that is not left to it. */
+function readMachine(
+  section: Section,
+): Pick<
+  ClientConfig,
+  | "networkInterface"
+  | "preferredAddressFamily"
+  | "networkSpeed"
+  | "cpuTotalCompute"
+  | "memoryTotalMb"
+  | "diskTotalMb"
+  | "reserved"
+> {
+  const amount = (key: string): number => section.int(key, 0, AMOUNT_MAX) ?? 0;
+  return {
+    networkInterface: section.text("network_interface") ?? "",
+    preferredAddressFamily: section.word("preferred_address_family", ADDRESS_FAMILIES),
+    networkSpeed: amount("network_speed"),
+    cpuTotalCompute: amount("cpu_total_compute"),
+    memoryTotalMb: amount("memory_total_mb"),
+    diskTotalMb: amount("disk_total_mb"),
+    reserved: readReserved(section.block("reserved")),
+  };
+}
+
+function readReserved(section: Section): ReservedConfig {
+  const reserved = {
+    cpuMhz: section.int("cpu", 0, AMOUNT_MAX) ?? 0,
+    memoryMb: section.int("memory", 0, AMOUNT_MAX) ?? 0,
+    diskMb: section.int("disk", 0, AMOUNT_MAX) ?? 0,
+    ports: section.text("reserved_ports") ?? "",
+  };
+  if (!PORTS.test(reserved.ports)) {
+    section.mistake("reserved_ports", "must be ports and ranges such as 22,80,8500-8600");
+  }
+  section.ignore({ cores: "text" });
+  section.finish();
+  return reserved;
+}
+
+function readHostVolumes(section: Section): readonly HostVolumeConfig[] {
+  const all = section.block("host_volume", { once: false });
+  return all.names().map((name) => {
+    const block = all.block(name.toLowerCase());
+    const path = readDirectory(block, "path") ?? "";
+    if (path === "") block.mistake("path", "must be an absolute path");
+    const volume = { name, path, readOnly: block.bool("read_only") ?? false };
+    block.finish();
+    return volume;
+  });
+}
+
+/** There are no jobs to wait for: that the block is there is all that counts. */
+function readDrain(section: Section): boolean {
+  const block = section.block("drain_on_shutdown");
+  block.ignore({ deadline: "duration", force: "flag", ignore_system_jobs: "flag" });
+  block.finish();
+  return block.at !== undefined;
 }
 
 function readNodePool(section: Section): string {

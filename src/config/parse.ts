@@ -91,7 +91,7 @@ export function parseConfig(files: readonly Block[], options: ParseOptions): Par
   const { devMode } = options;
   const inServer = { once: true, misplaced: MISPLACED_SERVER };
   const server = readServer(top.block("server", inServer), options);
-  const { client, hasPaths } = readClient(top);
+  const { client, hasPaths } = readClient(top, devMode);
   const config: Config = {
     region: cleanName(top, "region", "global", /\0/),
     datacenter: cleanName(top, "datacenter", "dc1", /[\0*]/),

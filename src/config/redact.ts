@@ -21,6 +21,8 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   prometheus_metrics disable_hostname cleanup_dead_servers last_contact_threshold
   max_trailing_logs min_quorum server_stabilization_time enable_redundancy_zones
   disable_upgrade_migration enable_custom_upgrades alloc_dir alloc_mounts_dir host_volumes_dir
+  default_ineligible no_host_uuid network_interface network_speed preferred_address_family
+  cpu_total_compute memory_total_mb disk_total_mb cpu memory disk reserved_ports read_only
   host_volume_plugin_dir state_dir enable_syslog syslog_facility log_include_location
   log_rotate_bytes log_rotate_duration log_rotate_max_files unsafe_raft_with_other_servers`;
 

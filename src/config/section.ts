@@ -61,6 +61,12 @@ export class Section {
     return this.#find(key).length > 0;
   }
 
+  /** Every key that is there, as it is written: labels of blocks, say. */
+  names(): readonly string[] {
+    const items = this.#layers.flat().flatMap(({ body }) => body.items);
+    return [...new Set(items.flatMap(({ keys: [key] }) => key?.text ?? []))];
+  }
+
   /** Where the value of `key` that counts stands, for a mistake that is found later. */
   position(key: string): Position {
     const found = this.#effective.get(key) ?? this.#find(key).at(-1)?.at(-1);

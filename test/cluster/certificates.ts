@@ -35,3 +35,23 @@ export async function serverTls(
     ...more,
   };
 }
+
+/** The `tls` block of a client with a certificate for `client.<region>.nomad`. */
+export async function clientTls(
+  ca: TestCa,
+  region = "global",
+  more: Record<string, unknown> = {},
+): Promise<Record<string, unknown>> {
+  const made = await run(["tls", "cert", "create", "-client", `-region=${region}`], {
+    cwd: ca.directory,
+  });
+  if (made.code !== 0 && !made.err.includes("already exists")) throw new Error(made.err);
+  return {
+    rpc: true,
+    verify_server_hostname: true,
+    ca_file: ca.caFile,
+    cert_file: join(ca.directory, `${region}-client-nomad.pem`),
+    key_file: join(ca.directory, `${region}-client-nomad-key.pem`),
+    ...more,
+  };
+}

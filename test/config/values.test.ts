@@ -231,6 +231,57 @@ describe("rules about several settings", () => {
     expect(pool("all")[0]).toContain('node is not allowed to register in node pool "all"');
   });
 
+  test("what a client tells of its machine, keeps for itself and does at its end", () => {
+    const { config } = read(`${SERVER}client {
+      network_interface = "eth1"
+      preferred_address_family = "IPv6"
+      network_speed = 25000
+      cpu_total_compute = 4000
+      reserved {
+        cpu = 500
+        memory = 256
+        disk = 1024
+        reserved_ports = "22, 80,8500-8600"
+      }
+      host_volume "Data" {
+        path = "/srv/data"
+      }
+      host_volume "certs" {
+        path = "/srv/certs"
+        read_only = true
+      }
+      default_ineligible = true
+      drain_on_shutdown {
+        deadline = "1h"
+        force = true
+      }
+      no_host_uuid = false
+    }`);
+    expect(config?.client).toMatchObject({
+      ...{ networkInterface: "eth1", preferredAddressFamily: "ipv6", networkSpeed: 25_000 },
+      ...{ cpuTotalCompute: 4000, memoryTotalMb: 0, defaultIneligible: true },
+      ...{ drainOnShutdown: true, noHostUuid: false },
+      reserved: { cpuMhz: 500, memoryMb: 256, diskMb: 1024, ports: "22, 80,8500-8600" },
+      hostVolumes: [
+        { name: "Data", path: "/srv/data", readOnly: false },
+        { name: "certs", path: "/srv/certs", readOnly: true },
+      ],
+    });
+    expect(read(SERVER).config?.client).toMatchObject({
+      ...{ enabled: false, drainOnShutdown: false, noHostUuid: true, hostVolumes: [] },
+    });
+  });
+
+  test("mistakes in a client's machine", () => {
+    const client = (inner: string) => errors(`${SERVER}client {\n${inner}\n}`);
+    expect(client('preferred_address_family = "ipx"')[0]).toContain("must be one of ipv4, ipv6");
+    expect(client('reserved { reserved_ports = "http" }')[0]).toContain("22,80,8500-8600");
+    expect(client('host_volume "a" { path = "data" }')[0]).toContain("must be an absolute path");
+    expect(client('host_volume "a" {}')[0]).toContain("client.host_volume.a.path: must be");
+    const typo = client('host_volume "a" {\n paht = "/a"\n}').join();
+    expect(typo).toContain('unknown key "paht" in block "client.host_volume.a"');
+  });
+
   test("keys of a client's meta have no stray dots", () => {
     const meta = (key: string) =>
       `${SERVER}client {\n  enabled = true\n  meta {\n    "${key}" = "x"\n  }\n}`;

@@ -95,6 +95,7 @@ function createContext(config: Config, gossip: GossipView, call?: ApiContext["ca
     inspect: async () => ({ reachable: false, tls: undefined, acceptsClear: false, error: "no" }),
     reload: async () => ({ changes: [], restart_needed: [] }),
     raft: undefined,
+    client: undefined,
     call: call ?? (async () => encodeText("127.0.0.1:4647")),
     streams: { open: async () => Promise.reject(new Error("no streams here")) },
     warnings: [],

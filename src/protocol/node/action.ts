@@ -1,4 +1,4 @@
-/** What a client node wants done, and what it hears (wire/rpc-and-raft.md §6.1). */
+/** What a client node wants done, and what it hears (wire/rpc-and-raft.md §6). */
 
 /** `host:port`, as servers advertise it or as an operator wrote it. */
 export type ServerName = string;

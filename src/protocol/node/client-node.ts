@@ -1,7 +1,7 @@
 /**
  * A client node towards its servers, as one pure state machine: it registers, says in time that it
  * lives, goes from server to server until one answers, and comes back after any partition
- * (wire/rpc-and-raft.md §6.1).
+ * (wire/rpc-and-raft.md §6).
  *
  *   commands  start, changed, configure, leave
  *   events    answered, failed, expire
@@ -25,7 +25,7 @@ import type {
 import type { NodeConfig } from "./config.ts";
 import { KnownServers } from "./servers.ts";
 
-export interface ClientNodeInit {
+interface ClientNodeInit {
   readonly config: NodeConfig;
   readonly prng: Prng;
   /** Of the configuration; more come with every answer. */

@@ -1,8 +1,11 @@
 /** Times of a client node; what Nomad's client has is named where it differs. */
 export const NODE = {
-  /** For an answer to a heartbeat or a registration: a server that stands still is left behind. */
-  callTimeoutMs: 5000,
-  /** Until the next try when no server has answered: doubled up to the limit, and up to so much more. */
+  /**
+   * For an answer to a heartbeat or a registration: a server that stands still is left behind. One
+   * that waits for a leader says so after 5 s.
+   */
+  callTimeoutMs: 6000,
+  /** Until the next try when no server has answered: doubled, and up to as much again. */
   retryMinMs: 1000,
   /** Nomad's client waits 15 to 30 s between registrations. */
   retryMaxMs: 15_000,

@@ -1,0 +1,174 @@
+/**
+ * Client nodes of three servers, all over TLS: they register and live, whatever becomes of servers
+ * and of themselves.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync, statSync } from "node:fs";
+import { NET } from "../addresses.ts";
+import { type Agent, getJson, type Json, Lab, until } from "./agents.ts";
+import { clientTls, makeCa, serverTls, type TestCa } from "./certificates.ts";
+
+const SERVERS = [`${NET}.131.1`, `${NET}.131.2`, `${NET}.131.3`] as const;
+const CLIENTS = [`${NET}.131.11`, `${NET}.131.12`, `${NET}.131.13`] as const;
+const lab = new Lab();
+const servers = new Map<string, Agent>();
+const clients = new Map<string, Agent>();
+let ca: TestCa;
+afterAll(() => lab[Symbol.asyncDispose]());
+
+async function startServer(ip: string): Promise<void> {
+  const server = {
+    bootstrap_expect: 3,
+    retry_join: SERVERS,
+    retry_interval: "1s",
+    ...{ min_heartbeat_ttl: "2s", heartbeat_grace: "2s", failover_heartbeat_ttl: "15s" },
+  };
+  const name = `s${ip.split(".")[3]}`;
+  servers.set(ip, await lab.agent({ name, ip, server, tls: await serverTls(ca) }));
+}
+
+async function startClient(ip: string, more: Record<string, unknown> = {}): Promise<Agent> {
+  const client = {
+    ...{ enabled: true, servers: SERVERS, node_class: "test", meta: { rack: "r1" } },
+    ...more,
+  };
+  const agent = await lab.agent({
+    ...{ name: `c${ip.split(".")[3]}`, ip, tls: await clientTls(ca) },
+    server: { enabled: false },
+    extra: { client },
+  });
+  clients.set(ip, agent);
+  return agent;
+}
+
+const nodeOf = async (ip: string): Promise<Json> => (await getJson(ip, "/v1/status")).client;
+
+/** Through any server that answers. */
+async function statuses(): Promise<Record<string, string>> {
+  const list = await Promise.any(SERVERS.map((ip) => getJson(ip, "/v1/nodes")));
+  return Object.fromEntries(list.map((one: Json) => [one.Name, one.Status]));
+}
+
+/** By client, until every one has said again that it lives. */
+async function allLive(timeoutMs: number): Promise<void> {
+  const since = Date.now();
+  for (const ip of CLIENTS) {
+    await until(
+      `${ip} is heard`,
+      async () => {
+        const { state, last_heartbeat } = await nodeOf(ip);
+        return state === "ready" && Date.parse(last_heartbeat) > since;
+      },
+      timeoutMs,
+    );
+  }
+}
+
+const leaderOf = async (ip: string): Promise<string> =>
+  (await getJson(ip, "/v1/status/leader")).split(":")[0];
+
+beforeAll(async () => {
+  ca = await makeCa(lab.directory, "ca");
+  await Promise.all([clientTls(ca), serverTls(ca)]);
+  for (const ip of SERVERS) await startServer(ip);
+  for (const ip of CLIENTS) await startClient(ip);
+  await until("all are ready", async () => {
+    const found = await statuses();
+    return CLIENTS.every((ip) => found[`c${ip.split(".")[3]}`] === "ready");
+  });
+}, 60_000);
+
+test("a node says who and what it is, and its agent with whom it talks", async () => {
+  const directory = `${lab.directory}/data-c11/client`;
+  const [id, secret] = ["client-id", "secret-id"].map((name) => {
+    expect(statSync(`${directory}/${name}`).mode & 0o777).toBe(0o600);
+    return readFileSync(`${directory}/${name}`, "utf8");
+  });
+  expect([id, secret].every((one) => /^[0-9a-f-]{36}$/.test(one ?? ""))).toBe(true);
+  expect(lab.log("c11")).not.toContain(secret ?? "");
+  const node = await getJson(SERVERS[0], `/v1/node/${id}`);
+  expect(node).toMatchObject({
+    ...{ ID: id, Name: "c11", NodeClass: "test", NodePool: "default", Meta: { rack: "r1" } },
+    ...{ HTTPAddr: `${CLIENTS[0]}:4646`, Status: "ready", Drivers: {} },
+  });
+  expect(node.Attributes).toMatchObject({
+    ...{ "nomad.version": "2.0.5", "encryption.rpc": "true", "kernel.name": "linux" },
+    "unique.encryption.certificate_days_left": "364",
+  });
+  expect(Number(node.Attributes["cpu.numcores"])).toBe(navigator.hardwareConcurrency);
+  expect(node.NodeResources.Memory.MemoryMB).toBeGreaterThan(0);
+  const said = await nodeOf(CLIENTS[0]);
+  expect(said).toMatchObject({ enabled: true, id, state: "ready", problem: "" });
+  expect([...said.servers].sort()).toEqual(SERVERS.map((ip) => `${ip}:4647`));
+  expect(said.servers[0]).toBe(said.server);
+  expect(said.heartbeat_ttl_seconds).toBeGreaterThan(1);
+  expect(Date.parse(said.registered_at)).toBeGreaterThan(Date.now() - 60_000);
+  const health = await getJson(CLIENTS[0], "/v1/agent/health?type=client");
+  expect(health).toEqual({ client: { message: "ok", ok: true } });
+  const { stats } = await getJson(CLIENTS[0], "/v1/agent/self");
+  expect(stats.client).toMatchObject({ node_id: id, num_allocations: "0" });
+}, 20_000);
+
+test("kill -9 of the leader: every node is heard again, and none is lost", async () => {
+  const leader = await leaderOf(SERVERS[0]);
+  await servers.get(leader)?.stop();
+  await allLive(20_000);
+  expect(Object.values(await statuses())).toEqual(CLIENTS.map(() => "ready"));
+  await startServer(leader);
+  await until("it is back", async () => (await leaderOf(leader)) !== "");
+}, 60_000);
+
+test("kill -9 of a client shows when its time is over, and it comes back as the same node", async () => {
+  const [ip] = CLIENTS;
+  const { id } = await nodeOf(ip);
+  await clients.get(ip)?.stop();
+  await until("it is down", async () => (await statuses())["c11"] === "down", 30_000);
+  await startClient(ip);
+  await until("it is ready", async () => (await statuses())["c11"] === "ready");
+  expect((await nodeOf(ip)).id).toBe(id);
+}, 60_000);
+
+test("a graceful stop shows at once", async () => {
+  const [, ip] = CLIENTS;
+  clients.get(ip)?.kill("SIGINT"); // leave_on_interrupt is on.
+  expect(await clients.get(ip)?.exited).toBe(0);
+  expect((await statuses())["c12"]).toBe("down");
+  await startClient(ip);
+  await until("it is ready", async () => (await statuses())["c12"] === "ready");
+}, 30_000);
+
+test("a node on a server that stands still moves on", async () => {
+  const server = (await nodeOf(CLIENTS[2])).server.split(":")[0];
+  servers.get(server)?.kill("SIGSTOP");
+  await until(
+    "it talks to another one",
+    async () => {
+      const { state, server: now } = await nodeOf(CLIENTS[2]);
+      return state === "ready" && now !== `${server}:4647`;
+    },
+    20_000,
+  );
+  await allLive(30_000);
+  servers.get(server)?.kill("SIGCONT");
+}, 60_000);
+
+test("without any server its agent says so, and is well when they are back", async () => {
+  for (const agent of servers.values()) await agent.stop();
+  const [ip] = CLIENTS;
+  const path = `http://${ip}:4646/v1/agent/health?type=client`;
+  const answer = await until<Json>(
+    "it is not well",
+    async () => {
+      const response = await fetch(path);
+      return response.status === 500 ? response.json() : undefined;
+    },
+    20_000,
+  );
+  expect(answer.client.message).toContain("4647");
+  const status = await getJson(ip, "/v1/status");
+  expect(status.client.state).toBe("lost");
+  expect(status.warnings.join()).toContain("no server answers this client node");
+  for (const one of SERVERS) await startServer(one);
+  await allLive(40_000);
+  expect(Object.values(await statuses())).toEqual(CLIENTS.map(() => "ready"));
+}, 90_000);
