@@ -11,7 +11,8 @@ import type { Parsed } from "../config/hcl.ts";
 import type { ParserAnswer } from "../config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../config/json.ts";
 import { parseConfig } from "../config/parse.ts";
-import { ConfigError, type Problem, renderProblems } from "../config/problem.ts";
+import { ConfigError, type Problem } from "../config/problem.ts";
+import { renderProblems } from "../config/render.ts";
 import { decodeText, SourceText } from "../config/source-text.ts";
 import { sha256 } from "../host/digest.ts";
 import { isDirectory, namesIn, readBytes } from "../host/files.ts";
@@ -54,9 +55,7 @@ export async function loadConfig(request: LoadRequest): Promise<LoadedConfig> {
   const problems: Problem[] = [];
   const files = request.paths.flatMap((path) => listFiles(path, problems));
   const sources = files.flatMap((file) => readSource(file, problems) ?? []);
-  const lineOf = (file: string, line: number): string | undefined =>
-    sources.find((one) => one.file === file)?.line(line);
-  const render = (some: readonly Problem[]): string => renderProblems(some, lineOf);
+  const render = (some: readonly Problem[]): string => renderProblems(some, sources);
   const blocks: Block[] = [];
   const parsed = await parseSources(sources, request.parse);
   parsed.forEach(({ body, problems: found }, i) => {

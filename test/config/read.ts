@@ -7,7 +7,8 @@ import { readHcl } from "../../src/config/hcl.ts";
 import { parseInProcess } from "../../src/config/hcl-parser.ts";
 import { looksLikeJson, parseJson } from "../../src/config/json.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { ConfigError, type Problem, renderProblems } from "../../src/config/problem.ts";
+import { ConfigError, type Problem } from "../../src/config/problem.ts";
+import { renderProblems } from "../../src/config/render.ts";
 import { decodeText, SourceText } from "../../src/config/source-text.ts";
 import { sha256 } from "../../src/host/digest.ts";
 
@@ -48,16 +49,14 @@ export function read(...texts: (string | Uint8Array)[]): Read {
     problems.push(...found);
     return body === undefined ? [] : [{ source, body, at: source.whole() }];
   });
-  const lineOf = (file: string, line: number): string | undefined =>
-    sources.find((one) => one.file === file)?.line(line);
   const refused = (all: readonly Problem[]): Read => {
-    return { config: undefined, problems: all, shown: renderProblems(all, lineOf) };
+    return { config: undefined, problems: all, shown: renderProblems(all, sources) };
   };
   if (problems.length > 0) return refused(problems);
   const host = { hostname: "here", sha256 };
   try {
     const { config, warnings } = parseConfig(blocks, { devMode: false, files: [], host, problems });
-    return { config, problems: warnings, shown: renderProblems(warnings, lineOf) };
+    return { config, problems: warnings, shown: renderProblems(warnings, sources) };
   } catch (error) {
     if (error instanceof ConfigError) return refused(error.problems);
     throw error;

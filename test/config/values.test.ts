@@ -362,6 +362,11 @@ test("mistakes are told up to a number, and a line up to a width", () => {
   const many = read("x = 1\n".repeat(500)).shown;
   expect(many.match(/error: /g)).toHaveLength(20);
   expect(many).toContain("… and ");
+  // Errors before warnings, where there is no room for all; and all in the order of the files.
+  const unknown = Array.from({ length: 30 }, (_, i) => `  x${"y".repeat(i)} = 1`);
+  const { shown } = read(`limits {\n${unknown.join("\n")}\n}`, 'region = "*"\ndatacenter = "*"');
+  expect(shown).toContain("b.hcl:2:14");
+  expect(shown.indexOf("a.hcl")).toBeLessThan(shown.indexOf("b.hcl"));
   const long = read(`regoin = ["${"a".repeat(3000)}"], regoin = 1`).shown;
   for (const line of long.split("\n")) expect(line.length).toBeLessThan(220);
 });
