@@ -32,8 +32,7 @@ export function outlineHcl(source: string): HclOutline | Fault {
   const wrong = reader.read();
   if (wrong !== undefined) return wrong;
   const { root, waiting } = reader;
-  const { items, at, length } = root;
-  return { body: { kind: "body", items, at, length }, forms: root.lines(), waiting };
+  return { body: root.node(source.length), forms: root.lines(), waiting };
 }
 
 /** A body that is being read. */
@@ -43,7 +42,6 @@ class OpenBody {
   readonly at: number;
   /** Those that it belongs to; none: it is the file. */
   readonly keys: readonly Key[];
-  length = 1;
   /** One comma may stand behind an argument or a block. */
   takesComma = false;
   readonly #forms = new Set<string>();
@@ -57,6 +55,11 @@ class OpenBody {
     this.items.push(item);
     this.#forms.add(form);
     this.takesComma = true;
+  }
+
+  /** @param end behind its brace */
+  node(end: number): Body {
+    return { kind: "body", items: this.items, at: this.at, length: end - this.at };
   }
 
   form(): string {
@@ -74,7 +77,6 @@ class OpenList {
   readonly nodes: Node[] = [];
   readonly at: number;
   readonly keys: readonly Key[];
-  length = 1;
   needsComma = false;
   readonly #forms = new Set<string>();
 
@@ -88,6 +90,11 @@ class OpenList {
     this.#forms.add(form);
     // HCL 1 wants no comma behind a list in a list.
     this.needsComma = node.kind !== "list";
+  }
+
+  /** @param end behind its bracket */
+  node(end: number): List {
+    return { kind: "list", nodes: this.nodes, at: this.at, length: end - this.at };
   }
 
   form(): string {
@@ -168,18 +175,10 @@ class OutlineReader {
 
   #close(inner: OpenBody | OpenList, { at }: Token): Fault | undefined {
     this.#open.pop();
-    inner.length = at + 1 - inner.at;
-    const form = inner.form();
-    const node: Body | List =
-      inner.kind === "body"
-        ? { kind: "body", items: inner.items, at: inner.at, length: inner.length }
-        : { kind: "list", nodes: inner.nodes, at: inner.at, length: inner.length };
+    const [node, form] = [inner.node(at + 1), inner.form()];
     const outer = this.#open.at(-1) ?? this.root;
-    if (outer.kind === "list") {
-      outer.add(node, form);
-    } else {
-      outer.add({ keys: inner.keys ?? [], value: node }, form);
-    }
+    if (outer.kind === "list") outer.add(node, form);
+    else outer.add({ keys: inner.keys, value: node }, form);
     return undefined;
   }
 
@@ -226,28 +225,16 @@ class OutlineReader {
     if (token.type === "fault") return token;
     const { at, length } = token;
     const inside = this.#open.at(-1) ?? this.root;
-    if (token.type === "end") {
-      const what = inside.kind === "list" ? "list" : "block";
-      const sign = inside.kind === "list" ? "]" : "}";
-      if (inside === this.root)
-        return { at, length, message: `expected ${expected}, found the end of the file` };
-      const help = `is a "${sign}" missing?`;
-      return {
-        at: inside.at,
-        length: 1,
-        message: `the ${what} that begins here is never closed`,
-        help,
-      };
+    if (token.type === "end" && inside !== this.root) {
+      const [what, sign] = inside.kind === "list" ? ["list", "]"] : ["block", "}"];
+      const message = `the ${what} that begins here is never closed`;
+      return { at: inside.at, length: 1, message, help: `is a "${sign}" missing?` };
     }
     if (token.type === "word" && expected.startsWith("a value")) {
       const message =
         "a value without quotes: an agent configuration has no variables or functions";
-      return {
-        at,
-        length,
-        message,
-        help: "strings stand in double quotes; the only words are true and false",
-      };
+      const help = "strings stand in double quotes; the only words are true and false";
+      return { at, length, message, help };
     }
     return { at, length, message: `expected ${expected}, found ${describe(token)}` };
   }
@@ -267,6 +254,8 @@ function describe(token: Token): string {
       return "a word";
     case "number":
       return "a number";
+    case "end":
+      return "the end of the file";
     default:
       return `"${token.type}"`;
   }

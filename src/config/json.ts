@@ -65,7 +65,8 @@ function blocksOf(node: Node): readonly Body[] | undefined {
 }
 
 const BLANK = /[\s\uFEFF]*/y;
-const STRING = /"(?:[^"\\\n]|\\[^\n])*"/y;
+/** Up to what a string may end with; of a pattern for all of it, a long string is too much. */
+const IN_STRING = /[^"\\\n]*/y;
 const ESCAPE = /\\(?:u([\da-fA-F]{4})|(.))/g;
 const NO_ESCAPE = /\\(?!["\\/bfnrt]|u[\da-fA-F]{4})/;
 const ESCAPED: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
@@ -180,17 +181,28 @@ class JsonReader {
   #string(): string | undefined | Fault {
     const at = this.#at;
     if (this.#text[at] !== '"') return undefined;
-    const quoted = this.#match(STRING);
-    if (quoted === undefined) {
+    if (!this.#skipString()) {
       const message = "a string without an end: its closing quote is missing on this line";
       return { at, length: 1, message };
     }
-    const inner = quoted.slice(1, -1);
+    const inner = this.#text.slice(at + 1, this.#at - 1);
     if (!inner.includes("\\")) return inner;
     const wrong = NO_ESCAPE.exec(inner.replaceAll("\\\\", "  "));
     if (wrong === null) return inner.replaceAll(ESCAPE, unescapeOne);
     const message = "a backslash begins an escape, and there is no such escape";
     return { at: at + 1 + wrong.index, length: 2, message, help: "write \\\\ for a backslash" };
+  }
+
+  /** @returns whether it has an end */
+  #skipString(): boolean {
+    this.#at += 1;
+    for (;;) {
+      this.#match(IN_STRING);
+      const char = this.#text[this.#at];
+      if (char === undefined || char === "\n") return false;
+      this.#at += char === "\\" ? 2 : 1;
+      if (char === '"') return true;
+    }
   }
 
   #match(pattern: RegExp): string | undefined {

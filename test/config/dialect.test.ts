@@ -238,6 +238,21 @@ test("10,000 levels are one clear error, in both", () => {
   expect(errors(deep)).toEqual([]);
 });
 
+test("strings, comments and heredocs may be long", () => {
+  const long = "x".repeat(3_000_000);
+  const heredoc = `<<E\n${"y\n".repeat(500_000)}E\n`;
+  const text = `/* ${long} */\n${SERVER}client {\n meta {\n a = "${long}"\n b = ${heredoc}\n}\n}\n# ${long}`;
+  const { config } = read(text);
+  expect(config?.client.meta["a"]).toBe(long);
+  expect(config?.client.meta["b"]).toHaveLength(1_000_000);
+  for (const value of [long, `${long}\\n`, "\\n".repeat(500_000)]) {
+    const json = `{"data_dir": "/x", "server": {"enabled": true}, "client": {"meta": {"a": "${value}"}}}`;
+    expect(read(json).config?.client.meta["a"]).toBe(JSON.parse(`"${value}"`));
+  }
+  const escaped = `${SERVER}client {\n meta {\n  a = "${"\\n".repeat(500_000)}"\n }\n}`;
+  expect(read(escaped).config?.client.meta["a"]).toBe("\n".repeat(500_000));
+});
+
 test("a large file is a short question to the parser", () => {
   const lines = Array.from({ length: 20_000 }, (_, i) => `key_${i} = "some\\tvalue ${i}"`);
   const { config } = read(`${SERVER}client {\n  meta {\n${lines.join("\n")}\n  }\n}`);

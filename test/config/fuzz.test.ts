@@ -73,6 +73,10 @@ test("and what is large, deep or in one line", () => {
     '"'.repeat(100_001),
     "/*".repeat(100_000),
     `a = "${"${".repeat(50_000)}`,
+    `{"name": "${"x".repeat(3_000_000)}\\`,
+    `/*${"x".repeat(3_000_000)}`,
+    `# ${"x".repeat(3_000_000)}`,
+    `a = <<E\n${"x\n".repeat(500_000)}`,
     `a = "${"\\n".repeat(50_000)}"`,
     `retry_join = [${'"10.0.0.1",'.repeat(50_000)}]`,
   ];
