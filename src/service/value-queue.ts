@@ -19,6 +19,14 @@ export class ValueQueue {
     return this.#queue.length;
   }
 
+  /**
+   * Nothing has been looked at since the last value: whoever expects a short one whole may try it
+   * once, before it is gone through byte by byte.
+   */
+  get isFresh(): boolean {
+    return this.#at === 0;
+  }
+
   push(chunk: Uint8Array): void {
     this.#queue.push(chunk);
   }

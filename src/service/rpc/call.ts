@@ -11,6 +11,8 @@ import { decodeResponse, encodeRequest } from "../../wire/rpc-frame.ts";
 import { ValueQueue } from "../value-queue.ts";
 
 const REPLY_BYTES_MAX = 16 * 1024 * 1024;
+/** An answer up to this is tried as it comes: most are whole. */
+const SHORT_BYTES_MAX = 4096;
 const ABORTED = "rpc error: the caller has gone";
 
 /** The server answered, and its answer is an error. */
@@ -101,18 +103,28 @@ export class CallStream {
     this.#pending.push(chunk);
     const waiting = this.#waiting;
     if (waiting === undefined) return this.#broken("rpc error: an answer to nothing");
+    const { length, isFresh } = this.#pending;
+    if (isFresh && length <= SHORT_BYTES_MAX && this.#answered(waiting)) return;
     const end = this.#pending.end(2);
     const bytes = typeof end === "number" ? end : this.#pending.needed;
     if (bytes > REPLY_BYTES_MAX) return this.#broken("rpc error: reply too large");
     if (end === "more") return;
-    const progress = end === "malformed" ? undefined : decodeResponse(this.#pending.peek());
-    if (progress?.kind !== "frame") return this.#broken("rpc error: malformed reply");
+    if (end === "malformed" || !this.#answered(waiting)) {
+      this.#broken("rpc error: malformed reply");
+    }
+  }
+
+  /** @returns false: it is not whole, or no answer */
+  #answered(waiting: Waiting): boolean {
+    const progress = decodeResponse(this.#pending.peek());
+    if (progress.kind !== "frame") return false;
     this.#pending.drop(progress.bytes);
     this.#waiting = undefined;
     waiting.settled();
     const { error, body } = progress.frame;
     if (error === "") waiting.resolve(body);
     else waiting.reject(new RpcRemoteError(error));
+    return true;
   }
 
   #broken(why: string): void {

@@ -118,6 +118,7 @@ class Calls {
   /** Requests that have come, until one has to wait. */
   #next(): void {
     while (!this.#busy && !this.#over && !this.#blocked && this.#pending.length > 0) {
+      if (this.#pending.isFresh && this.#answerShort()) continue;
       const end = this.#end();
       if (end === "more") return this.#wait(REQUEST_MS);
       if (end === "too-much") {
@@ -131,6 +132,15 @@ class Calls {
       this.#bytesMax = undefined;
       this.#answer(read.frame);
     }
+  }
+
+  /** Nearly all requests are short, and come whole. @returns false: this one is not, or is bad */
+  #answerShort(): boolean {
+    const read = decodeRequest(this.#pending.peek().subarray(0, HEAD_BYTES_MAX));
+    if (read.kind !== "frame") return false;
+    this.#pending.drop(read.bytes);
+    this.#answer(read.frame);
+    return true;
   }
 
   /** Where the next request ends; what it will be too large for is known before it has come. */
