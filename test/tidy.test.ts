@@ -28,7 +28,7 @@ const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
   "service/rpc/client": ["service", "service/rpc"],
   "service/raft": ["service", "service/rpc", "service/rpc/client"],
   "service/methods": ["service", "service/raft", "service/rpc", "service/rpc/client"],
-  "service/node": ["service", "service/methods", "service/rpc", "service/rpc/client"],
+  "service/node": ["service", "service/methods", "service/rpc", "service/rpc/server"],
   "service/rpc/server": ["service", "service/methods", "service/rpc", "service/rpc/client"],
 };
 /** Files beside the folders: anybody may ask for the version; main may start anything. */

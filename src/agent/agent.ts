@@ -114,6 +114,7 @@ class Parts {
   readonly #http: HttpServer;
   readonly #server: ServerRole | undefined;
   readonly #client: ClientRole | undefined;
+  readonly #streams: StreamMethods;
   readonly #pool: RpcPool;
   readonly #security: Security;
   readonly context: ApiContext;
@@ -137,6 +138,11 @@ class Parts {
     this.#pool = new RpcPool({
       ...{ dialer, clock: systemClock, log: sink.logger("nomad.rpc") },
       prng: createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0)),
+      // A server in this process asks the client without a connection.
+      onStream: (stream) => {
+        if (this.#server !== undefined || this.#client === undefined) stream.destroy();
+        else this.#client.serve(stream);
+      },
     });
     this.#watchDescriptors();
     const loaded = loadKeyring(keyringPath(config), config.server.encrypt);
@@ -154,22 +160,28 @@ class Parts {
           pool: this.#pool,
           sink,
           onFatal: init.onFatal,
+          clientId: identity?.id,
         })
       : undefined;
-    this.#client = identity === undefined ? undefined : this.#createClient(identity);
+    this.#streams = this.#server?.streams ?? this.#ownLog(rpc, identity?.id);
+    this.#client = identity === undefined ? undefined : this.#createClient(identity, rpc);
     const warnings = loaded.divergence === undefined ? [] : [loaded.divergence];
     this.context = this.#createContext(nodeId, rpc, warnings);
     this.#http = this.#createHttp(this.context.http);
   }
 
-  #createClient(identity: ClientIdentity): ClientRole {
+  #createClient(identity: ClientIdentity, counters: ApiContext["rpc"]): ClientRole {
     const { config, endpoints, sink } = this.#init;
     const server = this.#server;
-    return new ClientRole({
-      ...{ config, endpoints, identity, pool: this.#pool, log: sink.logger("client") },
+    const client: ClientRole = new ClientRole({
+      ...{ config, endpoints, identity, pool: this.#pool, log: sink.logger("client"), counters },
       material: () => this.#security.material,
-      own: server && ((_server, method, body, { signal }) => server.call(method, body, signal)),
+      streams: this.#streams,
+      own:
+        server &&
+        ((_server, method, body, { signal }) => server.call(method, body, signal, client.line)),
     });
+    return client;
   }
 
   /** Each connection takes one, and so does every file. */
@@ -219,12 +231,12 @@ class Parts {
       client: client && { id: client.id, report: () => client.report() },
       call: async (method, body, signal) =>
         (server ?? client)?.call(method, body, signal) ?? nobody(),
-      streams: server?.streams ?? this.#ownLog(rpc),
+      streams: this.#streams,
     };
   }
 
   /** A client has its own log to show, and nobody to pass a request on to. */
-  #ownLog(counters: ApiContext["rpc"]): StreamMethods {
+  #ownLog(counters: ApiContext["rpc"], ownNode: string | undefined): StreamMethods {
     const { sink, config } = this.#init;
     const method = new MonitorMethod({
       region: config.region,
@@ -232,6 +244,7 @@ class Parts {
       forwarder: undefined,
       server: () => undefined,
       nodes: undefined,
+      ownNode,
     });
     return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
   }

@@ -12,17 +12,25 @@ import { systemClock } from "../host/clock.ts";
 import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
 import { fingerprint } from "../host/fingerprint.ts";
-import type { Log } from "../host/host.ts";
+import type { ByteStream, Log } from "../host/host.ts";
 import { machineInterfaces } from "../host/interfaces.ts";
 import { formatAddress, splitHostPort } from "../host/ip.ts";
 import { lookupHost } from "../host/machine.ts";
+import { streamPair } from "../host/stream-pair.ts";
+import { CoreMeter } from "../host/usage.ts";
 import type { Address } from "../protocol/ports.ts";
 import { createPrng } from "../protocol/prng.ts";
 import { queryHeldMs } from "../service/blocking-query.ts";
+import type { StreamMethods } from "../service/methods/stream-methods.ts";
 import { type NodeCall, NodeClient, type NodeReport } from "../service/node/client.ts";
+import { ClientMethods } from "../service/node/client-methods.ts";
+import { NodeMeta } from "../service/node/node-meta.ts";
 import { interfaceOf, nodeRecord } from "../service/node/record.ts";
+import { ReverseCalls } from "../service/node/reverse.ts";
 import type { RpcPeer } from "../service/rpc/client/peer-health.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
+import type { RpcCounters } from "../service/rpc/counters.ts";
+import type { CallerLine } from "../service/rpc/method-error.ts";
 import { type Node, node as nodeCodec } from "../state/node.ts";
 import { daysLeft } from "../tls/certificate.ts";
 import type { TlsMaterial } from "../tls/material.ts";
@@ -35,6 +43,7 @@ import {
   type ServerMembers,
 } from "../wire/rpc-status.ts";
 import type { ClientIdentity } from "./client-identity.ts";
+import { keptMeta } from "./meta-file.ts";
 
 const TIMEOUT_MS = 10_000;
 /** How often it is looked whether the machine has changed: addresses, memory, certificates. */
@@ -51,12 +60,25 @@ interface ClientRoleInit {
   /** A server in this process, which is asked instead of any other. */
   readonly own: NodeCall | undefined;
   readonly log: Log;
+  readonly counters: RpcCounters;
+  /** What servers may ask for as a stream. */
+  readonly streams: StreamMethods;
 }
 
 export class ClientRole {
   readonly #init: ClientRoleInit;
   readonly #node: NodeClient;
+  readonly #meta: NodeMeta;
+  readonly #reverse: ReverseCalls;
   #record: Node;
+  readonly #line: CallerLine = {
+    open: true,
+    openStream: () => {
+      const [near, far] = streamPair();
+      this.serve(far);
+      return near;
+    },
+  };
   #stopLooking: (() => void) | undefined;
   /** How often each name has not led to a server: another of its addresses is tried then. */
   readonly #misses = new Map<string, number>();
@@ -66,6 +88,11 @@ export class ClientRole {
     this.#init = init;
     const { config, endpoints, identity, own, log } = init;
     checkInterface(config);
+    this.#meta = new NodeMeta({
+      configured: config.client.meta,
+      ...keptMeta(identity.directory),
+    });
+    this.#reverse = this.#createReverse();
     this.#record = this.#look();
     const configured = [...config.client.servers, ...config.client.join.retryJoin];
     this.#node = new NodeClient({
@@ -85,6 +112,16 @@ export class ClientRole {
 
   get id(): string {
     return this.#init.identity.id;
+  }
+
+  /** On which a server in this process asks, too. */
+  get line(): CallerLine {
+    return this.#line;
+  }
+
+  /** A stream that a server has opened towards us. */
+  serve(stream: ByteStream): void {
+    void this.#reverse.serve(stream);
   }
 
   start(): void {
@@ -165,13 +202,27 @@ export class ClientRole {
     return { address, region: this.#init.config.region };
   }
 
+  get #directory(): string {
+    return this.#init.identity.directory ?? tmpdir();
+  }
+
+  #createReverse(): ReverseCalls {
+    const { identity, config, counters, streams } = this.#init;
+    const methods = new ClientMethods({
+      ...{ id: identity.id, directory: this.#directory, meta: this.#meta },
+      ...{ meter: new CoreMeter(), debug: config.enableDebug, clock: systemClock },
+      changed: () => this.#lookAgain(),
+    });
+    return new ReverseCalls({ methods, streams, counters, clock: systemClock });
+  }
+
   #look(): Node {
     const { config, endpoints, identity, material } = this.#init;
     const certificate = config.tls.rpc ? material()?.certificate : undefined;
     return nodeRecord({
       ...{ config, id: identity.id, secret: identity.secret, version: NOMAD_VERSION },
-      fingerprint: fingerprint(identity.directory ?? tmpdir()),
-      meta: new Map(Object.entries(config.client.meta)),
+      fingerprint: fingerprint(this.#directory),
+      meta: this.#meta.all,
       httpAddress: formatAddress(endpoints.advertise.http),
       certificateDaysLeft:
         certificate === undefined ? undefined : daysLeft(certificate, systemClock.wallMs()),

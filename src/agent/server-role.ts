@@ -28,6 +28,7 @@ import { RpcForwarder } from "../service/rpc/client/forward.ts";
 import { PeerHealth, type PeerReport, type RpcPeer } from "../service/rpc/client/peer-health.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
+import type { CallerLine } from "../service/rpc/method-error.ts";
 import { NodeLines } from "../service/rpc/node-lines.ts";
 import { RpcServer } from "../service/rpc/server/server.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
@@ -49,6 +50,8 @@ interface ServerRoleInit {
   readonly pool: RpcPool;
   readonly sink: LogSink;
   readonly onFatal: () => void;
+  /** The id of the client node that the agent is, too. */
+  readonly clientId: string | undefined;
 }
 
 export class ServerRole {
@@ -233,8 +236,13 @@ export class ServerRole {
   }
 
   /** A call as if it had come to our port. @throws RpcMethodError */
-  async call(method: string, body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    return this.#methods.call(method, body, { names: undefined, signal });
+  async call(
+    method: string,
+    body: Uint8Array,
+    signal?: AbortSignal,
+    line?: CallerLine,
+  ): Promise<Uint8Array> {
+    return this.#methods.call(method, body, { names: undefined, signal, ...(line && { line }) });
   }
 
   #createRpc(): RpcServer {
@@ -267,6 +275,7 @@ export class ServerRole {
         isKnown: (id) => this.raft.machine.nodes.get(id) !== undefined,
         lines: this.#lines,
       },
+      ownNode: this.#init.clientId,
     });
     const snapshots = snapshotMethods({
       region,

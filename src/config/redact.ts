@@ -27,7 +27,7 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   log_rotate_bytes log_rotate_duration log_rotate_max_files unsafe_raft_with_other_servers`;
 
 const BLOCKS = `server client tls ports addresses advertise telemetry limits autopilot server_join
-  meta http_api_response_headers encrypt`;
+  meta http_api_response_headers encrypt reserved host_volume drain_on_shutdown`;
 
 const NAME_LENGTH_MAX = 40;
 const SECRET_NAME = /encrypt$|token|secret|passw|credential|auth$|api_key|private_key/i;

@@ -29,7 +29,7 @@ export interface NetworkDevice {
   }[];
 }
 
-interface Disk {
+export interface Disk {
   /** The block device or file system behind it. */
   readonly volume: string;
   readonly mountPoint: string;
@@ -74,7 +74,7 @@ export function fingerprint(directory: string): Fingerprint {
 }
 
 /** The file system that has `directory`. */
-function diskOf(directory: string): Disk {
+export function diskOf(directory: string): Disk {
   const { bsize, blocks, bavail, files, ffree } = statfsSync(directory);
   const { volume, mountPoint } = mountOf(directory);
   return {
@@ -86,17 +86,28 @@ function diskOf(directory: string): Disk {
   };
 }
 
-/** The deepest mount above it. */
-function mountOf(directory: string): { readonly volume: string; readonly mountPoint: string } {
-  let found = { volume: "", mountPoint: "/" };
-  for (const line of textOf("/proc/mounts").split("\n")) {
-    const [volume = "", mountPoint = ""] = line.split(" ");
-    const above = directory === mountPoint || directory.startsWith(mountPoint.replace(/\/?$/, "/"));
-    // Of two mounts on one point the later one is seen.
-    if (!above || mountPoint.length < found.mountPoint.length) continue;
-    found = { volume, mountPoint };
-  }
-  return found;
+/** The deepest mount above it; of two on one point the later one is seen. */
+function mountOf(directory: string): Mount {
+  const above = mounts().filter(({ mountPoint }) => {
+    return directory === mountPoint || directory.startsWith(mountPoint.replace(/\/?$/, "/"));
+  });
+  const deepest = Math.max(...above.map(({ mountPoint }) => mountPoint.length));
+  const found = above.findLast(({ mountPoint }) => mountPoint.length === deepest);
+  return found ?? { volume: "", mountPoint: "/" };
+}
+
+interface Mount {
+  readonly volume: string;
+  readonly mountPoint: string;
+}
+
+/** In the order in which they were made. */
+export function mounts(): readonly Mount[] {
+  const lines = textOf("/proc/mounts").split("\n");
+  return lines.flatMap((line) => {
+    const [volume, mountPoint] = line.split(" ");
+    return volume === undefined || mountPoint === undefined ? [] : [{ volume, mountPoint }];
+  });
 }
 
 function osRelease(): ReadonlyMap<string, string> {

@@ -109,6 +109,24 @@ test("a node says who and what it is, and its agent with whom it talks", async (
   expect(stats.client).toMatchObject({ node_id: id, num_allocations: "0" });
 }, 20_000);
 
+test("its log comes through any server, over the connection that it keeps open", async () => {
+  const { id } = await nodeOf(CLIENTS[1]);
+  for (const ip of SERVERS) {
+    const query = `node_id=${id}&log_level=debug&plain=true`;
+    const stop = AbortSignal.timeout(15_000);
+    const answer = await fetch(`http://${ip}:4646/v1/agent/monitor?${query}`, { signal: stop });
+    expect(answer.status).toBe(200);
+    const reader = answer.body?.getReader();
+    let text = "";
+    // What it says of a request of its own is a line of its log.
+    while (!text.includes("path=/v1/status")) {
+      await nodeOf(CLIENTS[1]);
+      text += new TextDecoder().decode((await reader?.read())?.value);
+    }
+    await reader?.cancel();
+  }
+}, 60_000);
+
 test("kill -9 of the leader: every node is heard again, and none is lost", async () => {
   const leader = await leaderOf(SERVERS[0]);
   await servers.get(leader)?.stop();

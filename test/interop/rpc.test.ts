@@ -305,6 +305,7 @@ function relay(pool: RpcPool): StreamMethods {
     }),
     server: () => undefined,
     nodes: undefined,
+    ownNode: undefined,
   });
   return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
 }

@@ -23,6 +23,8 @@ interface MonitorMethodInit {
   readonly server: (id: string) => PoolTarget | "self" | undefined;
   /** Undefined on an agent that is a client only. */
   readonly nodes: NodeAccess | undefined;
+  /** The id of the client node that this agent is; undefined: it is none. */
+  readonly ownNode: string | undefined;
 }
 
 interface NodeAccess {
@@ -62,7 +64,7 @@ export class MonitorMethod implements StreamMethod {
       if (request.Forwarded) return fail(500, "No path to region");
       return pass(request.Region, request);
     }
-    if (request.NodeID !== "") {
+    if (request.NodeID !== "" && request.NodeID !== this.#init.ownNode) {
       const way = await this.#wayTo(request);
       if (typeof way === "string") return fail(404, way);
       if ("address" in way) return pass(way, request);

@@ -1,0 +1,161 @@
+/**
+ * What a client node answers when servers ask it over the connection that it keeps open
+ * (wire/rpc-and-raft.md §6.5). There are no jobs: whatever is about them is not there.
+ *
+ * @module
+ */
+import { type Disk, diskOf, fingerprint, textOf } from "../../host/fingerprint.ts";
+import type { Clock } from "../../host/host.ts";
+import { type CoreMeter, memoryUsage, mountedDisks, uptimeSeconds } from "../../host/usage.ts";
+import { encodeValue, structOf } from "../../wire/codec.ts";
+import {
+  clientStatsReply,
+  type HostStats,
+  hostDataReply,
+  nodeMetaReply,
+  nodeMetaRequest,
+} from "../../wire/rpc-client.ts";
+import { readRequest } from "../methods/method-tools.ts";
+import { RpcMethodError } from "../rpc/method-error.ts";
+import type { NodeMeta } from "./node-meta.ts";
+
+/** Requests are options, an id, metadata. */
+const CLIENT_REQUEST_BYTES_MAX = 128 * 1024;
+const MEBIBYTE = 1024 * 1024;
+/** Long enough for the kernel to have counted something. */
+const MEASURE_MS = 200;
+/** Of the environment: what is no secret, by name. */
+const SHOWN = /^(?:PATH|HOME|PWD|SHELL|USER|LOGNAME|LANG|LC_\w+|TZ|TERM|HOSTNAME)$/;
+
+interface ClientMethodsInit {
+  readonly id: string;
+  /** Of the file system that its data is on. */
+  readonly directory: string;
+  readonly meta: NodeMeta;
+  /** Its metadata has changed. */
+  readonly changed: () => void;
+  readonly meter: CoreMeter;
+  /** enable_debug: the only leave there is to look into the machine. */
+  readonly debug: boolean;
+  readonly clock: Clock;
+}
+
+type Answer = Uint8Array | Promise<Uint8Array>;
+
+export class ClientMethods {
+  readonly #init: ClientMethodsInit;
+  readonly #methods: ReadonlyMap<string, (body: Uint8Array) => Answer>;
+
+  constructor(init: ClientMethodsInit) {
+    this.#init = init;
+    this.#methods = new Map<string, (body: Uint8Array) => Answer>([
+      ["Agent.Host", () => this.#host()],
+      ["ClientStats.Stats", () => this.#stats()],
+      ["NodeMeta.Apply", (body) => this.#applyMeta(body)],
+      ["NodeMeta.Read", () => encodeValue(nodeMetaReply, init.meta.read())],
+    ]);
+  }
+
+  bodyBytesMax(): number {
+    return CLIENT_REQUEST_BYTES_MAX;
+  }
+
+  /** @throws RpcMethodError, here or later */
+  call(name: string, body: Uint8Array): Answer {
+    const run = this.#methods.get(name);
+    if (run !== undefined) return run(body);
+    const service = name.slice(0, name.lastIndexOf("."));
+    const known = [...this.#methods.keys()].some((one) => one.startsWith(`${service}.`));
+    throw new RpcMethodError(`rpc: can't find ${known ? "method" : "service"} ${name}`, true);
+  }
+
+  #applyMeta(body: Uint8Array): Uint8Array {
+    const { meta, changed } = this.#init;
+    meta.apply(readRequest(nodeMetaRequest, body).Meta ?? new Map());
+    changed();
+    return encodeValue(nodeMetaReply, meta.read());
+  }
+
+  async #stats(): Promise<Uint8Array> {
+    const { clock, directory, meter } = this.#init;
+    let cores = meter.usage();
+    if (cores.length === 0) {
+      await new Promise<void>((done) => void clock.schedule(clock.now() + MEASURE_MS, done));
+      cores = meter.usage();
+    }
+    const found = fingerprint(directory);
+    const memory = memoryUsage();
+    const CPU = cores.map(({ name, user, system, idle }, i) => {
+      const TotalPercent = Math.max(0, 100 - idle);
+      const TotalTicks = (TotalPercent / 100) * (found.cores[i]?.mhz ?? 0);
+      return { CPU: name, Idle: idle, System: system, User: user, TotalPercent, TotalTicks };
+    });
+    const HostStats: HostStats = {
+      AllocDirStats: { ...statsOf(found.disk), Device: "", Mountpoint: "" },
+      CPU,
+      CPUTicksConsumed: CPU.reduce((sum, { TotalTicks }) => sum + TotalTicks, 0),
+      DeviceStats: null,
+      DiskStats: mountedDisks().map(statsOf),
+      Memory: {
+        Available: BigInt(memory.availableBytes),
+        Free: BigInt(memory.freeBytes),
+        Total: BigInt(memory.totalBytes),
+        Used: BigInt(memory.usedBytes),
+      },
+      Timestamp: BigInt(clock.wallMs()) * 1_000_000n,
+      Uptime: BigInt(uptimeSeconds()),
+    };
+    return encodeValue(clientStatsReply, structOf(clientStatsReply, { HostStats }));
+  }
+
+  #host(): Uint8Array {
+    const { id, directory, debug } = this.#init;
+    if (!debug) throw new RpcMethodError("Permission denied", false);
+    const found = fingerprint(directory);
+    const disk = diskOf(directory);
+    const environment = Object.entries(process.env).map(([name, value = ""]) => {
+      return [name, SHOWN.test(name) ? value : "<redacted>"] as const;
+    });
+    const Network = found.devices.map(({ name, macAddress, addresses }) => {
+      const address = addresses.map((one) => one.address).join(", ");
+      return new Map([
+        ["name", name],
+        ["hardware address", macAddress],
+        ["addresses", address],
+      ]);
+    });
+    const HostData = {
+      Disk: new Map([
+        [disk.mountPoint, { DiskMB: mebibytes(disk.totalBytes), UsedMB: usedMb(disk) }],
+      ]),
+      Environment: new Map(environment),
+      Hosts: textOf("/etc/hosts"),
+      Network,
+      OS: `${found.kernelName} ${found.kernelVersion} ${found.osName} ${found.osVersion}`,
+      ResolvConf: textOf("/etc/resolv.conf"),
+    };
+    return encodeValue(hostDataReply, { AgentID: id, HostData });
+  }
+}
+
+function statsOf(disk: Disk): NonNullable<HostStats["AllocDirStats"]> {
+  const { volume, mountPoint, totalBytes, freeBytes, inodesUsedPercent } = disk;
+  const used = Math.max(0, totalBytes - freeBytes);
+  return {
+    Available: BigInt(freeBytes),
+    Device: volume,
+    InodesUsedPercent: inodesUsedPercent,
+    Mountpoint: mountPoint,
+    Size: BigInt(totalBytes),
+    Used: BigInt(used),
+    UsedPercent: totalBytes === 0 ? 0 : (100 * used) / totalBytes,
+  };
+}
+
+function mebibytes(bytes: number): bigint {
+  return BigInt(Math.floor(bytes / MEBIBYTE));
+}
+
+function usedMb({ totalBytes, freeBytes }: Disk): bigint {
+  return mebibytes(Math.max(0, totalBytes - freeBytes));
+}
