@@ -19,6 +19,7 @@ import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import { groupMethods } from "../service/methods/group-methods.ts";
 import type { Method } from "../service/methods/methods.ts";
 import { NodeMethods } from "../service/methods/node-methods.ts";
+import { NodePoolMethods } from "../service/methods/node-pool-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
 import { Consensus } from "../service/raft/consensus.ts";
 import { createDoor, type Door } from "../service/raft/door.ts";
@@ -252,7 +253,10 @@ export class ConsensusRole {
       self: () => ({ Address: this.#self.address, ID: this.#self.id, Leaving: this.#leaving }),
       leave: (id) => this.#duties.leave(id),
     });
-    return new Map([...operator, ...group, ...this.#nodes.methods()]);
+    const pools = new NodePoolMethods({
+      ...{ consensus, machine, clock: systemClock, prng: this.#init.prng },
+    });
+    return new Map([...operator, ...group, ...this.#nodes.methods(), ...pools.methods()]);
   }
 
   /** What a leader asks to know whether we keep up. */

@@ -5,7 +5,6 @@
  */
 
 import { basename, dirname, join } from "node:path";
-import { type JsonValue, jsonOf } from "../api/msgpack-json.ts";
 import { isDirectory, isThere } from "../host/files.ts";
 import { readRaft, type StoredRaft } from "../host/raft-store.ts";
 import { EntryType } from "../protocol/raft/message.ts";
@@ -15,6 +14,7 @@ import { countRecords, type RecordCount } from "../state/image.ts";
 import { node } from "../state/node.ts";
 import { StateMachine } from "../state/state-machine.ts";
 import { type Codec, encodeValue } from "../wire/codec.ts";
+import { type JsonValue, jsonOf } from "../wire/msgpack-json.ts";
 import { replay } from "./raft-replay.ts";
 
 const DATABASE = "raft.db";

@@ -5,12 +5,12 @@
  * @module
  */
 import { isObject } from "../config/tree.ts";
+import { jsonOf } from "../wire/msgpack-json.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
 import { encodeQueryOptions, withField } from "../wire/rpc-status.ts";
 import { ask, askedOf } from "./ask.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
-import { jsonOf } from "./msgpack-json.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
 
 interface Endpoint {
@@ -30,7 +30,6 @@ const LISTS: Readonly<Record<string, readonly [method: string, field: string]>> 
   "/v1/evaluations": ["Eval.List", "Evaluations"],
   "/v1/deployments": ["Deployment.List", "Deployments"],
   "/v1/namespaces": ["Namespace.ListNamespaces", "Namespaces"],
-  "/v1/node/pools": ["NodePool.List", "NodePools"],
   "/v1/plugins": ["CSIPlugin.List", "Plugins"],
   "/v1/scaling/policies": ["Scaling.ListPolicies", "Policies"],
   "/v1/services": ["ServiceRegistration.List", "Services"],
@@ -47,9 +46,7 @@ const PATHS: readonly Endpoint[] = [
   below("/v1/job/*/evaluations", "Job.Evaluations", "JobID", "Evaluations"),
   below("/v1/job/*/summary", "Job.Summary", "JobID", "JobSummary", "job not found"),
   below("/v1/job/*", "Job.GetJob", "JobID", "Job", "job not found"),
-  below("/v1/node/pool/*/nodes", "NodePool.ListNodes", "Name", "Nodes"),
   below("/v1/node/pool/*/jobs", "NodePool.ListJobs", "Name", "Jobs"),
-  below("/v1/node/pool/*", "NodePool.GetNodePool", "Name", "NodePool", "node pool not found"),
   below("/v1/allocation/*", "Alloc.GetAlloc", "AllocID", "Alloc", "alloc not found"),
   below("/v1/evaluation/*/allocations", "Eval.Allocations", "EvalID", "Allocations"),
   below("/v1/evaluation/*", "Eval.GetEval", "EvalID", "Eval", "eval not found"),

@@ -4,6 +4,7 @@ import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
 import { nanosOf, parseDurationMs } from "../wire/duration.ts";
+import { jsonOf } from "../wire/msgpack-json.ts";
 import {
   nodeAllocsReply,
   nodeListRequest,
@@ -14,10 +15,9 @@ import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
 import type { AgentFacts, ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
-import { jsonOf } from "./msgpack-json.ts";
 
 /** Each node as it came: it only has to become JSON. */
-const rawListReply = struct({ ...queryMeta, Nodes: list(any) });
+export const rawListReply = struct({ ...queryMeta, Nodes: list(any) });
 
 /** A value, and how fresh it is. */
 export interface IndexedAnswer {
@@ -32,20 +32,25 @@ export async function listNodes(
 ): Promise<IndexedAnswer> {
   const request = structOf(nodeListRequest, {
     ...readOptions(context, query),
-    Fields: { OS: flag(query, "os"), Resources: flag(query, "resources") },
+    Fields: stubFields(query),
   });
   const body = encodeValue(nodeListRequest, request);
-  const answer = await ask(context, "Node.List", body, signal);
-  const reply = decode(rawListReply, answer);
-  const nodes = (reply.Nodes ?? []).map((one) => {
-    const shown: Record<string, unknown> = Object(jsonOf(one));
-    // Nomad leaves these three out where they were not asked for.
-    for (const name of ["Attributes", "NodeResources", "ReservedResources"]) {
-      if (shown[name] === null) delete shown[name];
-    }
-    return shown;
-  });
-  return { value: nodes, headers: metaHeaders(reply) };
+  const reply = decode(rawListReply, await ask(context, "Node.List", body, signal));
+  return { value: (reply.Nodes ?? []).map(stubJson), headers: metaHeaders(reply) };
+}
+
+/** What of the nodes is asked for beside the usual. */
+export function stubFields(query: URLSearchParams): { OS: boolean; Resources: boolean } {
+  return { OS: flag(query, "os"), Resources: flag(query, "resources") };
+}
+
+/** Nomad leaves three fields out where they were not asked for. */
+export function stubJson(one: Uint8Array): unknown {
+  const shown: Record<string, unknown> = Object(jsonOf(one));
+  for (const name of ["Attributes", "NodeResources", "ReservedResources"]) {
+    if (shown[name] === null) delete shown[name];
+  }
+  return shown;
 }
 
 export async function getNode(

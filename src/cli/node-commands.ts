@@ -53,4 +53,30 @@ export function addNode(program: Command): void {
     .action(async (addresses, flags) =>
       (await import("./node-config.ts")).nodeConfig(addresses, flags),
     );
+  addPools(node.command("pool").description("Interact with node pools"));
+}
+
+function addPools(pool: Command): void {
+  const template = (): Option => new Option("-t <template>").hideHelp();
+  const paged = (command: Command): Command =>
+    apiCommand(command)
+      .option("--filter <expression>", "those that it is true of")
+      .option("--per-page <n>", "so many at once")
+      .option("--page-token <token>", "where a page begins")
+      .option("--json", "output as JSON")
+      .addOption(template());
+  paged(pool.command("list"))
+    .description("List the node pools")
+    .action(async (flags) => (await import("./node-pool.ts")).poolList(flags));
+  apiCommand(pool.command("info"))
+    .argument("<node-pool>", "its name, or the beginning of it")
+    .description("Show one")
+    .option("--json", "output as JSON")
+    .addOption(template())
+    .action(async (name, flags) => (await import("./node-pool.ts")).poolInfo(name, flags));
+  paged(pool.command("nodes"))
+    .argument("<node-pool>", "its name, or the beginning of it")
+    .description("List the nodes of one")
+    .option("--verbose", "whole ids, addresses and versions")
+    .action(async (name, flags) => (await import("./node-pool.ts")).poolNodes(name, flags));
 }

@@ -3,6 +3,7 @@ import type { Elysia } from "elysia";
 import type { ApiContext } from "../api/context.ts";
 import { askElsewhere } from "../api/elsewhere.ts";
 import { drainNode, evaluateNode, setEligibility } from "../api/node-changes.ts";
+import { getNodePool, listNodePools, listPoolNodes } from "../api/node-pools.ts";
 import {
   getNode,
   type IndexedAnswer,
@@ -68,19 +69,36 @@ export function addNodes(
       app.route(method, path, invalidMethod);
     }
   }
+  addPools(app, contextOf);
   addElsewhere(app, contextOf);
 }
 
-/** What we have not, another region may have. The first two are no ids of nodes. */
-function addElsewhere(app: Elysia, contextOf: ContextOf): void {
-  for (const path of ["/v1/node/pools", "/v1/node/pool", "/v1/*"]) {
-    app.get(path, async ({ request }) => {
-      return indexed(request, await askElsewhere(contextOf(request), new URL(request.url)));
-    });
-  }
+/** None of these is a node's id. */
+function addPools(app: Elysia, contextOf: ContextOf): void {
+  const read = (request: Request) => [queryOf(request), request.signal] as const;
+  app.get("/v1/node/pools", async ({ request }) => {
+    return indexed(request, await listNodePools(contextOf(request), ...read(request)));
+  });
+  app.get("/v1/node/pool/:name", async ({ request, params }) => {
+    return indexed(request, await getNodePool(contextOf(request), params.name, ...read(request)));
+  });
+  app.get("/v1/node/pool/:name/nodes", async ({ request, params }) => {
+    return indexed(request, await listPoolNodes(contextOf(request), params.name, ...read(request)));
+  });
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
-    for (const path of ["/v1/node/pools", "/v1/node/pool"]) app.route(method, path, notFound);
+    for (const path of ["/v1/node/pools", "/v1/node/pool/:name", "/v1/node/pool/:name/nodes"]) {
+      app.route(method, path, invalidMethod);
+    }
+    app.route(method, "/v1/node/pool", notFound);
   }
+  app.get("/v1/node/pool", notFound);
+}
+
+/** What we have not, another region may have. */
+function addElsewhere(app: Elysia, contextOf: ContextOf): void {
+  app.get("/v1/*", async ({ request }) => {
+    return indexed(request, await askElsewhere(contextOf(request), new URL(request.url)));
+  });
 }
 
 function indexed(request: Request, { value, headers }: IndexedAnswer): Response {

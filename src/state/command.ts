@@ -35,6 +35,8 @@ export const MessageType = {
   nodeBatchUpdateDrain: 29,
   nodeBatchDeregister: 31,
   clusterMetadata: 32,
+  nodePoolUpsert: 59,
+  nodePoolDelete: 60,
   /** Ours: the whole state, out of an operator's archive. Nomad's servers skip it by its bit. */
   restore: 125,
 } as const;

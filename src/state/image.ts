@@ -17,6 +17,7 @@ import {
   clusterMetadata,
 } from "./command.ts";
 import { type Node, node } from "./node.ts";
+import { type NodePool, nodePool } from "./node-pool.ts";
 
 /** Nomad's names for what a record is. */
 const RECORD_NAMES: ReadonlyMap<number, string> = new Map([
@@ -54,11 +55,12 @@ const RECORD_NAMES: ReadonlyMap<number, string> = new Map([
   [31, "HostVolume"],
   [64, "Namespace"],
 ]);
-const Record = { node: 0, index: 2, clusterMetadata: 14 } as const;
+const Record = { node: 0, index: 2, clusterMetadata: 14, nodePool: 28 } as const;
 
 const indexRecord = struct({ Key: text, Value: uint64 });
 const LAST_APPLIED = "last_applied";
 const NODES = "nodes";
+const POOLS = "node_pools";
 /** In the header. */
 const [AUTOPILOT, VERSION] = ["Autopilot", "Version"];
 /** Of the form: what a later release may write and this one would lose has a higher one. */
@@ -70,6 +72,8 @@ export interface ImageContent {
   readonly cluster: ClusterMetadata | undefined;
   readonly nodes: readonly Node[];
   readonly nodesIndex: bigint;
+  readonly pools: readonly NodePool[];
+  readonly poolsIndex: bigint;
 }
 
 export interface RecordCount {
@@ -82,13 +86,15 @@ export interface RecordCount {
 }
 
 export function writeImage(content: ImageContent, lastApplied: bigint): Uint8Array {
-  const { autopilot, cluster, nodes, nodesIndex } = content;
+  const { autopilot, cluster, nodes, nodesIndex, pools, poolsIndex } = content;
   const out = new MsgpackWriter().map(autopilot === undefined ? 1 : 2);
   if (autopilot !== undefined) autopilotConfig.write(out.text(AUTOPILOT), autopilot);
   out.text(VERSION).uint(IMAGE_VERSION);
   record(out, Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
   record(out, Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
+  record(out, Record.index, indexRecord, { Key: POOLS, Value: poolsIndex });
   for (const one of nodes) record(out, Record.node, node, one);
+  for (const one of pools) record(out, Record.nodePool, nodePool, one);
   if (cluster !== undefined) record(out, Record.clusterMetadata, clusterMetadata, cluster);
   return out.take();
 }
@@ -99,8 +105,10 @@ function record<T>(out: MsgpackWriter, type: number, codec: Codec<T>, value: T):
 
 /** undefined: no image, or one of a later release. */
 export function readImage(data: Uint8Array): ImageContent | undefined {
-  let [autopilot, cluster, nodesIndex]: [AutopilotConfig?, ClusterMetadata?, bigint?] = [];
+  let [autopilot, cluster]: [AutopilotConfig?, ClusterMetadata?] = [];
+  const indexes = new Map<string, bigint>();
   const nodes: Node[] = [];
+  const pools: NodePool[] = [];
   const whole = eachRecord(
     data,
     (name, reader) => {
@@ -111,13 +119,15 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
     (type, reader) => {
       if (type === Record.clusterMetadata) cluster = clusterMetadata.read(reader);
       else if (type === Record.node) nodes.push(node.read(reader));
+      else if (type === Record.nodePool) pools.push(nodePool.read(reader));
       else if (type === Record.index) {
         const { Key, Value } = indexRecord.read(reader);
-        if (Key === NODES) nodesIndex = Value;
+        if (Key === NODES || Key === POOLS) indexes.set(Key, Value);
       } else reader.skip();
     },
   );
-  return whole ? { autopilot, cluster, nodes, nodesIndex: nodesIndex ?? 1n } : undefined;
+  const [nodesIndex = 1n, poolsIndex = 1n] = [NODES, POOLS].map((key) => indexes.get(key));
+  return whole ? { autopilot, cluster, nodes, nodesIndex, pools, poolsIndex } : undefined;
 }
 
 /** What is in it, the largest first; undefined: no image. */

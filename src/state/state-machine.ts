@@ -18,6 +18,7 @@ import {
 } from "./command.ts";
 import { type ImageContent, readImage, writeImage } from "./image.ts";
 import { changeNodes } from "./node-changes.ts";
+import { NodePoolTable } from "./node-pool.ts";
 import { NodeTable } from "./node-table.ts";
 
 /**
@@ -28,6 +29,7 @@ export type Outcome = "applied" | "refused" | "skipped";
 
 export class StateMachine {
   readonly nodes = new NodeTable();
+  readonly pools = new NodePoolTable();
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
@@ -76,6 +78,8 @@ export class StateMachine {
       cluster: this.#cluster,
       nodes: this.nodes.all(),
       nodesIndex: BigInt(this.nodes.index),
+      pools: this.pools.all(),
+      poolsIndex: BigInt(this.pools.index),
     };
     return writeImage(content, BigInt(this.#index));
   }
@@ -115,7 +119,7 @@ export class StateMachine {
       case MessageType.restore:
         return this.#applyRestore(body, index);
       default:
-        return changeNodes(this.nodes, type, body, index);
+        return changeNodes(this, type, body, index);
     }
   }
 
@@ -134,7 +138,7 @@ export class StateMachine {
     const content = readImage(decodeValue(restoreRequest, body)?.Snapshot ?? new Uint8Array(0));
     if (content === undefined) return false;
     const { autopilot, cluster = this.#cluster } = content;
-    this.#replace({ ...content, cluster, nodesIndex: index }, index);
+    this.#replace({ ...content, cluster, nodesIndex: index, poolsIndex: index }, index);
     if (autopilot !== undefined) this.#autopilot = { ...autopilot, ModifyIndex: index };
     return true;
   }
@@ -142,5 +146,8 @@ export class StateMachine {
   #replace(content: ImageContent, index: bigint): void {
     this.#cluster = content.cluster;
     this.nodes.replace(content.nodes, content.nodesIndex, index);
+    this.pools.replace(content.pools, content.poolsIndex, index);
+    // An image of before there were pools has none: they come with the nodes.
+    for (const one of this.nodes.all()) this.pools.use(one.CreateIndex, one.NodePool);
   }
 }

@@ -61,6 +61,16 @@ export const nodeListRequest = struct({
   Fields: pointer(struct({ OS: bool, Resources: bool })),
 });
 
+export type NodeListRequest = ValueOf<typeof nodeListRequest>;
+
+export const nodePoolRequest = struct({ ...queryFields, Name: text });
+
+export const nodePoolNodesRequest = struct({
+  ...queryFields,
+  Fields: pointer(struct({ OS: bool, Resources: bool })),
+  Name: text,
+});
+
 export const clientAllocsReply = struct({
   ...queryMeta,
   Allocs: mapOf(uint64),

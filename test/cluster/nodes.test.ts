@@ -150,3 +150,42 @@ test("over RPC a client's certificate changes its own node's drain only", async 
   const body = encodeValue(nodeEligibilityRequest, request);
   await expect(call("Node.UpdateEligibility", body)).rejects.toThrow("Permission denied");
 });
+
+test("node pools: made by the nodes in them, listed with filters, pages and all", async () => {
+  const list = await cli("node", "pool", "list");
+  expect(
+    list.out
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/)[0]),
+  ).toEqual([...["Name", "all", "default", "gpu"]]);
+  expect((await cli("node", "pool", "info", "g")).out).toStartWith("Name              = gpu\n");
+  const nodes = await cli("node", "pool", "nodes", "-verbose", "gpu");
+  expect([nodes.out.includes(TWO), nodes.out.includes(ONE)]).toEqual([true, false]);
+  expect(await cli("node", "pool", "info", "nope")).toMatchObject({
+    code: 1,
+    err: 'Error retrieving node pool: No node pool with prefix "nope" found\n',
+  });
+  const pages = await cli("node", "pool", "nodes", "-per-page=1", "all");
+  expect(pages.out).toContain(`nomad node pool nodes all -page-token ${TWO}`);
+  expect(await getJson(FIRST, "/v1/node/pool/gpu")).toMatchObject({ Name: "gpu", Meta: null });
+  expect((await fetch(`http://${FIRST}:4646/v1/node/pool/nope`)).status).toBe(404);
+});
+
+test("filters of lists, and where one is wrong", async () => {
+  const ids = async (filter: string, path = "/v1/nodes"): Promise<string[]> => {
+    const found: Json[] = await getJson(FIRST, `${path}?filter=${encodeURIComponent(filter)}`);
+    return found.map((one) => one.ID ?? one.Name);
+  };
+  expect(await ids('Attributes["os.name"] == "debian"')).toEqual([TWO]);
+  expect(await ids("NodePool == default or Name matches `^c-g`")).toEqual([ONE, TWO]);
+  expect(await ids('"drain" in Name')).toEqual([]);
+  expect(await ids("Name != default", "/v1/node/pools")).toEqual(["all", "gpu"]);
+  expect(await ids("Name == nobody", "/v1/node/pool/all/nodes")).toEqual([]);
+  expect(await ids('Name == "c-gpu"', "/v1/node/pool/all/nodes")).toEqual([TWO]);
+  const table = await cli("node", "status", "-quiet", "-filter", "NodePool == gpu");
+  expect(table.out).toBe(`${TWO}\n`);
+  const wrong = await cli("node", "status", "-filter", "NodePool = gpu");
+  expect(wrong).toMatchObject({ code: 1 });
+  expect(wrong.err).toContain('(failed to read filter expression: 1:10: found "= gpu"');
+});

@@ -1,7 +1,6 @@
 /** The HTTP API without a socket: requests in, responses out. */
 import { describe, expect, test } from "bun:test";
 import type { ApiContext, GossipView } from "../../src/api/context.ts";
-import { jsonOf } from "../../src/api/msgpack-json.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { sha256 } from "../../src/host/digest.ts";
@@ -11,6 +10,7 @@ import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { createGossipCounters } from "../../src/service/gossip/counters.ts";
 import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc/counters.ts";
+import { jsonOf } from "../../src/wire/msgpack-json.ts";
 import { MsgpackWriter } from "../../src/wire/msgpack-writer.ts";
 import { encodeText } from "../../src/wire/rpc-status.ts";
 import { silent } from "../silent.ts";
@@ -184,8 +184,8 @@ describe("reading", () => {
     const { app } = bench(LOCAL);
     const paths = [
       "/v1/nodes/",
-      "/v1/node/pools",
-      "/v1/node/pool/x",
+      "/v1/node/pool",
+      "/v1/node/pool/x/y",
       "/v1/node/x/nothing",
       "/v1/status/x",
     ];

@@ -26,7 +26,7 @@ test("a restored server has what the others have, autopilot's settings among it"
   expect(restored.index).toBe(9);
 });
 
-test("Nomad's restore finds its own records only: the header it skips, then indexes and 14", () => {
+test("Nomad's restore finds its own records only: the header it skips, then indexes, pools and 14", () => {
   const bytes = filled().snapshot();
   const reader = new MsgpackReader(bytes);
   reader.skip();
@@ -36,7 +36,7 @@ test("Nomad's restore finds its own records only: the header it skips, then inde
     reader.skip();
   }
   expect(reader.ok).toBe(true);
-  expect(types).toEqual([2, 2, 14]);
+  expect(types).toEqual([2, 2, 2, 28, 28, 14]);
 });
 
 test("one that is cut anywhere changes nothing, unless whole records are missing", () => {
@@ -48,8 +48,8 @@ test("one that is cut anywhere changes nothing, unless whole records are missing
     expect(machine.index).toBe(9);
     return true;
   });
-  // After the header and after each of the two index records.
-  expect(refused.length).toBe(bytes.length - 3);
+  // After the header, each of the three index records, and each of the two pools.
+  expect(refused.length).toBe(bytes.length - 6);
 });
 
 test("settings are replaced with the right index only", () => {

@@ -21,10 +21,10 @@ import {
   NODE_STATUSES,
   type Node,
   node as nodeCodec,
-  nodeListStub,
 } from "../../state/node.ts";
+import { ALL_POOL, DEFAULT_POOL, isPoolName } from "../../state/node-pool.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
-import { type Codec, encodeValue, list, pointer, struct, structOf } from "../../wire/codec.ts";
+import { type Codec, encodeValue, pointer, struct, structOf } from "../../wire/codec.ts";
 import { nanosOf } from "../../wire/duration.ts";
 import {
   clientAllocsReply,
@@ -43,9 +43,9 @@ import { committedRequest, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 import { authenticatedNode } from "./node-auth.ts";
 import { NodeChanges } from "./node-change-methods.ts";
-import { stubOf } from "./node-stub.ts";
+import { listNodes } from "./node-list.ts";
+import { StateReads } from "./state-reads.ts";
 
-const nodeListReply = struct({ ...queryMeta, Nodes: list(nodeListStub) });
 export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) });
 
 /** A whole node, or the ids of many: real ones stay below 64 KiB. */
@@ -72,11 +72,13 @@ export class NodeMethods {
   readonly #init: NodeMethodsInit;
   readonly #heartbeats: Heartbeats;
   readonly #changes: NodeChanges;
+  readonly #reads: StateReads;
 
   constructor(init: NodeMethodsInit) {
     this.#init = init;
     const { config, clock, prng } = init;
     const missed = (id: string): void => void this.#missed(id);
+    this.#reads = new StateReads(init);
     this.#changes = new NodeChanges(init);
     this.#heartbeats = new Heartbeats({ config, clock, prng, missed });
   }
@@ -132,11 +134,12 @@ export class NodeMethods {
       // Only UpdateStatus changes the status of a node that is known.
       Status: known?.Status ?? (given.Status || "initializing"),
       SchedulingEligibility: given.SchedulingEligibility || "eligible",
-      NodePool: given.NodePool || "default",
+      NodePool: given.NodePool || DEFAULT_POOL,
       StatusUpdatedAt: this.#nowSeconds(),
     };
     const index = await this.#commit(MessageType.nodeRegister, nodeRegisterRequest, {
       ...request,
+      CreateNodePool: true,
       Node,
     });
     return this.#updated(given.ID, index);
@@ -238,35 +241,18 @@ export class NodeMethods {
   }
 
   #list(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
-    const { machine } = this.#init;
-    const { Fields, Filter, Prefix, PerPage, NextToken, Reverse } = readRequest(
-      nodeListRequest,
-      body,
-    );
-    if (Filter !== "") {
-      throw new RpcMethodError("RPC Error:: 400,filter expressions are not evaluated here", false);
-    }
-    const how = { os: Fields?.OS === true, resources: Fields?.Resources === true };
-    const index = (): number => machine.nodes.index;
-    return this.#whenNewer(options, signal, index, () => {
-      const all = machine.nodes.all().filter((one) => one.ID.startsWith(Prefix));
-      if (Reverse) all.reverse();
-      const from = NextToken === "" ? 0 : all.findIndex(({ ID }) => isFrom(ID, NextToken, Reverse));
-      const rest = from < 0 ? [] : all.slice(from);
-      const page = PerPage > 0 ? rest.slice(0, PerPage) : rest;
-      const meta = { ...this.#meta(index()), NextToken: rest[page.length]?.ID ?? "" };
-      return encodeValue(nodeListReply, { ...meta, Nodes: page.map((one) => stubOf(one, how)) });
-    });
+    const request = { ...readRequest(nodeListRequest, body), ...options };
+    return listNodes(this.#init.machine.nodes, this.#reads, request, signal);
   }
 
   #get(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
     const { nodes } = this.#init.machine;
     const { NodeID } = readRequest(nodeRequest, body);
     const index = (): number => Number(nodes.get(NodeID)?.ModifyIndex ?? BigInt(nodes.index));
-    return this.#whenNewer(options, signal, index, () => {
+    return this.#reads.whenNewer(options, signal, index, () => {
       const known = nodes.get(NodeID);
       const Node = known === undefined ? null : { ...known, SecretID: "" };
-      return encodeValue(singleNodeReply, { ...this.#meta(index()), Node });
+      return encodeValue(singleNodeReply, { ...this.#reads.meta(index()), Node });
     });
   }
 
@@ -292,52 +278,29 @@ export class NodeMethods {
     const { NodeID, AuthToken, SecretID } = readRequest(nodeRequest, body);
     authenticatedNode(this.#init.machine.nodes, NodeID, AuthToken || SecretID);
     const none = new Map<string, never>();
-    return this.#whenNewer(
+    return this.#reads.whenNewer(
       options,
       signal,
       () => ALLOCS_INDEX,
       () => {
-        const reply = { ...this.#meta(ALLOCS_INDEX), Allocs: none, MigrateTokens: none };
+        const reply = { ...this.#reads.meta(ALLOCS_INDEX), Allocs: none, MigrateTokens: none };
         return encodeValue(clientAllocsReply, reply);
       },
     );
   }
 
   #allocs(options: QueryOptions, signal: Signal): Answer {
-    return this.#whenNewer(
+    return this.#reads.whenNewer(
       options,
       signal,
       () => ALLOCS_INDEX,
-      () => encodeValue(nodeAllocsReply, { ...this.#meta(ALLOCS_INDEX), Allocs: null }),
+      () => encodeValue(nodeAllocsReply, { ...this.#reads.meta(ALLOCS_INDEX), Allocs: null }),
     );
-  }
-
-  #whenNewer(
-    options: QueryOptions,
-    signal: Signal,
-    index: () => number,
-    answer: () => Uint8Array,
-  ): Answer {
-    const { machine, clock, prng } = this.#init;
-    const watched = { index, watch: (changed: () => void) => machine.watch(changed) };
-    const newer = whenNewer(options, watched, clock, prng, signal);
-    return newer === undefined ? answer() : newer.then(answer);
   }
 
   /** Unix time. */
   #nowSeconds(): bigint {
     return BigInt(Math.floor(this.#init.clock.wallMs() / 1000));
-  }
-
-  #meta(index: number): { [Key in keyof typeof queryMeta]: (typeof queryMeta)[Key]["zero"] } {
-    const { consensus } = this.#init;
-    const { lastContactMs = 0 } = consensus.stats();
-    return {
-      Index: BigInt(index),
-      KnownLeader: consensus.leader !== undefined,
-      LastContact: nanosOf(lastContactMs),
-      NextToken: "",
-    };
   }
 
   /** @throws RpcMethodError */
@@ -359,14 +322,12 @@ function faultOf(given: Node | null): string | undefined {
   if (Name === "") return "missing node name for client registration";
   if (countIn(Attributes) === 0) return "missing attributes for client registration";
   if (SecretID === "") return "missing node secret ID for client registration";
-  if (NodePool === "all") return 'node is not allowed to register in node pool "all"';
+  if (NodePool === ALL_POOL) return 'node is not allowed to register in node pool "all"';
+  if (NodePool !== "" && !isPoolName(NodePool)) {
+    return `invalid node pool: invalid name ${JSON.stringify(NodePool.slice(0, 128))}`;
+  }
   if (Status !== "" && !isStatus(Status)) return "invalid status for node";
   return undefined;
-}
-
-/** Does a page that begins at `token` hold this one? */
-function isFrom(id: string, token: string, reverse: boolean): boolean {
-  return reverse ? id <= token : id >= token;
 }
 
 function isStatus(text: string): boolean {

@@ -200,7 +200,12 @@ test("a list comes in pages, by prefix, in both directions", async () => {
   expect(await list({ Prefix: "a", Reverse: true })).toEqual([["a3", "a2", "a1"], ""]);
   expect(await list({ Reverse: true, PerPage: 1, NextToken: "a2" })).toEqual([["a2"], "a1"]);
   expect(await list({ NextToken: "c" })).toEqual([[], ""]);
-  await expect(list({ Filter: 'Name == "x"' })).rejects.toThrow("400");
+  expect(await list({ Filter: 'ID matches "2$"' })).toEqual([["a2"], ""]);
+  expect(await list({ Filter: "ID != a1", PerPage: 2 })).toEqual([["a2", "a3"], "b1"]);
+  await expect(list({ Filter: "ID ==" })).rejects.toThrow("RPC Error:: 400,failed to read filter");
+  await expect(list({ Filter: "Secret == x" })).rejects.toThrow("there is no /Secret");
+  // Nobody guesses at a secret.
+  expect(await list({ Filter: "SecretID is not empty" })).toEqual([[], ""]);
 });
 
 test("allocations are none, and whoever waits for some waits", async () => {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { YEAR_1970 } from "../wire/codec.ts";
-import { MsgpackReader } from "../wire/msgpack-reader.ts";
-import { decodeText } from "../wire/text.ts";
+import { YEAR_1970 } from "./codec.ts";
+import { MsgpackReader } from "./msgpack-reader.ts";
+import { decodeText } from "./text.ts";
 
 const DEPTH_MAX = 64;
 const TIME_BYTES = 15;
@@ -63,7 +63,32 @@ function readList(reader: MsgpackReader, depth: number): JsonValue {
 function readBytes(bytes: Uint8Array): JsonValue {
   if (bytes.length !== TIME_BYTES || bytes[0] !== 1 || bytes[1] !== 0) return decodeText(bytes);
   const seconds = new DataView(bytes.buffer, bytes.byteOffset).getBigInt64(1) - YEAR_1970;
-  const date = new Date(Number(seconds) * 1000);
-  if (Number.isNaN(date.getTime())) return decodeText(bytes);
-  return date.toISOString().replace(/\.\d+Z$/, "Z");
+  return timeText(Number(seconds)) ?? decodeText(bytes);
+}
+
+const DAY_SECONDS = 86_400;
+/** In 400 years of the Gregorian calendar, in four, and in one. */
+const [ERA_DAYS, FOUR_YEARS_DAYS, YEAR_DAYS] = [146_097, 1461, 365];
+/** From 1 March of the year 0 to 1970. */
+const DAYS_TO_1970 = 719_468;
+
+/** RFC 3339 in UTC; undefined: it has no year of four digits. */
+function timeText(unixSeconds: number): string | undefined {
+  const days = Math.floor(unixSeconds / DAY_SECONDS);
+  const seconds = unixSeconds - days * DAY_SECONDS;
+  // Years from March on: a leap day is the last one of its year.
+  const era = Math.floor((days + DAYS_TO_1970) / ERA_DAYS);
+  const inEra = days + DAYS_TO_1970 - era * ERA_DAYS;
+  const leaps = Math.floor(inEra / (FOUR_YEARS_DAYS - 1)) - Math.floor(inEra / 36_524);
+  const yearOfEra = Math.floor((inEra - leaps - Math.floor(inEra / (ERA_DAYS - 1))) / YEAR_DAYS);
+  const centuries = Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100);
+  const dayOfYear = inEra - (YEAR_DAYS * yearOfEra + centuries);
+  const fromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * fromMarch + 2) / 5) + 1;
+  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  if (year < 1 || year > 9999) return undefined;
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, "0");
+  const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(two).join(":");
+  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}T${clock}Z`;
 }

@@ -1,0 +1,75 @@
+/** The NodePool methods: which pools there are, and which nodes are in one. */
+import { nodePool } from "../../state/node-pool.ts";
+import type { StateMachine } from "../../state/state-machine.ts";
+import { encodeValue, list, pointer, struct } from "../../wire/codec.ts";
+import { nodePoolNodesRequest, nodePoolRequest } from "../../wire/rpc-node.ts";
+import { type QueryOptions, queryMeta, queryOptions } from "../../wire/rpc-status.ts";
+import { readRequest } from "./method-tools.ts";
+import type { Method } from "./methods.ts";
+import { listNodes } from "./node-list.ts";
+import { pageOf } from "./paging.ts";
+import { StateReads, type StateReadsInit } from "./state-reads.ts";
+import { wantedBy } from "./wanted.ts";
+
+const nodePoolListReply = struct({ ...queryMeta, NodePools: list(pointer(nodePool)) });
+const singleNodePoolReply = struct({ ...queryMeta, NodePool: pointer(nodePool) });
+
+interface NodePoolMethodsInit extends StateReadsInit {
+  readonly machine: Pick<StateMachine, "nodes" | "pools" | "watch">;
+}
+
+type Answer = Uint8Array | Promise<Uint8Array>;
+
+export class NodePoolMethods {
+  readonly #machine: NodePoolMethodsInit["machine"];
+  readonly #reads: StateReads;
+
+  constructor(init: NodePoolMethodsInit) {
+    this.#machine = init.machine;
+    this.#reads = new StateReads(init);
+  }
+
+  methods(): ReadonlyMap<string, Method> {
+    const reading = (run: Method["run"]): Method => ({ where: "leader", consistent: true, run });
+    return new Map<string, Method>([
+      ["NodePool.List", reading((options, body, signal) => this.#list(options, body, signal))],
+      [
+        "NodePool.GetNodePool",
+        reading((options, body, signal) => this.#get(options, body, signal)),
+      ],
+      [
+        "NodePool.ListNodes",
+        reading((options, body, signal) => this.#nodes(options, body, signal)),
+      ],
+    ]);
+  }
+
+  #list(options: QueryOptions, body: Uint8Array, signal: AbortSignal | undefined): Answer {
+    const { pools } = this.#machine;
+    const request = readRequest(queryOptions, body);
+    const isWanted = wantedBy(request.Filter, nodePool);
+    const index = (): number => pools.index;
+    return this.#reads.whenNewer(options, signal, index, () => {
+      const { items, next } = pageOf(pools.all(), (one) => one.Name, request, isWanted);
+      const meta = this.#reads.meta(index(), next);
+      return encodeValue(nodePoolListReply, { ...meta, NodePools: items });
+    });
+  }
+
+  #get(options: QueryOptions, body: Uint8Array, signal: AbortSignal | undefined): Answer {
+    const { pools } = this.#machine;
+    const { Name } = readRequest(nodePoolRequest, body);
+    const index = (): number => Number(pools.get(Name)?.ModifyIndex ?? BigInt(pools.index));
+    return this.#reads.whenNewer(options, signal, index, () => {
+      const reply = { ...this.#reads.meta(index()), NodePool: pools.get(Name) ?? null };
+      return encodeValue(singleNodePoolReply, reply);
+    });
+  }
+
+  /** A pool that is not there has no nodes. */
+  #nodes(options: QueryOptions, body: Uint8Array, signal: AbortSignal | undefined): Answer {
+    const request = readRequest(nodePoolNodesRequest, body);
+    const whole = { ...request, ...options };
+    return listNodes(this.#machine.nodes, this.#reads, whole, signal, request.Name);
+  }
+}

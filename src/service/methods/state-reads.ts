@@ -1,0 +1,49 @@
+/** What methods that read the replicated state have in common: waiting for news, and its header. */
+import type { Clock } from "../../host/host.ts";
+import type { Prng } from "../../protocol/ports.ts";
+import type { StateMachine } from "../../state/state-machine.ts";
+import { nanosOf } from "../../wire/duration.ts";
+import type { QueryOptions, queryMeta } from "../../wire/rpc-status.ts";
+import { whenNewer } from "../blocking-query.ts";
+import type { Consensus } from "../raft/consensus.ts";
+
+export interface StateReadsInit {
+  readonly consensus: Pick<Consensus, "leader" | "stats">;
+  readonly machine: Pick<StateMachine, "watch">;
+  readonly clock: Clock;
+  readonly prng: Prng;
+}
+
+type Meta = { [Key in keyof typeof queryMeta]: (typeof queryMeta)[Key]["zero"] };
+
+export class StateReads {
+  readonly #init: StateReadsInit;
+
+  constructor(init: StateReadsInit) {
+    this.#init = init;
+  }
+
+  /** @param index of the last change of what is read */
+  whenNewer(
+    options: QueryOptions,
+    signal: AbortSignal | undefined,
+    index: () => number,
+    answer: () => Uint8Array,
+  ): Uint8Array | Promise<Uint8Array> {
+    const { machine, clock, prng } = this.#init;
+    const watched = { index, watch: (changed: () => void) => machine.watch(changed) };
+    const newer = whenNewer(options, watched, clock, prng, signal);
+    return newer === undefined ? answer() : newer.then(answer);
+  }
+
+  meta(index: number, NextToken = ""): Meta {
+    const { consensus } = this.#init;
+    const { lastContactMs = 0 } = consensus.stats();
+    return {
+      Index: BigInt(index),
+      KnownLeader: consensus.leader !== undefined,
+      LastContact: nanosOf(lastContactMs),
+      NextToken,
+    };
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Node pools: names under which client nodes are kept apart. `all` and `default` are always there,
+ * any other from the first node on that says it is in it, as in Nomad's authoritative region.
+ *
+ * @module
+ */
+import {
+  any,
+  int64,
+  list,
+  mapOf,
+  pointer,
+  raw,
+  struct,
+  structOf,
+  text,
+  uint64,
+  type ValueOf,
+} from "../wire/codec.ts";
+import { writeFields } from "../wire/rpc-status.ts";
+
+export const nodePool = struct({
+  CreateIndex: uint64,
+  Description: text,
+  /** Nomad's, for copies in other regions; nobody here looks at it. */
+  Hash: raw,
+  Meta: mapOf(text),
+  ModifyIndex: uint64,
+  Name: text,
+  NodeIdentityTTL: int64,
+  SchedulerConfiguration: any,
+});
+export type NodePool = ValueOf<typeof nodePool>;
+
+export const nodePoolUpsertRequest = struct({ ...writeFields, NodePools: list(pointer(nodePool)) });
+export const nodePoolDeleteRequest = struct({ ...writeFields, Names: list(text) });
+
+export const DEFAULT_POOL = "default";
+/** Every node is in it, and none says so of itself. */
+export const ALL_POOL = "all";
+
+const DAY_NANOS = 86_400_000_000_000n;
+
+export function isPoolName(name: string): boolean {
+  return /^[a-zA-Z0-9-_]{1,128}$/.test(name);
+}
+
+function poolOf(index: bigint, Name: string, Description = ""): NodePool {
+  const indexes = { CreateIndex: index, ModifyIndex: index };
+  return structOf(nodePool, { ...indexes, Name, Description, NodeIdentityTTL: DAY_NANOS });
+}
+
+/** As Nomad's state has them before the first entry of the log. */
+function builtIn(): [string, NodePool][] {
+  return [
+    [ALL_POOL, poolOf(1n, ALL_POOL, "Node pool with all nodes in the cluster.")],
+    [DEFAULT_POOL, poolOf(1n, DEFAULT_POOL, "Default node pool.")],
+  ];
+}
+
+export class NodePoolTable {
+  #pools = new Map(builtIn());
+  /** Of the last change of any pool. */
+  #index = 1n;
+
+  get index(): number {
+    return Number(this.#index);
+  }
+
+  get(name: string): NodePool | undefined {
+    return this.#pools.get(name);
+  }
+
+  /** In the order of their names. */
+  all(): readonly NodePool[] {
+    return [...this.#pools.values()].sort((a, b) => (a.Name < b.Name ? -1 : 1));
+  }
+
+  /** A node says that it is in it. */
+  use(index: bigint, name: string): void {
+    if (name === "" || this.#pools.has(name)) return;
+    this.#set(index, poolOf(index, name));
+  }
+
+  /** For a log of Nomad's: its operators make pools, too. */
+  upsert(index: bigint, given: readonly (NodePool | null)[]): boolean {
+    for (const one of given) {
+      if (one === null || one.Name === ALL_POOL || one.Name === DEFAULT_POOL) continue;
+      const CreateIndex = this.#pools.get(one.Name)?.CreateIndex ?? index;
+      this.#set(index, { ...one, CreateIndex, ModifyIndex: index });
+    }
+    return given.length > 0;
+  }
+
+  delete(index: bigint, names: readonly string[]): boolean {
+    const gone = names.filter((name) => name !== ALL_POOL && name !== DEFAULT_POOL);
+    if (gone.some((name) => !this.#pools.has(name))) return false;
+    for (const name of gone) this.#pools.delete(name);
+    if (gone.length > 0) this.#index = index;
+    return gone.length > 0;
+  }
+
+  /** @param limit no record of the past may be newer than the entry that brings it */
+  replace(pools: Iterable<NodePool>, index: bigint, limit: bigint): void {
+    const capped = (value: bigint): bigint => (value > limit ? limit : value);
+    this.#pools = new Map(builtIn());
+    for (const one of pools) {
+      const CreateIndex = capped(one.CreateIndex);
+      this.#pools.set(one.Name, { ...one, CreateIndex, ModifyIndex: capped(one.ModifyIndex) });
+    }
+    this.#index = capped(index);
+  }
+
+  #set(index: bigint, value: NodePool): void {
+    this.#pools.set(value.Name, value);
+    this.#index = index;
+  }
+}
