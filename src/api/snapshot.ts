@@ -33,7 +33,7 @@ export async function saveArchive(context: ApiContext, asked: Asked): Promise<Ar
     const { SnapshotChecksum: digest } = await replyOf(call, snapshotSaveReply);
     const pieces: Uint8Array[] = [];
     for (let bytes = 0; bytes <= ARCHIVE_BYTES_MAX; ) {
-      const piece = await call.reader.some(PIECE_MS);
+      const piece = await call.values.some(PIECE_MS);
       if (piece === undefined) break;
       bytes += piece.length;
       pieces.push(piece);
@@ -68,7 +68,7 @@ export async function restoreArchive(
   try {
     for (let at = 0; at < archive.length; at += PIECE_BYTES) {
       const frame = encodeFrame(archive.subarray(at, at + PIECE_BYTES));
-      if (!(await call.reader.send(frame, PIECE_MS))) break; // There is an answer why.
+      if (!(await call.values.send(frame, PIECE_MS))) break; // There is an answer why.
     }
     call.stream.write(encodeFrameError(undefined, "EOF"));
     const { Kept, LeftOut } = await replyOf(call, snapshotRestoreReply);
@@ -95,10 +95,10 @@ async function open(context: ApiContext, method: string, request: Uint8Array): P
 }
 
 async function replyOf<T extends { readonly ErrorCode: bigint; readonly ErrorMsg: string }>(
-  { reader }: StreamCall,
+  { values }: StreamCall,
   codec: Codec<T>,
 ): Promise<T> {
-  const reply = await reader.next(codec, ANSWER_MS);
+  const reply = await values.next(codec, ANSWER_MS);
   if (reply === undefined) throw new ApiError(500, "the server's answer cannot be read");
   if (reply.ErrorMsg !== "") throw new ApiError(Number(reply.ErrorCode) || 500, reply.ErrorMsg);
   return reply;

@@ -6,7 +6,7 @@ import type { ByteStream } from "../../src/host/host.ts";
 import { dialSocket } from "../../src/host/network.ts";
 import { RpcMode } from "../../src/service/rpc/mode.ts";
 import { Mux } from "../../src/service/rpc/mux.ts";
-import { StreamReader } from "../../src/service/rpc/stream-reader.ts";
+import { ValueStream } from "../../src/service/rpc/value-stream.ts";
 import { nodeRegisterRequest, nodeStatusRequest } from "../../src/state/command.ts";
 import { mapBytes, node } from "../../src/state/node.ts";
 import { encodeValue, structOf } from "../../src/wire/codec.ts";
@@ -72,7 +72,7 @@ class FakeClient {
 
   async #serve(stream: ByteStream): Promise<void> {
     expect(await stream.takeFirst(5000)).toBe(RpcMode.streaming);
-    const reader = new StreamReader(stream);
+    const reader = new ValueStream(stream);
     expect(await reader.next(streamHeader, 5000)).toEqual({ Method: "Agent.Monitor" });
     stream.write(encodeValue(streamAck, { Error: "" }));
     const request = await reader.next(monitorRequest, 5000);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { packArchive, unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
-import { StreamReader } from "../../src/service/rpc/stream-reader.ts";
+import { ValueStream } from "../../src/service/rpc/value-stream.ts";
 import { nodeRegisterRequest, nodeStatusRequest } from "../../src/state/command.ts";
 import { mapBytes, node } from "../../src/state/node.ts";
 import { decodeValue, encodeValue, structOf } from "../../src/wire/codec.ts";
@@ -238,11 +238,11 @@ test("a client's certificate is not enough to take the state, or to replace it",
   const address = { ip: Uint8Array.from(follower.split(".").map(Number)), port: 4647 };
   const request = encodeQueryOptions({ Region: "global" });
   for (const [Method, next] of [
-    ["Operator.SnapshotSave", (one: StreamReader) => one.next(snapshotSaveReply, 5000)],
-    ["Operator.SnapshotRestore", (one: StreamReader) => one.next(snapshotRestoreReply, 5000)],
+    ["Operator.SnapshotSave", (one: ValueStream) => one.next(snapshotSaveReply, 5000)],
+    ["Operator.SnapshotRestore", (one: ValueStream) => one.next(snapshotRestoreReply, 5000)],
   ] as const) {
     const stream = await clients.stream({ address, region: "global" });
-    const reader = new StreamReader(stream);
+    const reader = new ValueStream(stream);
     stream.write(encodeValue(streamHeader, { Method }));
     expect(await reader.next(streamAck, 5000)).toEqual({ Error: "" });
     stream.write(request);

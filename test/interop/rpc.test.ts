@@ -312,9 +312,9 @@ function relay(pool: RpcPool): StreamMethods {
 
 async function payloads(streams: StreamMethods, request: MonitorRequest): Promise<string[]> {
   const heard: string[] = [];
-  const { reader } = await streams.open(MONITOR, encodeValue(monitorRequest, request));
+  const { values } = await streams.open(MONITOR, encodeValue(monitorRequest, request));
   for (;;) {
-    const frame = await reader.next(streamFrame, 10_000);
+    const frame = await values.next(streamFrame, 10_000);
     if (frame === undefined) return heard;
     heard.push(new TextDecoder().decode(frame.Payload ?? undefined));
   }

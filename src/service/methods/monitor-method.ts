@@ -8,7 +8,7 @@ import { encodeFrameError, type MonitorRequest, monitorRequest } from "../../wir
 import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { NodeLines } from "../rpc/node-lines.ts";
-import { REQUEST_BYTES_MAX, type StreamReader } from "../rpc/stream-reader.ts";
+import { REQUEST_BYTES_MAX, type ValueStream } from "../rpc/value-stream.ts";
 import type { Monitor } from "./monitor.ts";
 import { HANDSHAKE_MS, passOn, passOver, type StreamMethod } from "./stream-methods.ts";
 
@@ -39,8 +39,8 @@ export class MonitorMethod implements StreamMethod {
     this.#init = init;
   }
 
-  async serve(stream: ByteStream, reader: StreamReader): Promise<void> {
-    const request = await reader.next(monitorRequest, HANDSHAKE_MS, REQUEST_BYTES_MAX);
+  async serve(stream: ByteStream, values: ValueStream): Promise<void> {
+    const request = await values.next(monitorRequest, HANDSHAKE_MS, REQUEST_BYTES_MAX);
     if (request === undefined) return stream.destroy();
     const { region, monitor, server } = this.#init;
     const fail = (code: number, message: string): void => {
@@ -52,7 +52,7 @@ export class MonitorMethod implements StreamMethod {
       if (forwarder === undefined) return fail(500, "No path to region");
       const body = encodeValue(monitorRequest, { ...request, Forwarded: true });
       try {
-        await passOn({ stream, reader }, forwarder, to, MONITOR, body);
+        await passOn({ stream, values }, forwarder, to, MONITOR, body);
       } catch (error) {
         fail(500, errorText(error));
       }
@@ -69,7 +69,7 @@ export class MonitorMethod implements StreamMethod {
       if (typeof way === "string") return fail(404, way);
       if ("address" in way) return pass(way, request);
       const body = encodeValue(monitorRequest, request);
-      return passOver({ stream, reader }, way, MONITOR, body).catch((error: unknown) => {
+      return passOver({ stream, values }, way, MONITOR, body).catch((error: unknown) => {
         fail(500, errorText(error));
       });
     }

@@ -27,7 +27,7 @@ import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { RpcCaller } from "../rpc/method-error.ts";
 import { isAnyServer } from "../rpc/roles.ts";
-import { REQUEST_BYTES_MAX, type StreamReader } from "../rpc/stream-reader.ts";
+import { REQUEST_BYTES_MAX, type ValueStream } from "../rpc/value-stream.ts";
 import { ARCHIVE_BYTES_MAX, packArchive, unpackArchive } from "./snapshot-archive.ts";
 import { HANDSHAKE_MS, passOn, type StreamCall, type StreamMethod } from "./stream-methods.ts";
 
@@ -63,17 +63,17 @@ class SnapshotError extends Error {
 
 export function snapshotMethods(init: SnapshotMethodsInit): ReadonlyMap<string, StreamMethod> {
   return new Map<string, StreamMethod>([
-    [SNAPSHOT_SAVE, { serve: (stream, reader, caller) => save(init, { stream, reader }, caller) }],
+    [SNAPSHOT_SAVE, { serve: (stream, values, caller) => save(init, { stream, values }, caller) }],
     [
       SNAPSHOT_RESTORE,
-      { serve: (stream, reader, caller) => restore(init, { stream, reader }, caller) },
+      { serve: (stream, values, caller) => restore(init, { stream, values }, caller) },
     ],
   ]);
 }
 
 async function save(init: SnapshotMethodsInit, call: StreamCall, caller: RpcCaller): Promise<void> {
-  const { stream, reader } = call;
-  const request = await reader.next(queryOptions, HANDSHAKE_MS, REQUEST_BYTES_MAX);
+  const { stream, values } = call;
+  const request = await values.next(queryOptions, HANDSHAKE_MS, REQUEST_BYTES_MAX);
   if (request === undefined) return stream.destroy();
   await answered(stream, snapshotSaveReply, async () => {
     mustBeServer(caller);
@@ -93,7 +93,7 @@ async function save(init: SnapshotMethodsInit, call: StreamCall, caller: RpcCall
       SnapshotChecksum: `sha-256=${sha256(archive).toBase64()}`,
     });
     stream.write(encodeValue(snapshotSaveReply, reply));
-    if (await reader.send(archive, PIECE_MS)) void finish(stream, PIECE_MS);
+    if (await values.send(archive, PIECE_MS)) void finish(stream, PIECE_MS);
     else stream.destroy();
   });
 }
@@ -103,8 +103,8 @@ async function restore(
   call: StreamCall,
   caller: RpcCaller,
 ): Promise<void> {
-  const { stream, reader } = call;
-  const request = await reader.next(snapshotRestoreRequest, HANDSHAKE_MS, REQUEST_BYTES_MAX);
+  const { stream, values } = call;
+  const request = await values.next(snapshotRestoreRequest, HANDSHAKE_MS, REQUEST_BYTES_MAX);
   if (request === undefined) return stream.destroy();
   await answered(stream, snapshotRestoreReply, async () => {
     mustBeServer(caller);
@@ -114,7 +114,7 @@ async function restore(
       return passOn(call, init.forwarder, to, SNAPSHOT_RESTORE, body);
     }
     const { consensus, log, restored } = init;
-    const { meta, state } = await unpackArchive(await readArchive(reader)).catch((error) => {
+    const { meta, state } = await unpackArchive(await readArchive(values)).catch((error) => {
       throw new SnapshotError(400, `cannot restore: ${errorText(error)}`);
     });
     const counts = countRecords(state);
@@ -194,11 +194,11 @@ function whereTo(
 }
 
 /** Frames until one says that this was the last. @throws SnapshotError */
-async function readArchive(reader: StreamReader): Promise<Uint8Array> {
+async function readArchive(values: ValueStream): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for (;;) {
-    const frame = await reader.next(streamFrame, PIECE_MS);
+    const frame = await values.next(streamFrame, PIECE_MS);
     if (frame === undefined) throw new SnapshotError(400, "the archive has not come to its end");
     const piece = frame.Payload ?? new Uint8Array(0);
     bytes += piece.length;

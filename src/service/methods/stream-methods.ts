@@ -13,20 +13,20 @@ import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { RpcCounters } from "../rpc/counters.ts";
 import type { RpcCaller } from "../rpc/method-error.ts";
-import { HEADER_BYTES_MAX, REQUEST_BYTES_MAX, StreamReader } from "../rpc/stream-reader.ts";
+import { HEADER_BYTES_MAX, REQUEST_BYTES_MAX, ValueStream } from "../rpc/value-stream.ts";
 
 /** For a header, an answer, a request. */
 export const HANDSHAKE_MS = 10_000;
 
 export interface StreamMethod {
-  /** Behind the "yes": reads its request off `reader`, answers on `stream`, and ends it. */
-  serve(stream: ByteStream, reader: StreamReader, caller: RpcCaller): Promise<void>;
+  /** Behind the "yes": reads its request off `values`, answers on `stream`, and ends it. */
+  serve(stream: ByteStream, values: ValueStream, caller: RpcCaller): Promise<void>;
 }
 
 /** A call that was taken: what comes back, and where more goes. */
 export interface StreamCall {
   readonly stream: ByteStream;
-  readonly reader: StreamReader;
+  readonly values: ValueStream;
 }
 
 interface StreamMethodsInit {
@@ -61,8 +61,8 @@ export class StreamMethods {
   }
 
   async #serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
-    const reader = new StreamReader(stream);
-    const header = await reader.next(streamHeader, HANDSHAKE_MS, HEADER_BYTES_MAX);
+    const values = new ValueStream(stream);
+    const header = await values.next(streamHeader, HANDSHAKE_MS, HEADER_BYTES_MAX);
     if (header === undefined) return stream.destroy();
     const method = this.#init.methods.get(header.Method);
     if (method === undefined) {
@@ -70,7 +70,7 @@ export class StreamMethods {
       return void finish(stream, FAREWELL_MS);
     }
     stream.write(encodeValue(streamAck, { Error: "" }));
-    await method.serve(stream, reader, caller);
+    await method.serve(stream, values, caller);
   }
 }
 
@@ -98,21 +98,21 @@ export async function passOver(
   request: Uint8Array,
 ): Promise<void> {
   const far = await begin(to, name, request);
-  call.stream.write(far.reader.rest());
-  far.stream.write(call.reader.rest());
+  call.stream.write(far.values.rest());
+  far.stream.write(call.values.rest());
   await splice(call.stream, far.stream);
 }
 
 async function begin(stream: ByteStream, name: string, request: Uint8Array): Promise<StreamCall> {
   stream.write(encodeValue(streamHeader, { Method: name }));
-  const reader = new StreamReader(stream);
-  const ack = await reader.next(streamAck, HANDSHAKE_MS, REQUEST_BYTES_MAX);
+  const values = new ValueStream(stream);
+  const ack = await values.next(streamAck, HANDSHAKE_MS, REQUEST_BYTES_MAX);
   if (ack?.Error !== "") {
     stream.destroy();
     throw new Error(ack?.Error ?? "the other server did not answer");
   }
   stream.write(request);
-  return { stream, reader };
+  return { stream, values };
 }
 
 /** Everything that comes on one goes out on the other, until the server has answered. */

@@ -1,4 +1,4 @@
-/** Values one after another off a stream without framing: headers first, then whatever follows. */
+/** Values one after another on a stream without framing, both ways: headers first, then whatever. */
 
 import { systemClock } from "../../host/clock.ts";
 import type { ByteStream } from "../../host/host.ts";
@@ -18,7 +18,7 @@ const AHEAD_BYTES_MAX = 64 * 1024;
 /** Of what is written at once. */
 const PIECE_BYTES = 32 * 1024;
 
-export class StreamReader {
+export class ValueStream {
   readonly #stream: ByteStream;
   readonly #pending = new ValueQueue();
   #ended = false;
