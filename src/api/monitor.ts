@@ -46,13 +46,13 @@ async function follow(
   frame: (frame: StreamFrame) => Promise<void> | undefined,
   stop: AbortSignal,
 ): Promise<void> {
-  const { stream, reader } = await streams.open(
+  const { stream, values } = await streams.open(
     MONITOR,
     encodeValue(monitorRequest, request),
     stop,
   );
   for (;;) {
-    const next = await reader.next(streamFrame, 0);
+    const next = await values.next(streamFrame, 0);
     if (next === undefined) return stream.destroy();
     await frame(next);
   }

@@ -1,4 +1,4 @@
-/** Values one after another on a stream without framing, both ways: headers first, then whatever. */
+/** Values one after another on a stream without framing, both ways: headers first, then more. */
 
 import { systemClock } from "../../host/clock.ts";
 import type { ByteStream } from "../../host/host.ts";
