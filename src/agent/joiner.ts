@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { isCloudJoin, NO_CLOUD_JOIN } from "../config/parse-client.ts";
 import { DEFAULT_PORTS } from "../config/ports.ts";
+import { redactText } from "../config/redact.ts";
 import type { Clock, Log } from "../host/host.ts";
 import { splitHostPort } from "../host/ip.ts";
 import type { Gossip, JoinTarget } from "../service/gossip/gossip.ts";
@@ -51,8 +53,8 @@ export class Joiner {
     const found: JoinTarget[] = [];
     for (const target of targets) {
       const addresses = await this.#resolve(target);
-      if (typeof addresses === "string") errors.push(`failed to join ${target}: ${addresses}`);
-      else found.push(...addresses);
+      if (typeof addresses !== "string") found.push(...addresses);
+      else errors.push(`failed to join ${redactText(target)}: ${addresses}`);
     }
     const result = await this.#init.gossip.join(found, true);
     return { joined: result.joined, errors: [...errors, ...result.errors] };
@@ -115,9 +117,7 @@ export class Joiner {
 
   /** `[name/]host[:port]`; a text is why not. */
   async #resolve(target: string): Promise<readonly JoinTarget[] | string> {
-    if (/^(provider|exec)=/.test(target)) {
-      return "cloud auto-join (provider=, exec=) is not supported by this agent; list addresses";
-    }
+    if (isCloudJoin(target)) return NO_CLOUD_JOIN;
     const slash = target.indexOf("/");
     const name = slash < 0 ? undefined : target.slice(0, slash);
     const { host, port = DEFAULT_PORTS.serf } = splitHostPort(target.slice(slash + 1));

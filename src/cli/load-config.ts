@@ -15,7 +15,7 @@ import { ConfigError, type Problem } from "../config/problem.ts";
 import { renderProblems } from "../config/render.ts";
 import { decodeText, SourceText } from "../config/source-text.ts";
 import { sha256 } from "../host/digest.ts";
-import { isDirectory, namesIn, readBytes } from "../host/files.ts";
+import { filesIn, isDirectory, readBytes } from "../host/files.ts";
 import { machineName } from "../host/machine.ts";
 import { describeErrno } from "../host/network.ts";
 
@@ -115,11 +115,11 @@ function readSource(file: string, problems: Problem[]): SourceText | undefined {
   }
 }
 
-/** A file as it is; of a directory its *.hcl and *.json by name, without editors' leftovers. */
+/** A file as it is; of a directory its *.hcl and *.json by name, without folders and leftovers. */
 function listFiles(path: string, problems: Problem[]): readonly string[] {
   try {
     if (!isDirectory(path)) return [path];
-    const files = namesIn(path).filter((name) => {
+    const files = filesIn(path).filter((name) => {
       return /\.(hcl|json)$/.test(name) && !/^\.?#|~$/.test(name);
     });
     if (files.length === 0) {

@@ -105,10 +105,12 @@ class OpenList {
 class OutlineReader {
   readonly root = new OpenBody(0, []);
   readonly waiting: WaitingText[] = [];
+  readonly #source: string;
   readonly #lexer: HclLexer;
   readonly #open: (OpenBody | OpenList)[] = [this.root];
 
   constructor(source: string) {
+    this.#source = source;
     this.#lexer = new HclLexer(source);
   }
 
@@ -137,9 +139,19 @@ class OutlineReader {
     }
     if (keys.length === 0) return this.#unexpected(token, "a key");
     if (token.type === "{") return this.#enter(new OpenBody(token.at, keys), token);
-    if (token.type !== "=") return this.#unexpected(token, '"=" or "{" after the key');
+    if (token.type !== "=") return this.#lonely(keys, token);
     if (keys.length > 1) return this.#unexpected(token, '"{" after a key and its labels');
     return this.#value(keys, body);
+  }
+
+  /** What should follow is looked for where the key is, not lines below it. */
+  #lonely(keys: readonly Key[], token: Token): Fault {
+    const expected = '"=" or "{" after the key';
+    const last = keys.at(-1);
+    const isBelow = last !== undefined && /\n/.test(this.#source.slice(last.at, token.at));
+    if (!isBelow || token.type === "fault") return this.#unexpected(token, expected);
+    const { at, length } = last;
+    return { at, length, message: `expected ${expected}, found the end of the line` };
   }
 
   #value(keys: readonly Key[], body: OpenBody): Fault | undefined {

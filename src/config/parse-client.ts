@@ -33,6 +33,14 @@ const MISPLACED = {
   nomad_retry: "client.template",
 };
 
+export const NO_CLOUD_JOIN =
+  "this agent asks no cloud for addresses (provider=, exec=): list the servers' own";
+
+/** An address that Nomad finds by asking a cloud or a program. */
+export function isCloudJoin(address: string): boolean {
+  return /(?:^|\s)provider=|^exec=/.test(address);
+}
+
 /** A path that Nomad wants to be absolute. */
 export function readDirectory(section: Section, key: string): string | undefined {
   const path = section.text(key);
@@ -66,10 +74,19 @@ export function readJoin(section: Section): JoinConfig {
   const older = outer.retryJoin ?? [];
   return {
     startJoin: [...(outer.startJoin ?? []), ...(inner.startJoin ?? [])],
-    retryJoin: older.length > 0 ? older : (inner.retryJoin ?? []),
+    retryJoin: older.length > 0 ? toDial(section, older) : toDial(block, inner.retryJoin),
     retryIntervalMs: outer.retryIntervalMs ?? inner.retryIntervalMs ?? RETRY_INTERVAL_MS,
     retryMax: outer.retryMax ?? inner.retryMax ?? 0,
   };
+}
+
+/** What a cloud would be asked with may be a key, and is kept nowhere. */
+function toDial(section: Section, addresses: readonly string[] = []): readonly string[] {
+  const dialled = addresses.filter((one) => !isCloudJoin(one));
+  if (dialled.length < addresses.length) {
+    section.warn("retry_join", `${NO_CLOUD_JOIN}; these are passed over`);
+  }
+  return dialled;
 }
 
 function joinKeys(
@@ -115,7 +132,7 @@ export function readClient(
     servers: section.texts("servers") ?? [],
     join: {
       startJoin: [],
-      retryJoin: join.retryJoin ?? [],
+      retryJoin: toDial(block, join.retryJoin),
       retryIntervalMs: join.retryIntervalMs ?? RETRY_INTERVAL_MS,
       retryMax: join.retryMax ?? 0,
     },

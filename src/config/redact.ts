@@ -44,7 +44,8 @@ const KNOWN = new Set([...SHOWN, ...BLOCKS.split(/\s+/), ...Object.keys(IGNORED_
 /** Runs of characters that keys and tokens are written in. */
 const RUN = /[A-Za-z0-9+/_=-]{16,}/g;
 const UUID = /\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b/gi;
-const NAMED = /\b\w*(?:secret|token|passw|api_?key|credential)\w*\s*[=:]\s*[^\s,;"']+/gi;
+const NAMED =
+  /\b\w*(?:secret|token|passw|api_?key|credential)\w*\s*[=:]\s*(?:"[^"]+"|'[^']+'|[^\s,;"']+)/gi;
 const IN_ADDRESS = /\/\/[^\s/@:]*:[^\s/@]+@/g;
 const VAULT = /\b(?:hv[sbr]|s|b)\.[\w-]{20,}/g;
 

@@ -14,6 +14,8 @@ export class Report {
   readonly ignored = new Set<string>();
   readonly #kept: { readonly name: string; readonly at: Position; readonly stays: Position }[] = [];
   readonly #misplaced = new Set<string>();
+  /** A block may be asked for more than once, and is wrong each time. */
+  readonly #failed = new Set<string>();
 
   constructor(problems: readonly Problem[]) {
     this.problems = [...problems];
@@ -25,6 +27,9 @@ export class Report {
 
   fail(message: string, at: Position | undefined, help?: string): void {
     if (this.isFull && this.problems.some(({ severity }) => severity === "error")) return;
+    const once = `${message}\n${at === undefined ? "" : place(at)}`;
+    if (this.#failed.has(once)) return;
+    this.#failed.add(once);
     this.problems.push({ severity: "error", message, at, help });
   }
 

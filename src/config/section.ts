@@ -10,6 +10,7 @@
  */
 import { parseDurationMs } from "../wire/duration.ts";
 import { type Block, type Found, indexOf, isEmptyBody, keyAt, valueAt } from "./block.ts";
+import { homeOf } from "./homes.ts";
 import type { IgnoredKeys } from "./ignored.ts";
 import { type Body, type Node, withoutKey } from "./outline.ts";
 import type { Position } from "./problem.ts";
@@ -274,8 +275,10 @@ export class Section {
       this.#report.warn(`unknown key ${nameToShow(text)}${where}: it has no effect`, place);
       return;
     }
+    const block = homeOf(text);
     const guess = this.#report.isFull ? undefined : nearest(text, this.#known);
-    const help = guess === undefined ? undefined : `did you mean "${guess}"?`;
+    const nearby = guess === undefined ? undefined : `did you mean "${guess}"?`;
+    const help = block === undefined ? nearby : `it belongs into the block "${block}"`;
     this.#add(`unknown key ${nameToShow(text)}${where}`, place, help);
   }
 

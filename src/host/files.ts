@@ -47,6 +47,12 @@ export function namesIn(directory: string): readonly string[] {
   return readdirSync(directory).sort();
 }
 
+/** Names of all that is no directory in one, sorted; a link is none, wherever it leads. */
+export function filesIn(directory: string): readonly string[] {
+  const found = readdirSync(directory, { withFileTypes: true });
+  return found.flatMap((one) => (one.isDirectory() ? [] : [one.name])).sort();
+}
+
 /** Without links: two paths of one directory become the same. */
 export function realPath(path: string): string {
   return realpathSync(path);

@@ -238,6 +238,8 @@ export function describeErrno(error: unknown): string {
       return "is a directory";
     case "ENOTDIR":
       return "not a directory";
+    case "ELOOP":
+      return "too many levels of symbolic links";
     default:
       return error.message;
   }

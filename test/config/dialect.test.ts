@@ -224,6 +224,14 @@ describe("JSON", () => {
   });
 });
 
+test("a key with nothing behind it is shown where it stands", () => {
+  const missing = 'expected "=" or "{" after the key, found the end of the line';
+  expect(errors('server {\n  encrypt "abc"\n}\n')).toEqual([`2:11 ${missing}`]);
+  expect(errors("log_rotate_bytes = 10 MB\n")).toEqual([`1:23 ${missing}`]);
+  expect(errors("name\n# what name?\n\nregion\n")).toEqual([`4:1 ${missing}`]);
+  expect(errors("name ]")).toEqual(['1:6 expected "=" or "{" after the key, found "]"']);
+});
+
 test("10,000 levels are one clear error, in both", () => {
   for (const text of [
     `${"a {\n".repeat(10_000)}${"}\n".repeat(10_000)}`,

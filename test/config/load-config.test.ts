@@ -1,6 +1,6 @@
 /** Files to one configuration: read in order, parsed at once, merged. */
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LoadError, loadConfig } from "../../src/cli/load-config.ts";
@@ -46,6 +46,15 @@ test("the HCL of all files is parsed at once, and merged in the order of the fil
     "c",
     "a",
   ]);
+});
+
+test("of a directory what is no directory itself is read", async () => {
+  const within = join(root, "conf.d");
+  mkdirSync(join(within, "old.hcl"), { recursive: true });
+  writeFileSync(join(within, "a.hcl"), `data_dir = "/x"\nserver { enabled = true }\n`);
+  writeFileSync(join(within, "old.hcl", "b.hcl"), "nonsense");
+  const { asked } = await load([within]);
+  expect(asked.map((texts) => texts.length)).toEqual([1]);
 });
 
 test("JSON alone needs no parser", async () => {

@@ -53,6 +53,9 @@ test("in a sentence only what looks like a key or a token is starred", () => {
   for (const secret of [key, key.slice(0, -1), id, "hvb.AAAAAQJz0HVX9DmC2_hN6", "api_key=abc"]) {
     expect(redactText(`found ${secret} here`)).toMatch(/^found \*+ here$/);
   }
+  for (const quoted of ['password="open sesame"', "secret_id='open sesame'"]) {
+    expect(redactText(`join ${quoted} x=1`)).toMatch(/^join \*+ \*+ x=1$/);
+  }
   expect(redactText("see //user:pass@host/x")).not.toContain("pass");
   for (const text of [
     "cannot read /tmp/nomad-three-servers-Xy12Ab/global-server-nomad-key.pem",

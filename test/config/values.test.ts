@@ -88,6 +88,47 @@ test("what is not empty, and not that either, is a mistake", () => {
   }
 });
 
+test("a mistake is said once, whoever asks for the block", () => {
+  const found = errors("server = true\nadvertise = true\n").filter((one) => /block/.test(one));
+  expect(found).toEqual([
+    '1:1 "server" must be a block: server { ... }',
+    '2:1 "advertise" must be a block: advertise { ... }',
+  ]);
+});
+
+test("a key in the wrong block is told where it goes", () => {
+  for (const [text, block] of [
+    ['encrypt = ""', "server"],
+    ["bootstrap_expect = 3", "server"],
+    ['server { ca_file = "/x" }', "tls"],
+    ['node_class = "x"', "client"],
+    ['eval_gc_threshold = "1h"', "server"],
+    ['tls { statsd_address = "x" }', "telemetry"],
+    ["rpc_max_conns_per_client = 50", "limits"],
+  ]) {
+    const help = read(`${SERVER}${text}`).problems.map((one) => one.help);
+    expect(help).toEqual([`it belongs into the block "${block}"`]);
+  }
+});
+
+test("what a cloud would be asked with is passed over, with a warning, and is kept nowhere", () => {
+  const cloud =
+    '"provider=aws tag_key=a secret_access_key=hush", "exec=/bin/hush", "x=1 provider=gce"';
+  for (const [text, name] of [
+    [`server { server_join { retry_join = [${cloud}, "10.0.0.1"] } }`, "server.server_join"],
+    [`server { retry_join = ["10.0.0.1", ${cloud}] }`, "server"],
+    [`client { server_join { retry_join = [${cloud}, "10.0.0.1"] } }`, "client.server_join"],
+  ]) {
+    const { config, problems, shown } = read(`${SERVER}${text}`);
+    expect(problems.map((one) => one.message)).toEqual([
+      `${name}.retry_join: this agent asks no cloud for addresses (provider=, exec=): ` +
+        "list the servers' own; these are passed over",
+    ]);
+    expect(JSON.stringify(config)).toContain("10.0.0.1");
+    expect(JSON.stringify(config) + shown).not.toContain("hush");
+  }
+});
+
 test("negative numbers where Nomad takes them", () => {
   const { config, problems } = read(`${SERVER}server {
   bootstrap_expect = -3

@@ -42,6 +42,7 @@ export function describeNote(note: SwimNote): DescribedNote {
         node: printable(note.node),
         mine: formatAddress(note.known),
         theirs: formatAddress(note.claimed),
+        next: "give one of the two another name, or stop one",
       };
       const text = "memberlist: Conflicting address for a node";
       return { level: "error", text, fields, oftenAs: "conflict" };
