@@ -27,20 +27,25 @@ import { ClientMethods } from "../service/node/client-methods.ts";
 import { NodeMeta } from "../service/node/node-meta.ts";
 import { interfaceOf, nodeRecord } from "../service/node/record.ts";
 import { ReverseCalls } from "../service/node/reverse.ts";
+import { RpcRemoteError } from "../service/rpc/call.ts";
 import type { RpcPeer } from "../service/rpc/client/peer-health.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
 import type { CallerLine } from "../service/rpc/method-error.ts";
+import { BY_THE_NODE } from "../service/rpc/roles.ts";
 import { type Node, node as nodeCodec } from "../state/node.ts";
 import { daysLeft } from "../tls/certificate.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import { NOMAD_VERSION } from "../version.ts";
 import { encodeValue } from "../wire/codec.ts";
 import {
+  decodeNodeNamed,
   decodeQueryOptions,
   decodeServerMembers,
   encodeQueryOptions,
+  encodeText,
   type ServerMembers,
+  withField,
 } from "../wire/rpc-status.ts";
 import type { ClientIdentity } from "./client-identity.ts";
 import { keptMeta } from "./meta-file.ts";
@@ -172,15 +177,25 @@ export class ClientRole {
     const errors: string[] = [];
     const options = decodeQueryOptions(body);
     const withinMs = TIMEOUT_MS + (options === undefined ? 0 : queryHeldMs(options));
+    const signed = this.#signed(method, body);
     for (const server of this.#node.servers) {
       try {
-        return await pool.call(await this.#target(server), method, body, withinMs, true, signal);
+        return await pool.call(await this.#target(server), method, signed, withinMs, true, signal);
       } catch (error) {
+        // That is the answer: another server has no better one.
+        if (error instanceof RpcRemoteError) throw error;
         errors.push(`${server}: ${errorText(error)}`);
       }
     }
     log.warn("no server answered", { errors });
     throw new Error(errors.length === 0 ? "no known servers" : `no servers: ${errors.join("; ")}`);
+  }
+
+  /** An operator at this agent changes its own node: to the servers its secret says so. */
+  #signed(method: string, body: Uint8Array): Uint8Array {
+    const { id, secret } = this.#init.identity;
+    const isOwn = BY_THE_NODE.has(method) && decodeNodeNamed(body) === id;
+    return isOwn ? withField(body, "AuthToken", encodeText(secret)) : body;
   }
 
   /** The node's own calls: its machine says when, so that nothing else holds them back. */

@@ -21,6 +21,7 @@ import { RpcMethods } from "../service/methods/methods.ts";
 import { Monitor } from "../service/methods/monitor.ts";
 import { MONITOR, MonitorMethod } from "../service/methods/monitor-method.ts";
 import { isSecretOf } from "../service/methods/node-auth.ts";
+import { nodeRelayMethods } from "../service/methods/node-relay-methods.ts";
 import { snapshotMethods } from "../service/methods/snapshot-methods.ts";
 import { type StreamMethod, StreamMethods } from "../service/methods/stream-methods.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc/client/dial.ts";
@@ -60,6 +61,10 @@ export class ServerRole {
   readonly #rpc: RpcServer;
   readonly #forwarder: RpcForwarder;
   readonly #lines = new NodeLines(() => systemClock.wallMs());
+  readonly #nodeAccess = {
+    isKnown: (id: string): boolean => this.raft.machine.nodes.get(id) !== undefined,
+    lines: this.#lines,
+  };
   readonly #methods: RpcMethods;
   readonly streams: StreamMethods;
   readonly raft: ConsensusRole;
@@ -271,10 +276,7 @@ export class ServerRole {
       monitor: new Monitor({ sink, clock: systemClock }),
       forwarder: this.#forwarder,
       server: (id) => this.#serverNamed(id),
-      nodes: {
-        isKnown: (id) => this.raft.machine.nodes.get(id) !== undefined,
-        lines: this.#lines,
-      },
+      nodes: this.#nodeAccess,
       ownNode: this.#init.clientId,
     });
     const snapshots = snapshotMethods({
@@ -292,8 +294,10 @@ export class ServerRole {
 
   #createMethods(): RpcMethods {
     const { consensus } = this.raft;
+    const { region } = this.#init.config;
+    const relay = { region, nodes: this.#nodeAccess, forwarder: this.#forwarder };
     return new RpcMethods({
-      region: this.#init.config.region,
+      region,
       members: () => this.members(),
       regions: () => this.#directory.regions(),
       raftPeers: () => consensus.servers.map((one) => one.address),
@@ -302,7 +306,7 @@ export class ServerRole {
       verify: () => consensus.verify(),
       lines: this.#lines,
       isNode: (id, token) => isSecretOf(this.raft.machine.nodes.get(id), token),
-      others: this.raft.methods(),
+      others: new Map([...this.raft.methods(), ...nodeRelayMethods(relay)]),
       forwarder: this.#forwarder,
     });
   }

@@ -59,6 +59,19 @@ export class JsonBody {
     );
   }
 
+  /** As `texts`, and null is a value, too. */
+  textsOrNull(name: string): ReadonlyMap<string, string | null> | null {
+    const value = this.#of(name) ?? null;
+    if (value === null) return null;
+    const entries = isObject(value) ? Object.entries(value) : wrong(name, "an object");
+    return new Map(
+      entries.map(([key, one]) => {
+        const fits = typeof one === "string" || one === null;
+        return [key, fits ? one : wrong(name, "of texts, or null")];
+      }),
+    );
+  }
+
   #of(name: string): unknown {
     return this.#fields.get(name.toLowerCase());
   }

@@ -53,6 +53,7 @@ export function addNode(program: Command): void {
     .action(async (addresses, flags) =>
       (await import("./node-config.ts")).nodeConfig(addresses, flags),
     );
+  addMeta(node.command("meta").description("Interact with the metadata of a client node"));
   addPools(node.command("pool").description("Interact with node pools"));
 }
 
@@ -79,4 +80,19 @@ function addPools(pool: Command): void {
     .description("List the nodes of one")
     .option("--verbose", "whole ids, addresses and versions")
     .action(async (name, flags) => (await import("./node-pool.ts")).poolNodes(name, flags));
+}
+
+function addMeta(meta: Command): void {
+  apiCommand(meta.command("read"))
+    .description("Show what is set in its files, and what has been changed since")
+    .option("--node-id <id>", "a node (default: that of the agent that is asked)")
+    .option("--json", "output as JSON")
+    .addOption(new Option("-t <template>").hideHelp())
+    .action(async (flags) => (await import("./node-meta.ts")).metaRead(flags));
+  apiCommand(meta.command("apply"))
+    .argument("[pair...]", "key=value")
+    .description("Change it, without a restart")
+    .option("--node-id <id>", "a node (default: that of the agent that is asked)")
+    .option("--unset <keys>", "keys to take away, separated by commas")
+    .action(async (pairs, flags) => (await import("./node-meta.ts")).metaApply(pairs, flags));
 }

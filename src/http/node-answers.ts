@@ -1,5 +1,6 @@
 /** The endpoints that are about client nodes. */
 import type { Elysia } from "elysia";
+import { applyMeta, clientIdentity, clientMeta, clientStats } from "../api/client.ts";
 import type { ApiContext } from "../api/context.ts";
 import { askElsewhere } from "../api/elsewhere.ts";
 import { drainNode, evaluateNode, setEligibility } from "../api/node-changes.ts";
@@ -70,6 +71,7 @@ export function addNodes(
     }
   }
   addPools(app, contextOf);
+  addClient(app, contextOf, allow);
   addElsewhere(app, contextOf);
 }
 
@@ -92,6 +94,31 @@ function addPools(app: Elysia, contextOf: ContextOf): void {
     app.route(method, "/v1/node/pool", notFound);
   }
   app.get("/v1/node/pool", notFound);
+}
+
+function addClient(app: Elysia, contextOf: ContextOf, allow: (request: Request) => void): void {
+  const readers = {
+    "/v1/client/stats": clientStats,
+    "/v1/client/metadata": clientMeta,
+    "/v1/client/identity": clientIdentity,
+  };
+  for (const [path, read] of Object.entries(readers)) {
+    app.get(path, async ({ request }) => {
+      return answer(request, await read(contextOf(request), queryOf(request), request.signal));
+    });
+  }
+  const apply = async ({ request }: { request: Request }): Promise<Response> => {
+    allow(request);
+    const body = await request.text();
+    return answer(request, await applyMeta(contextOf(request), queryOf(request), body));
+  };
+  const path = "/v1/client/metadata";
+  app.put(path, apply, { parse: "none" }).post(path, apply, { parse: "none" });
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+    app.route(method, "/v1/client/stats", invalidMethod);
+    app.route(method, "/v1/client/identity", invalidMethod);
+    if (method === "DELETE" || method === "PATCH") app.route(method, path, invalidMethod);
+  }
 }
 
 /** What we have not, another region may have. */

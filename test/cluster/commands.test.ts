@@ -102,7 +102,7 @@ for (const command of leaves) {
       const { code, err } = await run([...words, address, ...more(words), ...required(command)]);
       expect(code).toBe(1);
       const [sentence, hint] = err.trim().split("\n");
-      expect(sentence).toMatch(/: (Get|Put|Delete) "http:\/\/127\.0\.0\.1:9.*connection refused$/);
+      expect(sentence).toMatch(/: (Get|Post|Put|Delete) "http:\/\/127\.0\.0\.1:9.*connection refused$/);
       expect(hint).toStartWith("Is the agent running there?");
     });
   });
@@ -116,7 +116,7 @@ function more(words: readonly string[]): readonly string[] {
     drain: ["-enable", "3f1c"],
     eligibility: ["-enable", "3f1c"],
   };
-  if (words[0] === "node") return ofNodes[group ?? ""] ?? [];
+  if (words[0] === "node") return name === "apply" ? ["a=b"] : (ofNodes[group ?? ""] ?? []);
   return group === "raft" && name !== "list-peers" ? ["-peer-id=x"] : [];
 }
 

@@ -1,5 +1,5 @@
 /** Client nodes by the command line and over HTTP, with two servers over TLS: who may change what. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import {
@@ -11,7 +11,7 @@ import { drainStrategy, mapBytes, node } from "../../src/state/node.ts";
 import { encodeValue, structOf } from "../../src/wire/codec.ts";
 import { NET } from "../addresses.ts";
 import { getJson, type Json, Lab, run, until } from "./agents.ts";
-import { makeCa, serverTls, type TestCa } from "./certificates.ts";
+import { clientTls, makeCa, serverTls, type TestCa } from "./certificates.ts";
 import { loadIdentity, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(60_000);
@@ -140,13 +140,8 @@ test("over RPC a client's certificate changes its own node's drain only", async 
   await expect(drain(ONE, "")).rejects.toThrow("Permission denied");
   await expect(drain(ONE, secretOf(TWO))).rejects.toThrow("Permission denied");
   await drain(TWO, secretOf(TWO));
-  const fields = {
-    NodeID: TWO,
-    Eligibility: "eligible",
-    AuthToken: secretOf(TWO),
-    Region: "global",
-  };
-  const request = structOf(nodeEligibilityRequest, fields);
+  const fields = { NodeID: ONE, Eligibility: "eligible", AuthToken: secretOf(TWO) };
+  const request = structOf(nodeEligibilityRequest, { ...fields, Region: "global" });
   const body = encodeValue(nodeEligibilityRequest, request);
   await expect(call("Node.UpdateEligibility", body)).rejects.toThrow("Permission denied");
 });
@@ -188,4 +183,67 @@ test("filters of lists, and where one is wrong", async () => {
   const wrong = await cli("node", "status", "-filter", "NodePool = gpu");
   expect(wrong).toMatchObject({ code: 1 });
   expect(wrong.err).toContain('(failed to read filter expression: 1:10: found "= gpu"');
+});
+
+describe("a client agent", () => {
+  const IP = `${NET}.91.3`;
+  const own = (...args: string[]): ReturnType<typeof run> => {
+    return run(args, { cwd: lab.directory, env: { NOMAD_ADDR: `http://${IP}:4646` } });
+  };
+  let id = "";
+
+  beforeAll(async () => {
+    await lab.agent({
+      ...{ name: "c3", ip: IP, tls: await clientTls(ca), server: { enabled: false } },
+      extra: { client: { enabled: true, servers: [FIRST], meta: { rack: "r1" } } },
+    });
+    await until("it is ready", async () => {
+      const nodes: Json[] = await getJson(SECOND, "/v1/nodes");
+      id = nodes.find((one) => one.Name === "c3" && one.Status === "ready")?.ID ?? "";
+      return id !== "";
+    });
+  });
+
+  test("says through any server, and itself, what its machine has and uses", async () => {
+    for (const address of [FIRST, SECOND, IP]) {
+      const stats = await getJson(address, `/v1/client/stats?node_id=${id}`);
+      expect(stats.Memory.Total).toBeGreaterThan(2 ** 20);
+    }
+    expect((await getJson(IP, "/v1/client/stats")).Uptime).toBeGreaterThan(0);
+    expect((await own("node", "status", "-self", "-stats")).out).toContain("Memory Stats\nTotal");
+    const lost: [string, number][] = [
+      ["", 400],
+      ["?node_id=nobody", 404],
+      [`?node_id=${ONE}`, 404],
+    ];
+    for (const [query, status] of lost) {
+      const response = await fetch(`http://${FIRST}:4646/v1/client/stats${query}`);
+      expect([query, response.status]).toEqual([query, status]);
+    }
+  });
+
+  test("takes metadata by way of the servers, and by itself", async () => {
+    const applied = await cli("node", "meta", "apply", "-node-id", id.slice(0, 8), "a=b", "c=d");
+    expect(applied).toMatchObject({ code: 0, out: "", err: "" });
+    expect((await own("node", "meta", "apply", "-unset=a,rack", "e")).err).toBe("");
+    const { out } = await own("node", "meta", "read");
+    expect(out).toContain("Dynamic Meta\na    = <unset>\nc    = d\ne    = \nrack = <unset>\n");
+    expect(out).toContain("Static Meta\nrack = r1\n");
+    const meta = await getJson(SECOND, `/v1/client/metadata?node_id=${id}`);
+    expect(meta.Meta).toEqual({ c: "d", e: "" });
+    await until("the servers know", async () => {
+      return (await getJson(FIRST, `/v1/node/${id}`)).Meta.c === "d";
+    });
+    expect((await own("node", "meta", "apply")).err).toStartWith("Must specify -unset or");
+  });
+
+  test("is drained by whoever is at its machine: -self, and no other node", async () => {
+    expect(await own("node", "drain", "-enable", "-self", "-detach")).toMatchObject({ code: 0 });
+    expect((await getJson(FIRST, `/v1/node/${id}`)).LastDrain.Status).not.toBe("canceled");
+    expect((await own("node", "eligibility", "-enable", "-self")).err).toBe("");
+    expect((await getJson(FIRST, `/v1/node/${id}`)).SchedulingEligibility).toBe("eligible");
+    const other = await own("node", "drain", "-enable", "-detach", ONE);
+    expect(other).toMatchObject({ code: 1 });
+    expect(other.err).toContain("Permission denied");
+  });
 });

@@ -41,7 +41,8 @@ interface RpcMethodsInit {
 }
 
 export interface Method {
-  readonly where: "here" | "leader";
+  /** "region": any server of the region that is asked for. */
+  readonly where: "here" | "leader" | "region";
   /** Like Nomad's Status methods: without a region it means the own one. */
   readonly fillsRegion?: boolean;
   /** Reads the replicated state: a leader first makes sure that it still is one. */
@@ -147,7 +148,7 @@ export class RpcMethods {
     }
     if (method === undefined) throw new RpcMethodError(this.#unknown(name), true);
     const run = (): Uint8Array | Promise<Uint8Array> => method.run(options, body, signal);
-    if (options.AllowStale) return run();
+    if (options.AllowStale || method.where === "region") return run();
     if (method.consistent === true) {
       return forwarder.toLeader(request, run, this.#init.verify);
     }

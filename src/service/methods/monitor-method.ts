@@ -27,7 +27,7 @@ interface MonitorMethodInit {
   readonly ownNode: string | undefined;
 }
 
-interface NodeAccess {
+export interface NodeAccess {
   readonly isKnown: (id: string) => boolean;
   readonly lines: NodeLines;
 }

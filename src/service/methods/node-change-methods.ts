@@ -103,7 +103,8 @@ export class NodeChanges {
       nodeDrainRequest,
       value,
     );
-    if (DrainStrategy !== null) void this.#complete([NodeID]);
+    // So that whoever has heard of the drain finds it complete.
+    if (DrainStrategy !== null) await this.#complete([NodeID]);
     return changed(index);
   }
 

@@ -44,11 +44,11 @@ export class NodeLines {
     return undefined;
   }
 
-  /** A stream to it for a streaming call; undefined: it is not connected here. */
-  stream(nodeId: string): ByteStream | undefined {
+  /** A stream to it for a call of this kind; undefined: it is not connected here. */
+  stream(nodeId: string, mode: RpcMode = RpcMode.streaming): ByteStream | undefined {
     const known = this.since(nodeId) === undefined ? undefined : this.#lines.get(nodeId);
     const stream = known?.line.openStream();
-    stream?.write(Uint8Array.of(RpcMode.streaming));
+    stream?.write(Uint8Array.of(mode));
     return stream;
   }
 }

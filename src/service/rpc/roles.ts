@@ -41,14 +41,17 @@ export function mayCall(method: string, names: readonly string[], region: string
 }
 
 /** What operators do to client nodes. */
-const BY_OPERATORS: ReadonlySet<string> = new Set(
-  ["BatchDeregister", "Deregister", "Evaluate", "UpdateDrain", "UpdateEligibility"].map(
+const BY_OPERATORS: ReadonlySet<string> = new Set([
+  ...["BatchDeregister", "Deregister", "Evaluate", "UpdateDrain", "UpdateEligibility"].map(
     (one) => `Node.${one}`,
   ),
-);
+  ...["NodeIdentity.Renew", "NodeMeta.Apply"],
+]);
 
-/** Of these, what a client may do to its own node: it proves by the secret that it is its own. */
-export const BY_THE_NODE: ReadonlySet<string> = new Set(["Node.UpdateDrain"]);
+/** Of these, what a client may do to its own node: by its secret it proves that it is its own. */
+export const BY_THE_NODE: ReadonlySet<string> = new Set([
+  ...["Node.UpdateDrain", "Node.UpdateEligibility", "NodeIdentity.Renew", "NodeMeta.Apply"],
+]);
 
 /** What the servers of a region do among themselves: ours, and Nomad's, which are not served. */
 const FOR_THE_GROUP: ReadonlySet<string> = new Set([

@@ -65,20 +65,21 @@ test("servers do, of other regions too, and whoever need not prove a name", () =
   }
 });
 
-test("a client whose secret is that of the node drains it, and does nothing else to it", () => {
+test("a client whose secret is that of the node drains it, and does not take it out", () => {
   const names = ["client.global.nomad"];
   const ask = (name: string, NodeID: string, AuthToken: string) => {
     const request = structOf(nodeDrainRequest, { NodeID, AuthToken, Region: "global" });
     return () => methods.call(name, encodeValue(nodeDrainRequest, request), { names });
   };
   expect(ask("Node.UpdateDrain", "n1", "secret")()).toBe(ANSWER);
+  expect(ask("Node.UpdateEligibility", "n1", "secret")()).toBe(ANSWER);
   for (const [id, token] of [
     ["n2", "secret"],
     ["n1", ""],
   ] as const) {
     expect(ask("Node.UpdateDrain", id, token)).toThrow("Permission denied");
   }
-  expect(ask("Node.UpdateEligibility", "n1", "secret")).toThrow("Permission denied");
+  expect(ask("Node.Deregister", "n1", "secret")).toThrow("Permission denied");
 });
 
 test("operators over HTTP are cli and server of this region, and nobody else", () => {

@@ -122,6 +122,13 @@ export class RpcForwarder {
     return Promise.any(answers).catch(() => undefined);
   }
 
+  /** As it came, to this server of our region. @throws RpcMethodError */
+  async toServer(target: PoolTarget, request: ForwardedRequest): Promise<Uint8Array> {
+    return this.#pass(target, request).catch((error: unknown) => {
+      throw asMethodError(error);
+    });
+  }
+
   /** A streaming call's other half, at a server of `region`. @throws RpcMethodError */
   async streamTo(target: PoolTarget | string): Promise<ByteStream> {
     const { pool, prng, servers, counters } = this.#init;

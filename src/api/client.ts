@@ -1,0 +1,97 @@
+/**
+ * /v1/client/…: what is asked of a client node, by way of the servers or, without `node_id`, of this
+ * agent's own.
+ *
+ * @module
+ */
+import { isObject } from "../config/tree.ts";
+import { encodeValue, structOf } from "../wire/codec.ts";
+import { type JsonValue, jsonOf } from "../wire/msgpack-json.ts";
+import { nodeMetaRequest } from "../wire/rpc-client.ts";
+import { encodeNodeNamed } from "../wire/rpc-status.ts";
+import { ask, askedOf } from "./ask.ts";
+import type { ApiContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+import { JsonBody } from "./json-body.ts";
+
+/** CPU, memory and disks of the machine. */
+export async function clientStats(
+  context: ApiContext,
+  query: URLSearchParams,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const { HostStats } = await asked(context, "ClientStats.Stats", query, signal);
+  return HostStats ?? null;
+}
+
+export async function clientMeta(
+  context: ApiContext,
+  query: URLSearchParams,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const { Dynamic, Meta, Static } = await asked(context, "NodeMeta.Read", query, signal);
+  return { Dynamic, Meta, Static };
+}
+
+/** Null for a key takes it away; keys that are not named stay as they are. */
+export async function applyMeta(
+  context: ApiContext,
+  query: URLSearchParams,
+  body: string,
+): Promise<unknown> {
+  const given = JsonBody.parse(body);
+  const request = structOf(nodeMetaRequest, {
+    AllowStale: true,
+    Meta: given.textsOrNull("Meta"),
+    NodeID: nodeOf(context, given.text("NodeID") || query.get("node_id")),
+    Region: askedOf(context, query).region,
+  });
+  const bytes = encodeValue(nodeMetaRequest, request);
+  const { Dynamic, Meta, Static } = await answer(context, "NodeMeta.Apply", bytes);
+  return { Dynamic, Meta, Static };
+}
+
+/** What the node's identity says of it; the identity itself stays where it is. */
+export async function clientIdentity(
+  context: ApiContext,
+  query: URLSearchParams,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const { Claims } = await asked(context, "NodeIdentity.Get", query, signal);
+  return { Claims };
+}
+
+function asked(
+  context: ApiContext,
+  method: string,
+  query: URLSearchParams,
+  signal: AbortSignal | undefined,
+): Promise<Readonly<Record<string, JsonValue>>> {
+  const node = nodeOf(context, query.get("node_id"));
+  const { region } = askedOf(context, query);
+  return answer(context, method, encodeNodeNamed(node, region), signal);
+}
+
+/** @throws ApiError where none is meant */
+function nodeOf(context: ApiContext, id: string | null): string {
+  const node = id || context.client?.id;
+  if (node === undefined) throw new ApiError(400, "No local Node and node_id not provided");
+  return node;
+}
+
+/** @throws ApiError: 404 where there is no such node, or no way to it */
+async function answer(
+  context: ApiContext,
+  method: string,
+  body: Uint8Array,
+  signal?: AbortSignal,
+): Promise<Readonly<Record<string, JsonValue>>> {
+  const bytes = await ask(context, method, body, signal).catch((error: unknown) => {
+    const text = error instanceof Error ? error.message : "";
+    const isLost = /No path to node|Unknown node/.test(text);
+    throw isLost ? new ApiError(404, text) : error;
+  });
+  const reply = jsonOf(bytes);
+  if (!isObject(reply)) throw new ApiError(500, "the node's answer cannot be read");
+  return Object(reply);
+}
