@@ -102,7 +102,9 @@ for (const command of leaves) {
       const { code, err } = await run([...words, address, ...more(words), ...required(command)]);
       expect(code).toBe(1);
       const [sentence, hint] = err.trim().split("\n");
-      expect(sentence).toMatch(/: (Get|Post|Put|Delete) "http:\/\/127\.0\.0\.1:9.*connection refused$/);
+      expect(sentence).toMatch(
+        /: (Get|Post|Put|Delete) "http:\/\/127\.0\.0\.1:9.*connection refused$/,
+      );
       expect(hint).toStartWith("Is the agent running there?");
     });
   });
