@@ -15,3 +15,14 @@ export function authenticatedNode(nodes: Pick<NodeTable, "get">, id: string, tok
 export function isSecretOf(known: Node | undefined, token: string): boolean {
   return known !== undefined && token !== "" && isSameSecret(token, known.SecretID);
 }
+
+/**
+ * Is it a signed identity (a JWT) rather than a secret? Servers here sign none: a client that has
+ * one has it from elsewhere, and would never fall back to its secret by itself.
+ */
+export function isIdentity(token: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token);
+}
+
+/** What a client keeps instead of such an identity: none, so that its secret counts again. */
+export const NO_IDENTITY = "";

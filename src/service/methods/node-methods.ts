@@ -37,11 +37,12 @@ import {
 import { type QueryOptions, queryMeta } from "../../wire/rpc-status.ts";
 import { whenNewer } from "../blocking-query.ts";
 import type { Consensus } from "../raft/consensus.ts";
+import { RefusalLog } from "../refusals.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import { Heartbeats, type HeartbeatsInit } from "./heartbeats.ts";
 import { committedRequest, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
-import { authenticatedNode } from "./node-auth.ts";
+import { authenticatedNode, isIdentity, isSecretOf, NO_IDENTITY } from "./node-auth.ts";
 import { NodeChanges } from "./node-change-methods.ts";
 import { listNodes } from "./node-list.ts";
 import { StateReads } from "./state-reads.ts";
@@ -52,6 +53,8 @@ export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) }
 const NODE_BYTES_MAX = 1024 * 1024;
 /** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
 const ALLOCS_INDEX = 1;
+const FOREIGN_IDENTITY =
+  "a client has an identity that nobody here has signed: it is to register again, by its secret";
 /** For a registration to come from the leader. */
 const NEWS_MS = 5000;
 
@@ -73,12 +76,14 @@ export class NodeMethods {
   readonly #heartbeats: Heartbeats;
   readonly #changes: NodeChanges;
   readonly #reads: StateReads;
+  readonly #refusals: RefusalLog;
 
   constructor(init: NodeMethodsInit) {
     this.#init = init;
     const { config, clock, prng } = init;
     const missed = (id: string): void => void this.#missed(id);
     this.#reads = new StateReads(init);
+    this.#refusals = new RefusalLog(init.clock, init.log);
     this.#changes = new NodeChanges(init);
     this.#heartbeats = new Heartbeats({ config, clock, prng, missed });
   }
@@ -142,7 +147,18 @@ export class NodeMethods {
       CreateNodePool: true,
       Node,
     });
-    return this.#updated(given.ID, index);
+    return this.#updated(given.ID, index, isIdentity(request.AuthToken) ? NO_IDENTITY : null);
+  }
+
+  /** Whoever proves itself by an identity of elsewhere is told to register: there its secret is. */
+  #heardFrom(id: string, token: string): Node {
+    const { nodes } = this.#init.machine;
+    const known = nodes.get(id);
+    if (known !== undefined && isIdentity(token) && !isSecretOf(known, token)) {
+      this.#refusals.note("identity", FOREIGN_IDENTITY, () => ({ node_id: id, name: known.Name }));
+      throw new RpcMethodError("node not found", false);
+    }
+    return authenticatedNode(nodes, id, token);
   }
 
   async #updateStatus(body: Uint8Array): Promise<Uint8Array> {
@@ -150,7 +166,7 @@ export class NodeMethods {
     const { NodeID: id, Status: status } = request;
     if (id === "") throw new RpcMethodError("missing node ID for client status update", false);
     if (!isStatus(status)) throw new RpcMethodError("invalid status for node", false);
-    const known = authenticatedNode(this.#init.machine.nodes, id, request.AuthToken);
+    const known = this.#heardFrom(id, request.AuthToken);
     // Back from a network of its own, a node has to tell of its allocations first.
     const back = known.Status === "disconnected" && status === "ready";
     const Status = back ? "initializing" : status;
@@ -203,8 +219,11 @@ export class NodeMethods {
     }
   }
 
-  /** @param index 0: nothing was written, as for an ordinary heartbeat */
-  #updated(id: string, index: number): Uint8Array {
+  /**
+   * @param index 0: nothing was written, as for an ordinary heartbeat
+   * @param SignedIdentity null: it keeps what it has
+   */
+  #updated(id: string, index: number, SignedIdentity: string | null = null): Uint8Array {
     const { machine, consensus, servers } = this.#init;
     const known = machine.nodes.get(id);
     const away = known === undefined || known.Status === "down";
@@ -217,6 +236,7 @@ export class NodeMethods {
       NumNodes: machine.nodes.size,
       SchedulingEligibility: known?.SchedulingEligibility ?? "",
       Servers: servers(),
+      SignedIdentity,
     });
     return encodeValue(nodeUpdateReply, reply);
   }

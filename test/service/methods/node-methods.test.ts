@@ -6,7 +6,7 @@ import {
   nodeDeregisterRequest,
   nodeRegisterRequest,
 } from "../../../src/state/command.ts";
-import { mapBytes, type Node } from "../../../src/state/node.ts";
+import { mapBytes, type Node, node } from "../../../src/state/node.ts";
 import { decodeValue, encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { MsgpackReader } from "../../../src/wire/msgpack-reader.ts";
 import { nodeListRequest, nodeRequest } from "../../../src/wire/rpc-node.ts";
@@ -254,5 +254,44 @@ describe("a client's first question, to a server that has not heard of it yet", 
     expect(await answer).toBe("node not found");
     server.role = "leader";
     expect(await asked(server)).toBe("node not found");
+  });
+});
+
+describe("a client with an identity that it has from servers elsewhere", () => {
+  const JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJub2RlOmV1In0.c2lnbmF0dXJl";
+  const register = async (server: Server, AuthToken: string, SecretID = SECRET): Promise<Json> => {
+    const Attributes = mapBytes(new Map([["nomad.version", "2.0.5"]]));
+    const named = { ID, SecretID, Name: "c1", Datacenter: "dc1", Attributes };
+    const request = structOf(nodeRegisterRequest, { Node: structOf(node, named), AuthToken });
+    const body = encodeValue(nodeRegisterRequest, request);
+    return updated(await server.call("Node.Register", body));
+  };
+
+  test("drops it when it registers, and is known by its secret from then on", async () => {
+    const server = new Server();
+    // An empty one: Nomad's client keeps that, and then proves itself by its secret again.
+    expect((await register(server, JWT)).SignedIdentity).toBe("");
+    expect((await server.status("ready")).SignedIdentity).toBe(null);
+    expect(Buffer.from(server.written[0] ?? []).includes(JWT)).toBe(false);
+  });
+
+  test("is told to register when it only says that it lives", async () => {
+    const server = new Server();
+    expect((await register(server, "")).SignedIdentity).toBe(null);
+    expect((await register(server, SECRET)).SignedIdentity).toBe(null);
+    await expect(server.status("ready", JWT)).rejects.toThrow("node not found");
+    expect(server.node?.Status).toBe("initializing");
+    expect((await register(server, JWT)).SignedIdentity).toBe("");
+    await server.status("ready");
+    expect(server.node?.Status).toBe("ready");
+  });
+
+  test("does not get past its secret by it", async () => {
+    const server = new Server();
+    await register(server, "");
+    await expect(register(server, JWT, "another")).rejects.toThrow("secret ID does not match");
+    const request = structOf(nodeRequest, { NodeID: ID, AuthToken: JWT });
+    const asked = server.call("Node.GetClientAllocs", encodeValue(nodeRequest, request));
+    await expect(asked).rejects.toThrow("Permission denied");
   });
 });
