@@ -292,12 +292,16 @@ class Parts {
     const before = this.#config.logLevel;
     this.#config = { ...this.#config, tls, logLevel };
     sink.setLevel(logLevel);
-    if (changes.length === 0) this.#log.info("reloaded: the tls block is the same");
-    else {
+    const level = before === logLevel ? [] : [`log_level: ${before} -> ${logLevel}`];
+    if (changes.length === 0) {
+      const fields = level.length === 0 ? {} : { changes: level };
+      this.#log.info("reloaded: the tls block is the same", fields);
+    } else {
       this.#pool.retireAll();
       this.#server?.reloaded();
       this.#client?.reloaded();
-      this.#log.info("reloaded: new connections use the new tls settings", { changes });
+      const all = [...changes, ...level];
+      this.#log.info("reloaded: new connections use the new tls settings", { changes: all });
     }
     const restart = changedSettings(atStart, changed, RELOADED);
     if (restart.length > 0) {
@@ -305,7 +309,6 @@ class Parts {
         settings: restart,
       });
     }
-    const level = before === logLevel ? [] : [`log_level: ${before} -> ${logLevel}`];
     return { changes: [...changes, ...level], restart_needed: restart };
   }
 

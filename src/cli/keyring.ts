@@ -17,6 +17,9 @@ interface ListFlags extends ApiFlags {
 
 const PATH = "/v1/agent/keyring";
 const ROTATED_KEY_BYTES = 32;
+const NO_KEYS =
+  "Where gossip is not encrypted there are no keys to change: set server.encrypt to the output of " +
+  "`nomad keygen`, on every server, and restart it";
 
 export async function listKeys(flags: ListFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
@@ -70,6 +73,7 @@ export async function rotateKeys(flags: ApiFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const failed = await failedMembers(client);
   const known = await client.get(`${PATH}/list`).catch((error: unknown) => {
+    if (isInClear(errorText(error))) return asError(error);
     const waits = "`nomad server members` shows it as failed";
     return stopped(
       error,
@@ -150,5 +154,11 @@ async function change(client: ApiClient, operation: string, key: string): Promis
 }
 
 function asError(error: unknown): never {
-  throw new CommandError(`error: ${errorText(error)}`);
+  const text = errorText(error);
+  throw new CommandError(`error: ${text}${isInClear(text) ? `\n${NO_KEYS}` : ""}`);
+}
+
+/** The words of Serf's members. */
+function isInClear(text: string): boolean {
+  return text.includes("encryption not enabled");
 }

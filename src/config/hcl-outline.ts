@@ -71,6 +71,11 @@ class OpenBody {
   }
 }
 
+interface Span {
+  readonly at: number;
+  readonly length: number;
+}
+
 /** A list that is being read, and the key that it belongs to. */
 class OpenList {
   readonly kind = "list";
@@ -139,27 +144,28 @@ class OutlineReader {
     }
     if (keys.length === 0) return this.#unexpected(token, "a key");
     if (token.type === "{") return this.#enter(new OpenBody(token.at, keys), token);
-    if (token.type !== "=") return this.#lonely(keys, token);
+    if (token.type !== "=") {
+      return this.#missing(keys.at(-1) ?? first, token, '"=" or "{" after the key');
+    }
     if (keys.length > 1) return this.#unexpected(token, '"{" after a key and its labels');
-    return this.#value(keys, body);
+    return this.#value(keys, token, body);
   }
 
-  /** What should follow is looked for where the key is, not lines below it. */
-  #lonely(keys: readonly Key[], token: Token): Fault {
-    const expected = '"=" or "{" after the key';
-    const last = keys.at(-1);
-    const isBelow = last !== undefined && /\n/.test(this.#source.slice(last.at, token.at));
-    if (!isBelow || token.type === "fault") return this.#unexpected(token, expected);
-    const { at, length } = last;
-    return { at, length, message: `expected ${expected}, found the end of the line` };
+  /** What should follow is looked for where `before` is, not lines below it. */
+  #missing({ at, length }: Span, token: Token, expected: string): Fault {
+    const wrong = this.#unexpected(token, expected);
+    const isBelow = this.#source.slice(at, token.at).includes("\n");
+    return isBelow && wrong.at === token.at && /[}\]]|end/.test(token.type)
+      ? { ...wrong, at, length }
+      : wrong;
   }
 
-  #value(keys: readonly Key[], body: OpenBody): Fault | undefined {
+  #value(keys: readonly Key[], assign: Span, body: OpenBody): Fault | undefined {
     const token = this.#lexer.next();
     if (token.type === "{") return this.#enter(new OpenBody(token.at, keys), token);
     if (token.type === "[") return this.#enter(new OpenList(token.at, keys), token);
     const scalar = this.#scalar(token);
-    if (scalar === undefined) return this.#unexpected(token, 'a value after "="');
+    if (scalar === undefined) return this.#missing(assign, token, 'a value after "="');
     body.add({ keys, value: scalar.node }, scalar.form);
     return undefined;
   }

@@ -40,7 +40,8 @@ export interface OwnIdentity {
 }
 
 /** What a proxy says about whom it asks for; nobody on this machine has a reason to. */
-const PASSED_ON = /^(forwarded|via|x-real-ip|x-client-ip|true-client-ip|x-forwarded-[a-z-]+)$/;
+const PASSED_ON =
+  /^(via|x-real-ip|(x-)?forwarded[a-z-]*|x-original-[a-z-]+|([a-z]+-)*(client|connecting)-ip)$/;
 
 /** @param headers of the request, names in small letters */
 export function callerOf(socket: Caller, headers: Readonly<Record<string, unknown>>): Caller {

@@ -75,6 +75,23 @@ test("an unhealthy group: the table, and exit code 1", async () => {
   }
 });
 
+test("without gossip encryption the keyring commands say what is missing, and no more", async () => {
+  const { address } = await fake((path) => {
+    if (path.startsWith("/v1/agent/members")) return [200, { Members: [] }];
+    return [500, "1/1 nodes reported failure: a.global: Keyring is empty (encryption not enabled)"];
+  });
+  for (const args of [["list"], ["rotate"], ["use", "HBBQFkIbz3xTx2WNojw77w=="]]) {
+    const { code, err } = await run([
+      ...["operator", "gossip", "keyring", ...args],
+      `-address=${address}`,
+    ]);
+    expect(code).toBe(1);
+    expect(err).toContain("encryption not enabled)");
+    expect(err).toContain("set server.encrypt to the output of `nomad keygen`, on every server");
+    expect(err).not.toContain("rotation stopped");
+  }
+});
+
 test("what a peer chose neither moves the cursor nor begins a line", async () => {
   const Members = [member("\u001b[2J\u009bx\nb", "eu\r", 1)];
   const { address } = await fake((path) => {

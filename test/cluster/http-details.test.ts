@@ -89,6 +89,9 @@ describe("a request that a proxy passed on is not of this machine", () => {
   const signs: readonly (readonly [string, string])[] = [
     ["X-Forwarded-For", "203.0.113.7"],
     ["X-Real-IP", "203.0.113.7"],
+    ["CF-Connecting-IP", "203.0.113.7"],
+    ["X-Cluster-Client-IP", "203.0.113.7"],
+    ["X-Original-Host", "nomad.example"],
     ["Forwarded", "for=203.0.113.7"],
     ["X-Forwarded-Proto", "https"],
     ["Via", "1.1 proxy"],

@@ -101,7 +101,7 @@ describe("HCL", () => {
 
 describe("mistakes have a line and a column", () => {
   const cases: readonly (readonly [string, string, string])[] = [
-    ["no value", "server {\n  enabled = \n}", '3:1 expected a value after "=", found "}"'],
+    ["no value", "server {\n  enabled = \n}", '2:11 expected a value after "=", found "}"'],
     ["an open block", "server {\n  enabled = true\n", "1:8 the block that begins here is never"],
     ["set twice", 'region = "a"\nregion = "b"', '2:1 "region" is set a second time (first at 1:1)'],
     ["single quotes", "region = 'x'", "1:10 Invalid character"],

@@ -225,10 +225,15 @@ describe("JSON", () => {
 });
 
 test("a key with nothing behind it is shown where it stands", () => {
-  const missing = 'expected "=" or "{" after the key, found the end of the line';
-  expect(errors('server {\n  encrypt "abc"\n}\n')).toEqual([`2:11 ${missing}`]);
-  expect(errors("log_rotate_bytes = 10 MB\n")).toEqual([`1:23 ${missing}`]);
-  expect(errors("name\n# what name?\n\nregion\n")).toEqual([`4:1 ${missing}`]);
+  const missing = 'expected "=" or "{" after the key, found';
+  expect(errors('server {\n  encrypt "abc"\n}\n')).toEqual([`2:11 ${missing} "}"`]);
+  expect(errors("log_rotate_bytes = 10 MB\n")).toEqual([`1:23 ${missing} the end of the file`]);
+  expect(errors("name\n# what name?\n\nregion\n")).toEqual([`4:1 ${missing} the end of the file`]);
+  // A value is missed where its key is, too.
+  const value = '1:6 expected a value after "=", found';
+  expect(errors("name = \n\n}\n")).toEqual([`${value} "}"`]);
+  expect(errors("name = \n")).toEqual([`${value} the end of the file`]);
+  expect(read(`${SERVER}name = \n\n"x"\n`).config?.name).toBe("x");
   expect(errors("name ]")).toEqual(['1:6 expected "=" or "{" after the key, found "]"']);
 });
 
