@@ -228,7 +228,11 @@ class Parts {
       },
       reload: onReload,
       raft: server?.raft.view(),
-      client: client && { id: client.id, report: () => client.report() },
+      client: client && {
+        id: client.id,
+        report: () => client.report(),
+        setServers: (servers) => client.setServers(servers),
+      },
       call: async (method, body, signal) =>
         (server ?? client)?.call(method, body, signal) ?? nobody(),
       streams: this.#streams,

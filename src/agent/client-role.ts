@@ -51,6 +51,8 @@ import type { ClientIdentity } from "./client-identity.ts";
 import { keptMeta } from "./meta-file.ts";
 
 const TIMEOUT_MS = 10_000;
+/** Of a server that an operator names. */
+const PING_MS = 5000;
 /** How often it is looked whether the machine has changed: addresses, memory, certificates. */
 const LOOK_MS = 60_000;
 /** Servers' names whose misses are counted. */
@@ -151,6 +153,26 @@ export class ClientRole {
 
   report(): NodeReport {
     return this.#node.report();
+  }
+
+  /** An operator's list until the agent ends: those of it that answer. @throws Error: none does */
+  async setServers(servers: readonly string[]): Promise<void> {
+    const names = servers.map(withPort);
+    const body = encodeQueryOptions({ Region: this.#init.config.region });
+    const pings = names.map(async (name): Promise<string> => {
+      const target = await this.#target(name);
+      await this.#init.pool.call(target, "Status.Ping", body, PING_MS, true);
+      return name;
+    });
+    const ended = await Promise.allSettled(pings);
+    const answered = ended.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const errors = ended.flatMap((one, i) => {
+      return one.status === "rejected" ? [`${names[i]}: ${errorText(one.reason)}`] : [];
+    });
+    if (answered.length === 0) throw new Error(`no server answers: ${errors.join("; ")}`);
+    if (errors.length > 0)
+      this.#init.log.warn("servers do not answer, and are left out", { errors });
+    this.#node.configure(answered);
   }
 
   /** Members as a server sees them. @throws Error when none answers */

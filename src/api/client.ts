@@ -5,6 +5,7 @@
  * @module
  */
 import { isObject } from "../config/tree.ts";
+import { errorText } from "../host/error-text.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
 import { type JsonValue, jsonOf } from "../wire/msgpack-json.ts";
 import { nodeMetaRequest } from "../wire/rpc-client.ts";
@@ -13,6 +14,9 @@ import { ask, askedOf } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
+
+/** Each is asked whether it answers. */
+const SERVERS_MAX = 64;
 
 /** CPU, memory and disks of the machine. */
 export async function clientStats(
@@ -94,4 +98,22 @@ async function answer(
   const reply = jsonOf(bytes);
   if (!isObject(reply)) throw new ApiError(500, "the node's answer cannot be read");
   return Object(reply);
+}
+
+/** The servers that this agent's node knows; on a server it is no endpoint, as in Nomad. */
+export function knownServers(context: ApiContext): readonly string[] {
+  if (context.client === undefined) throw new ApiError(501, "Invalid method");
+  return [...context.client.report().servers].sort();
+}
+
+export async function setKnownServers(context: ApiContext, query: URLSearchParams): Promise<void> {
+  if (context.client === undefined) throw new ApiError(501, "Invalid method");
+  const servers = query.getAll("address");
+  if (servers.length === 0) throw new ApiError(400, "missing server address");
+  if (servers.length > SERVERS_MAX) {
+    throw new ApiError(400, `more than ${SERVERS_MAX} server addresses`);
+  }
+  await context.client.setServers(servers).catch((error: unknown) => {
+    throw new ApiError(400, errorText(error));
+  });
 }

@@ -80,6 +80,8 @@ export interface Servers {
 export interface ClientView {
   readonly id: string;
   readonly report: () => NodeReport;
+  /** Those that answer replace the configured ones. @throws Error when none does */
+  readonly setServers: (servers: readonly string[]) => Promise<void>;
 }
 
 export interface VersionInfo {

@@ -1,10 +1,11 @@
 /** GET /v1/node/pools and /v1/node/pool/NAME: the pools, and the nodes of one. */
 import { isObject } from "../config/tree.ts";
+import { nodePoolDeleteRequest } from "../state/node-pool.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
 import { jsonOf } from "../wire/msgpack-json.ts";
 import { nodePoolNodesRequest, nodePoolRequest } from "../wire/rpc-node.ts";
 import { encodeQueryOptions, queryMeta } from "../wire/rpc-status.ts";
-import { ask, decode } from "./ask.ts";
+import { ask, askedOf, decode } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import {
@@ -66,4 +67,15 @@ function poolJson(bytes: Uint8Array): unknown {
   if (!isObject(shown)) return null;
   const { Hash: _, ...rest } = shown;
   return rest;
+}
+
+/** Of those without nodes; one that a client still names comes back with it. */
+export async function deleteNodePool(
+  context: ApiContext,
+  name: string,
+  query: URLSearchParams,
+): Promise<void> {
+  const { region } = askedOf(context, query);
+  const request = structOf(nodePoolDeleteRequest, { Names: [name], Region: region });
+  await ask(context, "NodePool.DeleteNodePools", encodeValue(nodePoolDeleteRequest, request));
 }

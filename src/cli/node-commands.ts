@@ -75,6 +75,10 @@ function addPools(pool: Command): void {
     .option("--json", "output as JSON")
     .addOption(template())
     .action(async (name, flags) => (await import("./node-pool.ts")).poolInfo(name, flags));
+  apiCommand(pool.command("delete"))
+    .argument("<node-pool>", "its whole name")
+    .description("Delete one that has no nodes")
+    .action(async (name, flags) => (await import("./node-pool.ts")).poolDelete(name, flags));
   paged(pool.command("nodes"))
     .argument("<node-pool>", "its name, or the beginning of it")
     .description("List the nodes of one")

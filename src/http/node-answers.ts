@@ -1,10 +1,17 @@
 /** The endpoints that are about client nodes. */
 import type { Elysia } from "elysia";
-import { applyMeta, clientIdentity, clientMeta, clientStats } from "../api/client.ts";
+import {
+  applyMeta,
+  clientIdentity,
+  clientMeta,
+  clientStats,
+  knownServers,
+  setKnownServers,
+} from "../api/client.ts";
 import type { ApiContext } from "../api/context.ts";
 import { askElsewhere } from "../api/elsewhere.ts";
 import { drainNode, evaluateNode, setEligibility } from "../api/node-changes.ts";
-import { getNodePool, listNodePools, listPoolNodes } from "../api/node-pools.ts";
+import { deleteNodePool, getNodePool, listNodePools, listPoolNodes } from "../api/node-pools.ts";
 import {
   getNode,
   type IndexedAnswer,
@@ -70,13 +77,13 @@ export function addNodes(
       app.route(method, path, invalidMethod);
     }
   }
-  addPools(app, contextOf);
+  addPools(app, contextOf, allow);
   addClient(app, contextOf, allow);
   addElsewhere(app, contextOf);
 }
 
 /** None of these is a node's id. */
-function addPools(app: Elysia, contextOf: ContextOf): void {
+function addPools(app: Elysia, contextOf: ContextOf, allow: (request: Request) => void): void {
   const read = (request: Request) => [queryOf(request), request.signal] as const;
   app.get("/v1/node/pools", async ({ request }) => {
     return indexed(request, await listNodePools(contextOf(request), ...read(request)));
@@ -84,12 +91,17 @@ function addPools(app: Elysia, contextOf: ContextOf): void {
   app.get("/v1/node/pool/:name", async ({ request, params }) => {
     return indexed(request, await getNodePool(contextOf(request), params.name, ...read(request)));
   });
+  app.delete("/v1/node/pool/:name", async ({ request, params }) => {
+    allow(request);
+    return answer(request, await deleteNodePool(contextOf(request), params.name, queryOf(request)));
+  });
   app.get("/v1/node/pool/:name/nodes", async ({ request, params }) => {
     return indexed(request, await listPoolNodes(contextOf(request), params.name, ...read(request)));
   });
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
     for (const path of ["/v1/node/pools", "/v1/node/pool/:name", "/v1/node/pool/:name/nodes"]) {
-      app.route(method, path, invalidMethod);
+      const isDelete = method === "DELETE" && path.endsWith("name");
+      if (!isDelete) app.route(method, path, invalidMethod);
     }
     app.route(method, "/v1/node/pool", notFound);
   }
@@ -112,12 +124,19 @@ function addClient(app: Elysia, contextOf: ContextOf, allow: (request: Request) 
     const body = await request.text();
     return answer(request, await applyMeta(contextOf(request), queryOf(request), body));
   };
+  app.get("/v1/agent/servers", ({ request }) => answer(request, knownServers(contextOf(request))));
+  const servers = async ({ request }: { request: Request }): Promise<Response> => {
+    allow(request);
+    return answer(request, await setKnownServers(contextOf(request), queryOf(request)));
+  };
+  app.put("/v1/agent/servers", servers).post("/v1/agent/servers", servers);
   const path = "/v1/client/metadata";
   app.put(path, apply, { parse: "none" }).post(path, apply, { parse: "none" });
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
     app.route(method, "/v1/client/stats", invalidMethod);
     app.route(method, "/v1/client/identity", invalidMethod);
-    if (method === "DELETE" || method === "PATCH") app.route(method, path, invalidMethod);
+    if (method === "POST" || method === "PUT") continue;
+    for (const changed of [path, "/v1/agent/servers"]) app.route(method, changed, invalidMethod);
   }
 }
 

@@ -67,6 +67,10 @@ export class NodePoolTable {
     return Number(this.#index);
   }
 
+  get size(): number {
+    return this.#pools.size;
+  }
+
   get(name: string): NodePool | undefined {
     return this.#pools.get(name);
   }

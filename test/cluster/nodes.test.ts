@@ -165,6 +165,13 @@ test("node pools: made by the nodes in them, listed with filters, pages and all"
   expect(pages.out).toContain(`nomad node pool nodes all -page-token ${TWO}`);
   expect(await getJson(FIRST, "/v1/node/pool/gpu")).toMatchObject({ Name: "gpu", Meta: null });
   expect((await fetch(`http://${FIRST}:4646/v1/node/pool/nope`)).status).toBe(404);
+  const used = await cli("node", "pool", "delete", "gpu");
+  expect(used.err).toContain('node pool "gpu" has nodes');
+  await register(TWO, "gpus");
+  await register(TWO, "gpu");
+  expect((await cli("node", "pool", "delete", "gpus")).out).toBe(
+    'Successfully deleted node pool "gpus"!\n',
+  );
 });
 
 test("filters of lists, and where one is wrong", async () => {
@@ -245,5 +252,16 @@ describe("a client agent", () => {
     const other = await own("node", "drain", "-enable", "-detach", ONE);
     expect(other).toMatchObject({ code: 1 });
     expect(other.err).toContain("Permission denied");
+  });
+
+  test("is told by an operator which servers there are", async () => {
+    expect((await own("node", "config", "-servers")).out.split("\n")).toContain(`${FIRST}:4647`);
+    const set = (...servers: string[]) => own("node", "config", "-update-servers", ...servers);
+    const none = await set(`${NET}.91.99`);
+    expect(none.code).toBe(1);
+    expect(none.err).toContain("(no server answers: ");
+    expect(await set(SECOND, `${NET}.91.99`)).toMatchObject({ out: "Updated server list\n" });
+    expect((await getJson(IP, "/v1/agent/servers")).includes(`${SECOND}:4647`)).toBe(true);
+    expect((await cli("node", "config", "-servers")).err).toContain("501 (Invalid method)");
   });
 });

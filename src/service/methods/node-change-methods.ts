@@ -30,7 +30,7 @@ import { committedRequest, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 import { authenticatedNode } from "./node-auth.ts";
 
-/** Events of a node, or what it says of allocations. */
+/** What a node says of allocations. Events stay in the state: what a query may have is enough. */
 const BYTES_MAX = 1024 * 1024;
 /** What an operator may note of a drain: it stays in the state of every server. */
 const NOTE_BYTES_MAX = 16 * 1024;
@@ -57,7 +57,7 @@ export class NodeChanges {
     return new Map<string, Method>([
       ["Node.UpdateDrain", leader((body) => this.#updateDrain(body))],
       ["Node.UpdateEligibility", leader((body) => this.#updateEligibility(body))],
-      ["Node.EmitEvents", { ...leader((body) => this.#emitEvents(body)), bytesMax }],
+      ["Node.EmitEvents", leader((body) => this.#emitEvents(body))],
       ["Node.UpdateAlloc", { ...leader((body) => this.#updateAlloc(body)), bytesMax }],
       ["Node.Evaluate", leader((body) => this.#evaluate(body))],
     ]);

@@ -51,6 +51,8 @@ export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) }
 
 /** A whole node, or the ids of many: real ones stay below 64 KiB. */
 const NODE_BYTES_MAX = 1024 * 1024;
+/** A client that names another one each time would fill the state. */
+const POOLS_MAX = 4096;
 /** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
 const ALLOCS_INDEX = 1;
 const FOREIGN_IDENTITY =
@@ -60,7 +62,7 @@ const NEWS_MS = 5000;
 
 interface NodeMethodsInit extends Pick<HeartbeatsInit, "config"> {
   readonly consensus: Pick<Consensus, "leader" | "stats" | "apply" | "role">;
-  readonly machine: Pick<StateMachine, "nodes" | "watch">;
+  readonly machine: Pick<StateMachine, "nodes" | "pools" | "watch">;
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
@@ -133,6 +135,11 @@ export class NodeMethods {
     const known = machine.nodes.get(given.ID);
     if (known !== undefined && !isSameSecret(known.SecretID, given.SecretID)) {
       throw new RpcMethodError("node secret ID does not match. Not registering node.", false);
+    }
+    const { pools } = machine;
+    const { NodePool } = given;
+    if (NodePool !== "" && pools.get(NodePool) === undefined && pools.size >= POOLS_MAX) {
+      throw new RpcMethodError(`there are ${POOLS_MAX} node pools, and no room for more`, false);
     }
     const Node: Node = {
       ...given,

@@ -45,7 +45,7 @@ const BY_OPERATORS: ReadonlySet<string> = new Set([
   ...["BatchDeregister", "Deregister", "Evaluate", "UpdateDrain", "UpdateEligibility"].map(
     (one) => `Node.${one}`,
   ),
-  ...["NodeIdentity.Renew", "NodeMeta.Apply"],
+  ...["NodeIdentity.Renew", "NodeMeta.Apply", "NodePool.DeleteNodePools"],
 ]);
 
 /** Of these, what a client may do to its own node: by its secret it proves that it is its own. */

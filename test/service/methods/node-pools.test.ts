@@ -22,7 +22,14 @@ function asking(machine: StateMachine): (name: string, body: Uint8Array) => Prom
     ...{ term: 1, lastIndex: 1, lastTerm: 1, commitIndex: 1, appliedIndex: 1, pending: 0 },
     ...{ lastContactMs: 0, snapshotIndex: 0, snapshotTerm: 0, configurationIndex: 1 },
   };
-  const consensus = { leader: { id: "a", address: "" }, stats: () => stats };
+  const consensus = {
+    leader: { id: "a", address: "" },
+    stats: () => stats,
+    apply: async (data: Uint8Array) => {
+      const index = machine.index + 1;
+      return { index, outcome: machine.apply(index, data) };
+    },
+  };
   const init = { consensus, machine, clock: new ManualClock(), prng: createPrng(1) };
   const methods = new NodePoolMethods(init).methods();
   return async (name, body) => {
@@ -127,4 +134,26 @@ test("a log of Nomad's makes and deletes pools, but for the two", () => {
   expect(remove(9, "a")).toBe("applied");
   expect(remove(10, "a")).toBe("skipped");
   expect(machine.pools.index).toBe(9);
+});
+
+test("an operator deletes a pool that nobody is in", async () => {
+  const { machine } = await filled();
+  machine.pools.use(12n, "typo");
+  const remove = (...Names: readonly string[]): Promise<Uint8Array> => {
+    const request = structOf(nodePoolDeleteRequest, { Names });
+    return asking(machine)("DeleteNodePools", encodeValue(nodePoolDeleteRequest, request));
+  };
+  await expect(remove()).rejects.toThrow("must specify at least one node pool");
+  await expect(remove("typo", "gpu")).rejects.toThrow('node pool "gpu" has nodes');
+  await expect(remove("all")).rejects.toThrow('node pool "all" is built in');
+  await expect(remove("none")).rejects.toThrow('node pool "none" not found');
+  await remove("typo");
+  expect(names(await pools(machine))).toEqual(["all", "default", "gpu"]);
+});
+
+test("one client does not fill the state with pools", async () => {
+  const server = new Server();
+  for (let i = server.machine.pools.size; i < 4096; i++) server.machine.pools.use(1n, `p${i}`);
+  await expect(server.register({ NodePool: "one-more" })).rejects.toThrow("no room for more");
+  await server.register({ NodePool: "p100" });
 });
