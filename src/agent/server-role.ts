@@ -24,6 +24,7 @@ import { isSecretOf } from "../service/methods/node-auth.ts";
 import { nodeRelayMethods } from "../service/methods/node-relay-methods.ts";
 import { snapshotMethods } from "../service/methods/snapshot-methods.ts";
 import { type StreamMethod, StreamMethods } from "../service/methods/stream-methods.ts";
+import { RefusalLog } from "../service/refusals.ts";
 import type { RpcDialer, RpcSecurity } from "../service/rpc/client/dial.ts";
 import { RpcForwarder } from "../service/rpc/client/forward.ts";
 import { PeerHealth, type PeerReport, type RpcPeer } from "../service/rpc/client/peer-health.ts";
@@ -296,7 +297,9 @@ export class ServerRole {
     const { consensus } = this.raft;
     const { region } = this.#init.config;
     const relay = { region, nodes: this.#nodeAccess, forwarder: this.#forwarder };
+    const refusals = new RefusalLog(systemClock, this.#init.sink.logger("nomad.rpc"));
     return new RpcMethods({
+      refused: (why) => refusals.note("certificate", "a call is refused", () => ({ why })),
       region,
       members: () => this.members(),
       regions: () => this.#directory.regions(),

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { NET } from "../addresses.ts";
 import { Lab, run, until } from "./agents.ts";
-import { makeCa, serverTls } from "./certificates.ts";
+import { clientTls, makeCa, serverTls } from "./certificates.ts";
 
 const lab = new Lab();
 afterAll(() => lab[Symbol.asyncDispose]());
@@ -225,11 +225,12 @@ describe("asking an agent", () => {
   });
 
   test("a client asks its servers, over TLS where they want it", async () => {
-    const tls = await serverTls(await makeCa(lab.directory, "client-ca"));
+    const ca = await makeCa(lab.directory, "client-ca");
+    const tls = await serverTls(ca);
     const [server, client] = [`${NET}.61.2`, `${NET}.61.3`];
     await lab.agent({ name: "asked", ip: server, tls, server: { bootstrap_expect: 1 } });
     const extra = { server: {}, client: { enabled: true, servers: [server] } };
-    await lab.agent({ name: "asking", ip: client, tls, extra });
+    await lab.agent({ name: "asking", ip: client, tls: await clientTls(ca), extra });
     const env = { NOMAD_ADDR: `http://${client}:4646` };
     const listed = await until("the client knows the server", async () => {
       const { code, out } = await run(["server", "members"], { env });

@@ -49,7 +49,7 @@ export async function writeNode(
 ): Promise<void> {
   const named = { ID: idOf(register), Name: value, SecretID: "secret", Datacenter: "dc1" };
   const Node = structOf(node, { ...named, Attributes });
-  const request = structOf(nodeRegisterRequest, { Node, Region: "global" });
+  const request = structOf(nodeRegisterRequest, { Node, Region: "global", Forwarded: true });
   const body = encodeValue(nodeRegisterRequest, request);
   pool.forgive(target(ip).address);
   await pool.call(target(ip), "Node.Register", body, 15_000, false);

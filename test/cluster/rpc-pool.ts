@@ -31,7 +31,16 @@ export function testPool(security: () => RpcSecurity): RpcPool {
 
 /** As a server of the region `global`, by the certificate that `serverTls` made. */
 export function serverPool(ca: TestCa): RpcPool {
-  const pair = `${ca.directory}/global-server-nomad`;
+  return poolAs(ca, "server");
+}
+
+/** As a client node, by the one that `clientTls` made. */
+export function clientPool(ca: TestCa): RpcPool {
+  return poolAs(ca, "client");
+}
+
+function poolAs(ca: TestCa, role: string): RpcPool {
+  const pair = `${ca.directory}/global-${role}-nomad`;
   const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
   return testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
 }

@@ -15,8 +15,8 @@ import { streamAck, streamHeader } from "../../src/wire/rpc-stream.ts";
 import { NET } from "../addresses.ts";
 import { hex, vectors } from "../vectors.ts";
 import { getJson, type Json, Lab, run, until } from "./agents.ts";
-import { makeCa, serverTls, type TestCa } from "./certificates.ts";
-import { loadIdentity, serverPool, testPool } from "./rpc-pool.ts";
+import { clientTls, makeCa, serverTls, type TestCa } from "./certificates.ts";
+import { clientPool, loadIdentity, testPool } from "./rpc-pool.ts";
 
 setDefaultTimeout(60_000);
 
@@ -33,7 +33,8 @@ let [leader, follower] = ["", ""];
 beforeAll(async () => {
   ca = await makeCa(lab.directory, "ca");
   const tls = await serverTls(ca);
-  pool = serverPool(ca);
+  await clientTls(ca);
+  pool = clientPool(ca);
   const server = { bootstrap_expect: 3, min_heartbeat_ttl: "3s", heartbeat_grace: "2s" };
   for (const [i, ip] of IPS.entries()) {
     const join = IPS.filter((one) => one !== ip);
@@ -230,8 +231,6 @@ test("of a snapshot of Nomad's the nodes are taken, and who asked hears what was
 });
 
 test("a client's certificate is not enough to take the state, or to replace it", async () => {
-  const made = await run(["tls", "cert", "create", "-client"], { cwd: ca.directory });
-  expect(made.code).toBe(0);
   const pair = `${ca.directory}/global-client-nomad`;
   const identity = loadIdentity(ca.caFile, `${pair}.pem`, `${pair}-key.pem`);
   const clients = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));

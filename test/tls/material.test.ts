@@ -122,7 +122,7 @@ describe("a certificate is judged by what it is for", () => {
     ]);
     const other = await leaf(["cli.global.nomad"]);
     expect(load({ pair: other }, {}, false).said).toEqual([
-      expect.stringContaining("lacks the name client.global.nomad or server.global.nomad"),
+      expect.stringContaining("lacks the name client.global.nomad while"),
     ]);
   });
 

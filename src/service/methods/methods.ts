@@ -18,7 +18,7 @@ import {
 import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
 import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
 import type { NodeLines } from "../rpc/node-lines.ts";
-import { BY_THE_NODE, mayCall } from "../rpc/roles.ts";
+import { BY_THE_NODE, clientName, isClient, mayCall, OF_NODES } from "../rpc/roles.ts";
 
 interface RpcMethodsInit {
   readonly region: string;
@@ -38,6 +38,8 @@ interface RpcMethodsInit {
   /** All but Status and Region. */
   readonly others: ReadonlyMap<string, Method>;
   readonly forwarder: RpcForwarder;
+  /** A call that is refused for its certificate, and why. */
+  readonly refused?: (why: string) => void;
 }
 
 export interface Method {
@@ -112,6 +114,7 @@ export class RpcMethods {
     if (options === undefined) {
       throw new RpcMethodError("msgpack decode error: the request body is not a struct", true);
     }
+    if (names !== undefined && !options.Forwarded) this.#checkNode(name, names);
     if (method?.where === "here") return method.run(options, body, caller.signal);
     const answer = this.#route({ name, body, options, signal: caller.signal }, method);
     const { line } = caller;
@@ -120,6 +123,20 @@ export class RpcMethods {
       this.#init.lines.heard(decodeNodeNamed(body), line);
       return bytes;
     });
+  }
+
+  /**
+   * Whoever has a server's certificate may do everything: that a node has one is a mistake.
+   *
+   * @throws RpcMethodError
+   */
+  #checkNode(name: string, names: readonly string[]): void {
+    const { region, refused } = this.#init;
+    if (!OF_NODES.has(name) || isClient(names, region)) return;
+    const wanted = clientName(region);
+    const why = `a client node must prove ${wanted}, and this certificate is for ${names.join(", ")}`;
+    refused?.(`${name}: ${why}`);
+    throw new RpcMethodError(`Permission denied: ${why}`, false);
   }
 
   /** Is it about the node whose secret it has? Asked here: passed on, it comes from a server. */

@@ -32,7 +32,11 @@ interface Waiting {
   readonly settled: () => void;
 }
 
-/** Hung up on, with bytes of ours unread. */
+/** Hung up on, perhaps with bytes of ours unread; a session has only the text of it. */
+function isHangUp(error: Error | undefined): boolean {
+  return error === undefined || /(?:^EOF|ECONNRESET|EPIPE)$/.test(error.message) || isReset(error);
+}
+
 function isReset(error: Error): boolean {
   return "code" in error && error.code === "ECONNRESET";
 }
@@ -57,8 +61,7 @@ export class CallStream {
       data: (chunk) => this.#data(chunk),
       ended: () => this.#fail(this.#gone),
       closed: (error) => {
-        const hungUp = error === undefined || isReset(error);
-        this.#fail(hungUp ? this.#gone : `rpc error: ${error.message}`);
+        this.#fail(isHangUp(error) ? this.#gone : `rpc error: ${error?.message}`);
       },
     });
   }

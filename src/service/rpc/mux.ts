@@ -201,7 +201,7 @@ export class Mux {
   #gone(why: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#driver.tell(() => this.#session.lost(why === "" ? "session shutdown" : why));
+    this.#driver.tell(() => this.#session.lost(why === "" ? "EOF" : why));
     this.#driver.stop();
     for (const settle of this.#pongs.values()) settle(-1);
     this.#pongs.clear();

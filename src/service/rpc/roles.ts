@@ -7,7 +7,7 @@ export function serverName(region: string): string {
   return `server.${region}.nomad`;
 }
 
-function clientName(region: string): string {
+export function clientName(region: string): string {
   return `client.${region}.nomad`;
 }
 
@@ -16,7 +16,7 @@ function clientName(region: string): string {
  * Servers of every region may (federation), clients only of the own one.
  */
 export function mayDial(names: readonly string[], ownRegion: string): boolean {
-  return hasName(names, clientName(ownRegion)) || isAnyServer(names);
+  return isClient(names, ownRegion) || isAnyServer(names);
 }
 
 /** The name in an operator's certificate, as `nomad tls cert create -cli` makes it. */
@@ -52,6 +52,18 @@ const BY_OPERATORS: ReadonlySet<string> = new Set([
 export const BY_THE_NODE: ReadonlySet<string> = new Set([
   ...["Node.UpdateDrain", "Node.UpdateEligibility", "NodeIdentity.Renew", "NodeMeta.Apply"],
 ]);
+
+/** What a node says of itself: with a certificate for a client, or passed on by a server. */
+export const OF_NODES: ReadonlySet<string> = new Set(
+  ["EmitEvents", "GetClientAllocs", "Register", "UpdateAlloc", "UpdateStatus"].map(
+    (one) => `Node.${one}`,
+  ),
+);
+
+/** Is it a client of `region`? */
+export function isClient(names: readonly string[], region: string): boolean {
+  return hasName(names, clientName(region));
+}
 
 /** What the servers of a region do among themselves: ours, and Nomad's, which are not served. */
 const FOR_THE_GROUP: ReadonlySet<string> = new Set([

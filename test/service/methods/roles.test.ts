@@ -29,7 +29,7 @@ const methods = new RpcMethods({
   leader: () => "",
   raftStats: () => ({ lastContactMs: 0, lastTerm: 0n, lastIndex: 0n }),
   verify: async () => undefined,
-  others: new Map([...FOR_SERVERS, "Node.List"].map((name) => [name, method])),
+  others: new Map([...FOR_SERVERS, "Node.List", "Node.Register"].map((name) => [name, method])),
   forwarder: new RpcForwarder({
     pool: nobody,
     counters: createRpcCounters(),
@@ -80,6 +80,23 @@ test("a client whose secret is that of the node drains it, and does not take it 
     expect(ask("Node.UpdateDrain", id, token)).toThrow("Permission denied");
   }
   expect(ask("Node.Deregister", "n1", "secret")).toThrow("Permission denied");
+});
+
+test("a node speaks with a client's certificate of the region, or through a server", () => {
+  const register = (names: readonly string[] | undefined, Forwarded = false) => {
+    const body = encodeQueryOptions({ Region: "global", Forwarded });
+    return () => methods.call("Node.Register", body, { names });
+  };
+  for (const names of [["client.global.nomad"], ["server.global.nomad", "client.global.nomad"]]) {
+    expect(register(names)()).toBe(ANSWER);
+  }
+  expect(register(undefined)()).toBe(ANSWER);
+  expect(register(["server.global.nomad"], true)()).toBe(ANSWER);
+  for (const name of ["server.global.nomad", "server.eu.nomad"]) {
+    expect(register([name])).toThrow(
+      `Permission denied: a client node must prove client.global.nomad, and this certificate is for ${name}`,
+    );
+  }
 });
 
 test("operators over HTTP are cli and server of this region, and nobody else", () => {
