@@ -41,7 +41,7 @@ export async function explainFailure(attempt: Attempt, error: unknown): Promise<
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const failure = { code, reason: describeErrno(error) };
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
-  const where = socketPath === undefined ? withoutPassword(url.href) : socketPath;
+  const where = socketPath === undefined ? withoutPassword(url.href) : `unix://${socketPath}`;
   const why =
     (tls === undefined ? undefined : await explainTls(attempt.url, tls, failure, error)) ??
     explainAny(attempt, failure);
@@ -61,11 +61,17 @@ function explainAny({ url, socketPath }: Attempt, { code, reason }: Failure): st
 }
 
 /** What listens there is something else. */
-function notHttp({ port }: URL, protocol: string): string {
-  const is = { "4647": "the RPC port of an agent", "4648": "its gossip port" }[port];
-  return is === undefined
+function notHttp(url: URL, protocol: string): string {
+  const known = usualPort(url);
+  return known === undefined
     ? `the other side hung up without an answer: does it speak ${protocol} on that port?`
-    : `the other side hung up: ${port} is ${is} as a rule, its HTTP API is on 4646`;
+    : `the other side hung up: ${known}`;
+}
+
+/** What is at that port of an agent, if it is not its HTTP API. */
+function usualPort({ port }: URL): string | undefined {
+  const is = { "4647": "the RPC port of an agent", "4648": "the gossip port of an agent" }[port];
+  return is && `${port} is ${is} as a rule, its HTTP API is on 4646`;
 }
 
 /** undefined: it has nothing to do with TLS. */
@@ -81,7 +87,7 @@ async function explainTls(
   if (alert || (tls.secured && HUNG_UP.test(text))) return refusedUs(tls, code);
   if (HUNG_UP.test(text)) return notHttp(url, "HTTPS");
   if (/WRONG_VERSION|wrong version|packet length|HTTP_REQUEST/i.test(text)) {
-    return `the agent does not speak TLS on that port: try http://${url.host}`;
+    return usualPort(url) ?? `the agent does not speak TLS on that port: try http://${url.host}`;
   }
   return undefined;
 }

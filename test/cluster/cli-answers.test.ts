@@ -130,7 +130,9 @@ describe("addresses", () => {
   test("a unix socket that is not there", async () => {
     const { code, err } = await run(["server", "members", "-address=UNIX:///nowhere/n.sock"]);
     expect(code).toBe(1);
-    expect(err).toContain('"/nowhere/n.sock": no such file or directory\nIs the agent running');
+    expect(err).toContain(
+      '"unix:///nowhere/n.sock": no such file or directory\nIs the agent running',
+    );
   });
   test("capital schemes", async () => {
     const { address } = await fake(() => members);

@@ -36,7 +36,8 @@ beforeAll(async () => {
   const args = ["tls", "cert", "create", "-server", "-region=eu"];
   await run([...args, `-additional-ipaddress=${SECURE}`], { cwd: ca.directory });
   const tls = await serverTls(ca, "eu", more);
-  await lab.agent({ name: "secure", ip: SECURE, region: "eu", tls });
+  const encrypt = Buffer.alloc(16, 1).toString("base64");
+  await lab.agent({ name: "secure", ip: SECURE, region: "eu", tls, encrypt });
   await lab.agent({ name: "plain", ip: PLAIN });
   trusted = `-ca-cert=${ca.caFile}`;
   ours = [trusted, ...pair(own("eu-cli-nomad.pem"), own("eu-cli-nomad-key.pem"))];
@@ -198,8 +199,8 @@ describe("ports that are not the HTTP API", () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     [`https://${SECURE}:4647`, /hung up: 4647 is the RPC port of an agent .* HTTP API is on 4646$/],
     [`http://${SECURE}:4647`, /hung up: 4647 is the RPC port of an agent/],
-    [`https://${SECURE}:4648`, /hung up: 4648 is its gossip port/],
-    [`http://${PLAIN}:4648`, /hung up: 4648 is its gossip port/],
+    [`https://${SECURE}:4648`, /: 4648 is the gossip port of an agent/],
+    [`http://${PLAIN}:4648`, /hung up: 4648 is the gossip port of an agent/],
     [`https://${PLAIN}:4647`, /hung up: 4647 is the RPC port of an agent/],
     [
       `https://${PLAIN}:4646`,
