@@ -29,13 +29,16 @@ const ABSENT = Symbol("absent");
 export class Filter {
   readonly #tree: Expression;
   readonly #patterns = new Map<string, (value: string) => boolean>();
-  /** The fields that it looks at; names within `any` and `all` are among them. */
-  readonly fields: ReadonlySet<string>;
+  /**
+   * The fields that it looks at, names within `any` and `all` among them, and the keys in each;
+   * undefined: it looks at all of it.
+   */
+  readonly fields: ReadonlyMap<string, ReadonlySet<string> | undefined>;
   #steps = 0;
 
   private constructor(tree: Expression) {
     this.#tree = tree;
-    this.fields = new Set(rootsOf(tree));
+    this.fields = fieldsOf(pathsOf(tree));
   }
 
   /** @returns a text: why it is none */
@@ -228,16 +231,28 @@ function readNumber(text: string, whole: boolean): number | undefined {
   return undefined;
 }
 
-function rootsOf(tree: Expression): readonly string[] {
+/** Of all comparisons and loops. */
+function pathsOf(tree: Expression): readonly (readonly string[])[] {
   switch (tree.kind) {
     case "and":
     case "or":
-      return tree.parts.flatMap(rootsOf);
+      return tree.parts.flatMap(pathsOf);
     case "not":
-      return rootsOf(tree.inner);
+      return pathsOf(tree.inner);
     case "match":
-      return tree.path.slice(0, 1);
+      return [tree.path];
     default:
-      return [...tree.path.slice(0, 1), ...rootsOf(tree.inner)];
+      // What is in the list is looked at under other names.
+      return [tree.path.slice(0, 1), ...pathsOf(tree.inner)];
   }
+}
+
+function fieldsOf(paths: readonly (readonly string[])[]): Filter["fields"] {
+  const fields = new Map<string, Set<string> | undefined>();
+  for (const [field = "", key] of paths) {
+    const known = fields.get(field);
+    const isWhole = key === undefined || (fields.has(field) && known === undefined);
+    fields.set(field, isWhole ? undefined : (known ?? new Set<string>()).add(key));
+  }
+  return fields;
 }

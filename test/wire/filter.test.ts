@@ -71,3 +71,15 @@ test("names that JavaScript knows are no fields", () => {
   }
   expect(ask("Events.length == 2")).toContain("there is no /Events/length");
 });
+
+test("it says which fields it looks at, and which keys in them", () => {
+  const fields = (text: string): unknown => {
+    const filter = Filter.parse(text);
+    return typeof filter === "string" ? filter : Object.fromEntries(filter.fields);
+  };
+  expect(fields('A.x == 1 and A["y.z"].b == 2 or "/C/d" is empty and E == f')).toEqual({
+    ...{ A: new Set(["x", "y.z"]), C: new Set(["d"]), E: undefined },
+  });
+  expect(fields("A.x == 1 and b in A and A.y == 2")).toEqual({ A: undefined });
+  expect(fields("any A.x as v { v.y == 1 }")).toEqual({ A: undefined, v: new Set(["y"]) });
+});

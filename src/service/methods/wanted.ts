@@ -1,7 +1,7 @@
 /** What a query's filter lets through. */
 import type { Codec } from "../../wire/codec.ts";
 import { Filter, type Item } from "../../wire/filter.ts";
-import { type JsonValue, jsonOf } from "../../wire/msgpack-json.ts";
+import { type JsonValue, jsonOf, jsonOfKeys } from "../../wire/msgpack-json.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 
 /**
@@ -18,7 +18,9 @@ export function wantedBy<T extends object>(text: string, codec: Codec<T>): (one:
   const names = Object.keys(codec.zero).filter((name) => filter.fields.has(name));
   return (one) => {
     const fields = new Map(Object.entries(one));
-    const item: Item = Object.fromEntries(names.map((name) => [name, jsonFrom(fields.get(name))]));
+    const item: Item = Object.fromEntries(
+      names.map((name) => [name, jsonFrom(fields.get(name), filter.fields.get(name))]),
+    );
     const answer = filter.matches(item);
     if (typeof answer === "string") throw refused(`failed to evaluate filter: ${answer}`);
     return answer;
@@ -29,12 +31,18 @@ function refused(why: string): RpcMethodError {
   return new RpcMethodError(`RPC Error:: 400,${why}`, false);
 }
 
-/** A decoded field as JSON has it; what nobody has looked into is looked into now. */
-function jsonFrom(value: unknown): JsonValue {
+/**
+ * A decoded field as JSON has it; what nobody has looked into is looked into now.
+ *
+ * @param keys of a map that nobody has looked into, those that are asked for; undefined: all
+ */
+function jsonFrom(value: unknown, keys?: ReadonlySet<string>): JsonValue {
   if (typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "number" || typeof value === "bigint") return Number(value);
-  if (value instanceof Uint8Array) return jsonOf(value) ?? null;
-  if (Array.isArray(value)) return value.map(jsonFrom);
+  if (value instanceof Uint8Array) {
+    return (keys === undefined ? jsonOf(value) : jsonOfKeys(value, keys)) ?? null;
+  }
+  if (Array.isArray(value)) return value.map((each) => jsonFrom(each));
   if (value === null || typeof value !== "object") return null;
   const entries: [string, unknown][] = value instanceof Map ? [...value] : Object.entries(value);
   return Object.fromEntries(entries.map(([key, one]) => [String(key), jsonFrom(one)]));
