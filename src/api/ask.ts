@@ -1,5 +1,7 @@
 /** How the API asks a server, this one or another, and reads what came back. */
+import { systemClock } from "../host/clock.ts";
 import { errorText } from "../host/error-text.ts";
+import { Pace } from "../service/pace.ts";
 import { type Codec, decodeValue } from "../wire/codec.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
 import type { AgentFacts, Servers } from "./context.ts";
@@ -20,6 +22,11 @@ export function readBody({ region, stale }: Asked): Uint8Array {
   return encodeQueryOptions({ Region: region, AllowStale: stale });
 }
 
+/** Of an answer that becomes JSON, and is compressed. */
+const BYTES_PER_MS = 16 * 1024;
+/** One change of the nodes ends the wait of all who watch them, and their answers come at once. */
+const pace = new Pace(systemClock);
+
 /**
  * @param signal aborted when nobody waits for the answer any more
  * @throws ApiError with the code that the error carries, or 500
@@ -31,7 +38,9 @@ export async function ask(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   try {
-    return await context.call(method, body, signal);
+    const answer = await context.call(method, body, signal);
+    await pace.turn(answer.length / BYTES_PER_MS, signal);
+    return answer;
   } catch (error) {
     const text = errorText(error);
     const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];

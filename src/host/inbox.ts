@@ -97,8 +97,9 @@ export class Inbox {
     this.#deliver();
   }
 
+  /** Not behind the end of one that was cut off: there is little left, and its end must be heard. */
   pause(): void {
-    this.#paused = true;
+    this.#paused = !this.#closed || this.#ended;
   }
 
   resume(): void {

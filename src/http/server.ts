@@ -15,6 +15,7 @@ import { formatAddress } from "../host/ip.ts";
 import type { SocketStream } from "../host/network.ts";
 import type { Address } from "../protocol/ports.ts";
 import { ConnectionLimit } from "../service/connection-limit.ts";
+import { Pace } from "../service/pace.ts";
 import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { certificateNames } from "../tls/certificate.ts";
@@ -52,6 +53,8 @@ const GZIP_BYTES_MIN = 1400;
 const HEADER_BYTES_MAX = 64 * 1024;
 /** Requests that are worked on at once, blocking queries among them. */
 const RUNNING_MAX = 4096;
+/** About what a usual request takes of a turn of the loop. */
+const REQUEST_MS = 0.25;
 
 const PLAIN_TO_TLS =
   "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -70,12 +73,14 @@ export class HttpServer {
   #app: HttpApp | undefined;
   #running = 0;
   readonly #bodies = new RequestBodies();
+  readonly #pace: Pace;
   #listeners: StreamServer[] = [];
 
   constructor(init: HttpServerInit) {
     this.#init = init;
     this.#limit = new ConnectionLimit(init.connectionsPerClientMax);
     this.#refusals = new RefusalLog(init.clock, init.log);
+    this.#pace = new Pace(init.clock);
     this.#http = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (incoming, response) => {
       const { socket: connection } = incoming;
       if (!(connection instanceof HttpConnection)) return void response.destroy();
@@ -194,6 +199,7 @@ export class HttpServer {
       const bytes = await body.read();
       if (bytes === "too-large") return refuse(response, 413, "Request body is too large");
       if (bytes === "too-many") return refuse(response, 503, "Too many large requests at once");
+      await this.#pace.turn(REQUEST_MS);
       const request = toRequest(incoming, bytes, signal);
       this.#callers.set(request, caller);
       const answer = await this.#app?.handle(request);
@@ -254,13 +260,23 @@ export class HttpServer {
       const next = await reader?.read();
       if (next === undefined || next.done || response.destroyed) break;
       if (response.write(next.value)) continue;
-      await new Promise<void>((resolve) => {
-        response.once("drain", resolve);
-        response.once("close", resolve);
-      });
+      await writable(response);
     }
     response.end();
   }
+}
+
+/** It takes more, or is over; what waited for the one does not stay behind for the other. */
+function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.once("drain", done);
+    response.once("close", done);
+  });
 }
 
 /** RFC 9110 12.5.3: named, or by the star, and not with a weight of 0. */

@@ -88,6 +88,22 @@ test("a listener that has paused hears that the stream was cut off, and nothing 
   expect(heard).toEqual(["closed"]);
 });
 
+test("one that was cut off before anybody listened is over for whoever pauses at its bytes", () => {
+  const heard: string[] = [];
+  const inbox = new Inbox(() => undefined);
+  inbox.push(Uint8Array.of(1));
+  inbox.closed(new Error("reset"));
+  inbox.listen({
+    data: () => {
+      heard.push("data");
+      inbox.pause();
+    },
+    ended: () => void heard.push("ended"),
+    closed: () => void heard.push("closed"),
+  });
+  expect(heard).toEqual(["data", "closed"]);
+});
+
 test("what came before an end in order is heard, however late", () => {
   const heard: string[] = [];
   const inbox = new Inbox(() => undefined);

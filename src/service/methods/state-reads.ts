@@ -5,6 +5,7 @@ import type { StateMachine } from "../../state/state-machine.ts";
 import { nanosOf } from "../../wire/duration.ts";
 import type { QueryOptions, queryMeta } from "../../wire/rpc-status.ts";
 import { whenNewer } from "../blocking-query.ts";
+import { Pace } from "../pace.ts";
 import type { Consensus } from "../raft/consensus.ts";
 
 export interface StateReadsInit {
@@ -18,9 +19,12 @@ type Meta = { [Key in keyof typeof queryMeta]: (typeof queryMeta)[Key]["zero"] }
 
 export class StateReads {
   readonly #init: StateReadsInit;
+  /** One change ends the wait of all who watch a table, and each is answered with much of it. */
+  readonly #pace: Pace;
 
   constructor(init: StateReadsInit) {
     this.#init = init;
+    this.#pace = new Pace(init.clock);
   }
 
   /** @param index of the last change of what is read */
@@ -33,7 +37,8 @@ export class StateReads {
     const { machine, clock, prng } = this.#init;
     const watched = { index, watch: (changed: () => void) => machine.watch(changed) };
     const newer = whenNewer(options, watched, clock, prng, signal);
-    return newer === undefined ? answer() : newer.then(answer);
+    const paced = (): Uint8Array | Promise<Uint8Array> => this.#pace.run(answer, signal);
+    return newer === undefined ? paced() : newer.then(paced);
   }
 
   meta(index: number, NextToken = ""): Meta {

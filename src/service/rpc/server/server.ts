@@ -15,6 +15,8 @@ import { TlsError } from "../../../tls/refusal.ts";
 import { ConnectionLimit } from "../../connection-limit.ts";
 import type { RpcMethods } from "../../methods/methods.ts";
 import type { StreamMethods } from "../../methods/stream-methods.ts";
+import { Pace } from "../../pace.ts";
+import { PacedStream } from "../../paced-stream.ts";
 import { countRefusal, RefusalLog } from "../../refusals.ts";
 import type { RpcSecurity } from "../client/dial.ts";
 import type { RpcCounters } from "../counters.ts";
@@ -68,10 +70,13 @@ export class RpcServer {
   readonly #refusals: RefusalLog;
   readonly #connections: RpcConnections;
   readonly #pending = new ByteBudget(ALL_PENDING_BYTES_MAX);
+  /** Of all connections but Raft's, which must not wait for them. */
+  readonly #pace: Pace;
   #server: StreamServer | undefined;
 
   constructor(init: RpcServerInit) {
     this.#init = init;
+    this.#pace = new Pace(init.clock);
     const max = init.connectionsPerClientMax;
     this.#limit = new ConnectionLimit(max);
     this.#streamingLimit = new ConnectionLimit(max === 0 ? 0 : max - STREAMING_RESERVED);
@@ -203,7 +208,7 @@ export class RpcServer {
 
   #calls({ stream, caller }: Chosen): void {
     const { methods, counters, clock } = this.#init;
-    serveCalls(stream, {
+    serveCalls(new PacedStream(stream, this.#pace), {
       methods,
       counters,
       clock,
@@ -235,7 +240,7 @@ export class RpcServer {
       return this.#refuse(stream, "too-many-streaming", message);
     }
     stream.socket.once("close", () => this.#streamingLimit.release(ip));
-    void this.#init.streams.serve(stream, caller);
+    void this.#init.streams.serve(new PacedStream(stream, this.#pace), caller);
   }
 
   #multiplex(accepted: Chosen, withByte: boolean): void {
@@ -243,7 +248,7 @@ export class RpcServer {
     const { stream } = accepted;
     const budget = new ByteBudget(PENDING_BYTES_MAX, this.#pending);
     const mux: Mux = new Mux({
-      stream,
+      stream: new PacedStream(stream, this.#pace),
       dialer: false,
       clock,
       onStream: (one) => {
