@@ -97,7 +97,7 @@ export class Inbox {
     this.#deliver();
   }
 
-  /** Not behind the end of one that was cut off: there is little left, and its end must be heard. */
+  /** Not behind the end of one that was cut off: little is left, and its end must be heard. */
   pause(): void {
     this.#paused = !this.#closed || this.#ended;
   }

@@ -1,5 +1,5 @@
 /**
- * Work on what many may ask for, so long in one turn of the loop: the rest waits for the next turns,
+ * Work on what many may ask for, so long in one turn of the loop: the rest waits for the next ones,
  * behind whatever else has come. A leader that answers for half a second without a look at its
  * heartbeats is none any more, and a valid certificate is enough to ask for that much.
  */

@@ -7,7 +7,7 @@ import { Inbox } from "../host/inbox.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { Pace } from "./pace.ts";
 
-/** The listener gets so much at a time, as a record of TLS has: hundreds of the smallest requests. */
+/** The listener gets so much at a time, as a record of TLS has: hundreds of small requests. */
 const SLICE_BYTES = 16 * 1024;
 
 export class PacedStream implements ByteStream {
