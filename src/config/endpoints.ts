@@ -185,7 +185,13 @@ class Resolver {
 
   async #lookup(setting: Setting, host: string): Promise<Uint8Array | undefined> {
     const found = await this.#host.lookup(host);
-    if (found.length === 0) this.#fail(setting, `Error resolving address "${host}": no such host`);
+    if (found.length === 0) {
+      const isTold = setting.key.startsWith("advertise.");
+      const ports = isTold ? ", with a port or without one" : "; ports stand in ports { }";
+      const help = `name an IP, a host or a template${ports}`;
+      const what = `Error resolving address "${host}": no such host`;
+      this.#fail(setting, what, /[:/,]/.test(host) ? help : undefined);
+    }
     return found[0];
   }
 

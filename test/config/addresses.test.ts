@@ -149,3 +149,13 @@ test("a template is a text or an error, whatever it is", () => {
   const blocks = "{{ if true }}".repeat(20_000);
   expect(renderAddress(blocks, () => INTERFACES).error).toBe("nested too deep");
 });
+
+test("where a port or a scheme does not belong, the help says what does", async () => {
+  for (const text of ["10.0.0.1:4646", "http://10.0.0.1", "10.0.0.1/24"]) {
+    const [bound] = await problems(`bind_addr = "${text}"\n`);
+    expect(bound?.help).toBe("name an IP, a host or a template; ports stand in ports { }");
+    const [told] = await problems(`advertise {\n  rpc = "${text.replace(":4646", ":rpc")}"\n}\n`);
+    expect(told?.help).toBe("name an IP, a host or a template, with a port or without one");
+  }
+  expect((await problems('bind_addr = "nowhere"\n'))[0]?.help).toBeUndefined();
+});
