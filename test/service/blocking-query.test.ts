@@ -136,7 +136,7 @@ test("Node.List says that there is no node, in Nomad's own form, and holds whoev
     servers: () => [],
   });
   const method = nodes.methods().get("Node.List");
-  const at = method?.run(query(0n, 0), encodeQueryOptions({}));
+  const at = await method?.run(query(0n, 0), encodeQueryOptions({}));
   if (!(at instanceof Uint8Array)) throw new Error("it waits");
   const reply = decodeValue(goCodec("structs.NodeListResponse"), at);
   expect(reply).toEqual({

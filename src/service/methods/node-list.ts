@@ -1,5 +1,5 @@
 /** Lists of nodes: of all, or of one pool. */
-import { node as nodeCodec, nodeListStub } from "../../state/node.ts";
+import { type Node, node as nodeCodec, nodeListStub } from "../../state/node.ts";
 import { ALL_POOL } from "../../state/node-pool.ts";
 import type { NodeTable } from "../../state/node-table.ts";
 import { encodeValue, list, struct } from "../../wire/codec.ts";
@@ -24,15 +24,18 @@ export function listNodes(
   const how = { os: Fields?.OS === true, resources: Fields?.Resources === true };
   const passes = wantedBy(Filter, nodeCodec);
   const index = (): number => nodes.index;
-  return reads.whenNewer(request, signal, index, () => {
-    const { items, next } = pageOf(
-      nodes.all(),
-      (one) => one.ID,
-      request,
-      // Nobody may guess at a secret by a filter.
-      (one) => (pool === ALL_POOL || one.NodePool === pool) && passes({ ...one, SecretID: "" }),
-    );
+  // Nobody may guess at a secret by a filter.
+  const isWanted = (one: Node): boolean =>
+    (pool === ALL_POOL || one.NodePool === pool) && passes({ ...one, SecretID: "" });
+  return reads.whenNewer(request, signal, index, async () => {
+    const turns = reads.turns(signal);
+    const meta = reads.meta(index());
+    const all = nodes.all();
+    const keyOf = (one: Node): string => one.ID;
+    const { items, next } = await pageOf({
+      ...{ all, keyOf, options: request, isWanted, turns },
+    });
     const Nodes = items.map((one) => stubOf(one, how));
-    return encodeValue(nodeListReply, { ...reads.meta(index(), next), Nodes });
+    return encodeValue(nodeListReply, { ...meta, NextToken: next, Nodes });
   });
 }

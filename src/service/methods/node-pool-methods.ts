@@ -1,6 +1,12 @@
 /** The NodePool methods: which pools there are, and which nodes are in one. */
 import { MessageType } from "../../state/command.ts";
-import { ALL_POOL, DEFAULT_POOL, nodePool, nodePoolDeleteRequest } from "../../state/node-pool.ts";
+import {
+  ALL_POOL,
+  DEFAULT_POOL,
+  type NodePool,
+  nodePool,
+  nodePoolDeleteRequest,
+} from "../../state/node-pool.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
 import { encodeValue, list, pointer, struct } from "../../wire/codec.ts";
 import { indexReply, nodePoolNodesRequest, nodePoolRequest } from "../../wire/rpc-node.ts";
@@ -57,10 +63,15 @@ export class NodePoolMethods {
     const request = readRequest(queryOptions, body);
     const isWanted = wantedBy(request.Filter, nodePool);
     const index = (): number => pools.index;
-    return this.#reads.whenNewer(options, signal, index, () => {
-      const { items, next } = pageOf(pools.all(), (one) => one.Name, request, isWanted);
-      const meta = this.#reads.meta(index(), next);
-      return encodeValue(nodePoolListReply, { ...meta, NodePools: items });
+    return this.#reads.whenNewer(options, signal, index, async () => {
+      const turns = this.#reads.turns(signal);
+      const meta = this.#reads.meta(index());
+      const all = pools.all();
+      const keyOf = (one: NodePool): string => one.Name;
+      const { items, next } = await pageOf({
+        ...{ all, keyOf, options: request, isWanted, turns },
+      });
+      return encodeValue(nodePoolListReply, { ...meta, NextToken: next, NodePools: items });
     });
   }
 

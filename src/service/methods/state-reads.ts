@@ -7,6 +7,7 @@ import type { QueryOptions, queryMeta } from "../../wire/rpc-status.ts";
 import { whenNewer } from "../blocking-query.ts";
 import { Pace } from "../pace.ts";
 import type { Consensus } from "../raft/consensus.ts";
+import type { Turns } from "./paging.ts";
 
 export interface StateReadsInit {
   readonly consensus: Pick<Consensus, "leader" | "stats">;
@@ -27,28 +28,37 @@ export class StateReads {
     this.#pace = new Pace(init.clock);
   }
 
+  /** For an answer that is long in the making: how it goes on. */
+  turns(signal: AbortSignal | undefined): Turns {
+    const { clock } = this.#init;
+    return { now: () => clock.now(), next: (costMs) => this.#pace.turn(costMs, signal) };
+  }
+
   /** @param index of the last change of what is read */
   whenNewer(
     options: QueryOptions,
     signal: AbortSignal | undefined,
     index: () => number,
-    answer: () => Uint8Array,
+    answer: () => Uint8Array | Promise<Uint8Array>,
   ): Uint8Array | Promise<Uint8Array> {
     const { machine, clock, prng } = this.#init;
     const watched = { index, watch: (changed: () => void) => machine.watch(changed) };
     const newer = whenNewer(options, watched, clock, prng, signal);
-    const paced = (): Uint8Array | Promise<Uint8Array> => this.#pace.run(answer, signal);
+    const paced = (): Uint8Array | Promise<Uint8Array> => {
+      const result = this.#pace.run(answer, signal);
+      return result instanceof Uint8Array ? result : Promise.resolve(result);
+    };
     return newer === undefined ? paced() : newer.then(paced);
   }
 
-  meta(index: number, NextToken = ""): Meta {
+  meta(index: number): Meta {
     const { consensus } = this.#init;
     const { lastContactMs = 0 } = consensus.stats();
     return {
       Index: BigInt(index),
       KnownLeader: consensus.leader !== undefined,
       LastContact: nanosOf(lastContactMs),
-      NextToken,
+      NextToken: "",
     };
   }
 }
