@@ -15,6 +15,7 @@ import { fingerprint } from "../host/fingerprint.ts";
 import type { ByteStream, Log } from "../host/host.ts";
 import { machineInterfaces } from "../host/interfaces.ts";
 import { formatAddress, splitHostPort } from "../host/ip.ts";
+import { letGoOfCode } from "../host/let-go.ts";
 import { lookupHost } from "../host/machine.ts";
 import { streamPair } from "../host/stream-pair.ts";
 import { CoreMeter } from "../host/usage.ts";
@@ -55,6 +56,8 @@ const TIMEOUT_MS = 10_000;
 const PING_MS = 5000;
 /** How often it is looked whether the machine has changed: addresses, memory, certificates. */
 const LOOK_MS = 60_000;
+/** Then whatever a start needs has been done. */
+const SETTLED_MS = 10_000;
 /** Servers' names whose misses are counted. */
 const NAMES_MAX = 256;
 
@@ -133,7 +136,7 @@ export class ClientRole {
 
   start(): void {
     this.#node.start();
-    this.#schedule();
+    this.#schedule(SETTLED_MS);
   }
 
   leave(): Promise<void> {
@@ -280,10 +283,12 @@ export class ClientRole {
     this.#node.changed();
   }
 
-  #schedule(): void {
-    this.#stopLooking = systemClock.schedule(systemClock.now() + LOOK_MS, () => {
+  #schedule(waitMs: number): void {
+    this.#stopLooking = systemClock.schedule(systemClock.now() + waitMs, () => {
       this.#lookAgain();
-      this.#schedule();
+      // On every machine there is one of these, beside what the machine is for.
+      if (this.#init.own === undefined) letGoOfCode();
+      this.#schedule(LOOK_MS);
     });
   }
 }

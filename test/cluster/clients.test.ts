@@ -127,6 +127,30 @@ test("its log comes through any server, over the connection that it keeps open",
   }
 }, 60_000);
 
+test("servers ask it for figures and change its metadata, which outlives a restart", async () => {
+  const [ip] = CLIENTS;
+  const { id } = await nodeOf(ip);
+  const stats = await getJson(SERVERS[1], `/v1/client/stats?node_id=${id}`);
+  expect(stats.Memory.Total).toBeGreaterThan(0);
+  expect(stats.CPU).toHaveLength(navigator.hardwareConcurrency);
+  const body = JSON.stringify({ NodeID: id, Meta: { rack: null, disk: "ssd" } });
+  const url = `http://${SERVERS[2]}:4646/v1/client/metadata?node_id=${id}`;
+  const answer = await fetch(url, { method: "POST", body });
+  expect(await answer.json()).toMatchObject({ Meta: { disk: "ssd" }, Static: { rack: "r1" } });
+  const known = async (): Promise<Json> => (await getJson(SERVERS[0], `/v1/node/${id}`)).Meta;
+  await until("it has registered again", async () => (await known()).disk === "ssd");
+  await clients.get(ip)?.stop();
+  const restarted = await startClient(ip);
+  await until("it is back", async () => restarted.log.includes("node is ready"));
+  expect(await known()).toEqual({ disk: "ssd" });
+}, 30_000);
+
+test("an idle agent is small", async () => {
+  const [, , ip] = CLIENTS;
+  const resident = () => clients.get(ip)?.residentKb ?? 0;
+  await until("it has let go of what it needed to start", () => resident() < 60_000, 30_000);
+}, 60_000);
+
 test("kill -9 of the leader: every node is heard again, and none is lost", async () => {
   const leader = await leaderOf(SERVERS[0]);
   await servers.get(leader)?.stop();
