@@ -10,6 +10,7 @@ import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import type { Consensus } from "../service/raft/consensus.ts";
 import type { RpcPool } from "../service/rpc/client/pool.ts";
 import { decodeTexts, encodeQueryOptions } from "../wire/rpc-status.ts";
+import { printable } from "../wire/text.ts";
 import { byId, type Directory, type KnownServer } from "./directory.ts";
 
 const PEERS_TIMEOUT_MS = 5000;
@@ -68,13 +69,17 @@ export class Bootstrap {
   async #ifComplete(): Promise<void> {
     const { expect, directory, self, log } = this.#init;
     const servers = [...byId(directory.ownAlive()).values()];
-    for (const server of servers) {
-      if (server.expect === String(expect)) continue;
-      const problem = server.alone ? "is a group of its own" : "expects another number";
-      log.error(`bootstrap_expect: member ${server.name} ${problem}: no group is made`);
+    // Who expects nothing is taken in by the group, once there is one.
+    const founders = servers.filter((one) => one.expect !== "");
+    const other = founders.find((one) => one.expect !== String(expect));
+    if (other !== undefined) {
+      const problem = other.alone ? "is a group of its own" : `expects ${printable(other.expect)}`;
+      log.error(`bootstrap_expect: member ${printable(other.name)} ${problem}: no group is made`, {
+        next: `give all servers of the region the same bootstrap_expect (here: ${expect})`,
+      });
       return;
     }
-    if (servers.filter((one) => one.mayVote).length < expect) return;
+    if (founders.filter((one) => one.mayVote).length < expect) return;
     for (const server of servers) {
       if (server.id === self.id) continue;
       // Whoever has a group already will add us to it.
@@ -86,7 +91,7 @@ export class Bootstrap {
       return;
     }
     this.#write(
-      servers.map(({ id, raftAddress, mayVote }) => {
+      founders.map(({ id, raftAddress, mayVote }) => {
         return { id, address: raftAddress, suffrage: mayVote ? "voter" : "nonvoter" };
       }),
     );

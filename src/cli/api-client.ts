@@ -46,6 +46,11 @@ const TIMEOUT_MS = 60_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 1000;
 
+/** What to know when a region is without a leader. */
+export const NO_LEADER =
+  "Servers elect a leader when as many of them see each other as server.bootstrap_expect says;\n" +
+  "afterwards while more than half of the voters live (`nomad operator raft list-peers -stale`)";
+
 export class ApiClient {
   readonly #flags: ApiFlags;
   readonly #env: Environment;
@@ -163,6 +168,7 @@ export class ApiClient {
     if (status === 501 && body.trim() === "Invalid method") {
       return new CommandError(`${message}\nThat agent is a client: ask a server (-address)`);
     }
+    if (body.trim() === "No cluster leader") return new CommandError(`${message}\n${NO_LEADER}`);
     if (!body.startsWith("Client sent an HTTP request to an HTTPS server")) {
       return new CommandError(message);
     }

@@ -1,7 +1,7 @@
 /** `nomad server members`: who is in the gossip pool, as this agent sees it. */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
-import { ApiClient } from "./api-client.ts";
+import { ApiClient, NO_LEADER } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
 import { field, listField, textField } from "./json-read.ts";
@@ -40,10 +40,7 @@ export async function serverMembers(flags: MembersFlags): Promise<void> {
     `Error determining leaders: ${count} error${count > 1 ? "s" : ""} occurred:\n${list}\n`,
   );
   if (list.includes("No cluster leader")) {
-    printError(
-      "Servers elect a leader when as many of them see each other as server.bootstrap_expect says;\n" +
-        "afterwards while more than half of the voters live (`nomad operator raft list-peers -stale`)",
-    );
+    printError(NO_LEADER);
   }
   throw new CommandError("");
 }

@@ -16,7 +16,12 @@ function known(id: string): KnownServer {
   };
 }
 
-async function bootstrapOf(answers: (() => Uint8Array)[]) {
+const FOUNDERS = ["a", "b", "c"].map(known);
+
+async function bootstrapOf(
+  answers: (() => Uint8Array)[],
+  servers: readonly KnownServer[] = FOUNDERS,
+) {
   const clock = new ManualClock();
   const written: Configuration[] = [];
   const bootstrap = new Bootstrap({
@@ -30,7 +35,7 @@ async function bootstrapOf(answers: (() => Uint8Array)[]) {
       },
     },
     pool: { call: async () => (answers.shift() ?? (() => encodeTexts([])))() },
-    directory: { ownAlive: () => ["a", "b", "c"].map(known) },
+    directory: { ownAlive: () => servers },
     clock,
     log: silent,
   });
@@ -42,6 +47,23 @@ async function bootstrapOf(answers: (() => Uint8Array)[]) {
 test("when all say that they have no group, each writes the same first configuration", async () => {
   const { written } = await bootstrapOf([]);
   expect(written.map((one) => one.servers.map(({ id }) => id))).toEqual([["a", "b", "c"]]);
+});
+
+test("who expects nothing founds nothing, and is in nobody's way", async () => {
+  const later = { ...known("d"), expect: "" };
+  const { written } = await bootstrapOf([], [later, ...FOUNDERS]);
+  expect(written.map((one) => one.servers.map(({ id }) => id))).toEqual([["a", "b", "c"]]);
+  expect((await bootstrapOf([], [later, ...FOUNDERS.slice(1)])).written).toEqual([]);
+  // It may have a group already, and then there is one.
+  const asked = [() => encodeTexts([]), () => encodeTexts([]), () => encodeTexts(["9:4647"])];
+  expect((await bootstrapOf(asked, [...FOUNDERS, later])).written).toEqual([]);
+});
+
+test("with another number there is no group", async () => {
+  for (const other of [{ expect: "5" }, { expect: "1", alone: true }]) {
+    const servers = [...FOUNDERS, { ...known("d"), ...other }];
+    expect((await bootstrapOf([], servers)).written).toEqual([]);
+  }
 });
 
 test("a server that does not say is asked again, whatever came instead", async () => {

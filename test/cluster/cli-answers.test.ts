@@ -75,6 +75,20 @@ test("an unhealthy group: the table, and exit code 1", async () => {
   }
 });
 
+test("where there is no leader, every command says when there is one", async () => {
+  const { address } = await fake(() => [500, "No cluster leader"]);
+  for (const command of [
+    ["operator", "raft", "list-peers"],
+    ["operator", "autopilot", "get-config"],
+    ["operator", "snapshot", "save", join(directory, "none.snap")],
+    ["node", "status"],
+  ]) {
+    const { code, err } = await run([...command, `-address=${address}`]);
+    expect([command, code]).toEqual([command, 1]);
+    expect(err).toMatch(/\(No cluster leader\)\nServers elect a leader when .*\nafterwards while/);
+  }
+});
+
 test("without gossip encryption the keyring commands say what is missing, and no more", async () => {
   const { address } = await fake((path) => {
     if (path.startsWith("/v1/agent/members")) return [200, { Members: [] }];
