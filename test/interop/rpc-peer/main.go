@@ -18,6 +18,7 @@
 //	send METHOD JSON           one call with this body
 //	snapshot-save PATH         Operator.SnapshotSave into a file
 //	snapshot-restore PATH      Operator.SnapshotRestore from one
+//	node                       what a client node has said to us
 //	stats                      CPU and memory of this process
 //	quit
 package main
@@ -638,6 +639,7 @@ func main() {
 		server := rpc.NewServer()
 		server.Register(&Status{})
 		server.Register(test)
+		server.Register(node)
 		listener, err := net.Listen("tcp", *bind)
 		if err != nil {
 			fail(err)
@@ -723,6 +725,8 @@ func main() {
 			snapshotSave(rest)
 		case "snapshot-restore":
 			snapshotRestore(rest)
+		case "node":
+			node.tell()
 		case "stats":
 			stats(test)
 		case "quit":
