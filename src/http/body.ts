@@ -5,6 +5,7 @@
  * @module
  */
 import type { IncomingMessage } from "node:http";
+import { ByteQueue } from "../service/byte-queue.ts";
 import { ARCHIVE_BYTES_MAX } from "../service/methods/snapshot-archive.ts";
 import { ByteBudget } from "../service/rpc/server/serve.ts";
 import { type Caller, isTrusted, SNAPSHOT_PATH } from "./access.ts";
@@ -46,16 +47,17 @@ class BodyReader {
       incoming.resume(); // A body there may be, but it means nothing.
       return NONE;
     }
-    const chunks: Uint8Array[] = [];
+    // Joined as they come: a chunk of one byte, kept, would cost a hundred.
+    const body = new ByteQueue();
     for await (const chunk of incoming) {
       if (!(chunk instanceof Uint8Array)) continue;
       this.#held += chunk.length;
       const fits = this.#budget.take(chunk.length);
       if (this.#held > this.#bytesMax) return "too-large";
       if (!fits) return "too-many";
-      chunks.push(chunk);
+      body.push(chunk);
     }
-    return Buffer.concat(chunks);
+    return body.peek().slice();
   }
 
   /** The request is answered, or nobody waits for it. */

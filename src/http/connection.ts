@@ -11,10 +11,13 @@ import { Duplex } from "node:stream";
 import { FINISH_MS, finish } from "../host/finish.ts";
 import type { Clock } from "../host/host.ts";
 import type { SocketStream } from "../host/network.ts";
+import type { Pace } from "../service/pace.ts";
 import type { Caller } from "./access.ts";
 
 /** The parser gets so much at a time: requests in one piece are all parsed at once. */
 const SLICE_BYTES = 4096;
+/** What a slice may take of a turn of the loop: a body can be in chunks of a byte each. */
+const SLICE_MS = 1;
 /** Bytes that may wait for the parser before the socket is not read any more. */
 const WAITING_BYTES_MAX = 64 * 1024;
 /** An answer goes out so much at a time: by the pieces one sees whether it gets on. */
@@ -38,6 +41,9 @@ export class HttpConnection extends Duplex {
   readonly #stream: SocketStream;
   readonly #socket: Socket;
   readonly #clock: Clock;
+  readonly #pace: Pace;
+  /** It waits for one of the next turns. */
+  #yielding = false;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   #ended = false;
@@ -54,12 +60,13 @@ export class HttpConnection extends Duplex {
   #blocked = false;
   #cancelIdle: (() => void) | undefined;
 
-  constructor(stream: SocketStream, caller: Caller, clock: Clock) {
+  constructor(stream: SocketStream, caller: Caller, clock: Clock, pace: Pace) {
     super({ allowHalfOpen: true });
     const socket = stream.detach();
     this.#stream = stream;
     this.#socket = socket;
     this.#clock = clock;
+    this.#pace = pace;
     this.caller = caller;
     this.remoteAddress = socket.remoteAddress;
     socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
@@ -163,13 +170,24 @@ export class HttpConnection extends Duplex {
       this.push(null);
       return;
     }
+    if (this.#pace.isOver) return this.#yield();
     const slice = chunk.subarray(0, SLICE_BYTES);
     if (slice.length === chunk.length) this.#chunks.shift();
     else this.#chunks[0] = chunk.subarray(SLICE_BYTES);
     this.#bytes -= slice.length;
     if (this.#bytes <= WAITING_BYTES_MAX) this.#socket.resume();
     this.#wanted = false;
+    void this.#pace.turn((slice.length / SLICE_BYTES) * SLICE_MS);
     this.push(slice);
+  }
+
+  #yield(): void {
+    if (this.#yielding) return;
+    this.#yielding = true;
+    this.#pace.later(() => {
+      this.#yielding = false;
+      this.#feed();
+    });
   }
 
   #isBusy(): boolean {

@@ -162,7 +162,7 @@ export class HttpServer {
   }
 
   #serve(stream: SocketStream, caller: Caller): void {
-    this.#http.emit("connection", new HttpConnection(stream, caller, this.#init.clock));
+    this.#http.emit("connection", new HttpConnection(stream, caller, this.#init.clock, this.#pace));
   }
 
   async #handle(

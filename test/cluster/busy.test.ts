@@ -9,7 +9,7 @@ import { nodeListRequest } from "../../src/wire/rpc-node.ts";
 import { encodeEmpty } from "../../src/wire/rpc-status.ts";
 import { FrameWriter } from "../../src/wire/yamux-frame.ts";
 import { ipOf, NET } from "../addresses.ts";
-import { getJson, Lab, until } from "./agents.ts";
+import { type Agent, getJson, Lab, until } from "./agents.ts";
 import { writeNode } from "./register.ts";
 import { testPool } from "./rpc-pool.ts";
 
@@ -20,6 +20,7 @@ const NODES = 200;
 const STREAMS = 6000;
 /** A lease is half a second, and these tests run beside others. */
 const ANSWER_MS = 800;
+const MORE_KB_MAX = 120_000;
 
 const lab = new Lab();
 const pool = testPool(() => ({
@@ -29,6 +30,7 @@ const pool = testPool(() => ({
 }));
 const server = { address: { ip: ipOf("83.1"), port: 4647 }, region: "global" };
 const sockets: Socket[] = [];
+let agent: Agent;
 
 async function gauge(name: string): Promise<number> {
   const { Gauges } = await getJson(IP, "/v1/metrics");
@@ -36,7 +38,7 @@ async function gauge(name: string): Promise<number> {
 }
 
 beforeAll(async () => {
-  await lab.agent({ name: "busy", ip: IP, server: { bootstrap_expect: 1 } });
+  agent = await lab.agent({ name: "busy", ip: IP, server: { bootstrap_expect: 1 } });
   await until("it leads", async () => (await gauge("nomad.raft.is_leader")) === 1);
   for (let i = 0; i < NODES; i++) await writeNode(pool, IP, i, `node ${i}`);
 });
@@ -158,4 +160,22 @@ test("streams that are cut off as soon as they have asked leave nothing", async 
   await until("no timer is left", async () => (await gauge("nomad.runtime.timers")) <= before + 5);
   expect(performance.now() - startedAt).toBeLessThan(30_000);
   socket.destroy();
+});
+
+test("bodies in chunks of one byte each cost time and memory by their bytes", async () => {
+  const before = agent.residentKb;
+  const head = `PUT /v1/agent/join?address=${IP} HTTP/1.1\r\nHost: ${IP}\r\n`;
+  const start = new TextEncoder().encode(`${head}Transfer-Encoding: chunked\r\n\r\n`);
+  const chunks = Buffer.from("1\r\na\r\n".repeat(100_000));
+  const uploads = Promise.all(
+    Array.from({ length: 30 }, async (_, i) => {
+      const socket = await dial(4646, start, `${NET}.83.${50 + i}`);
+      socket.write(chunks);
+      await until("it was taken", () => socket.writableLength === 0, 60_000);
+      await Bun.sleep(4000);
+    }),
+  );
+  expect(await slowest(uploads)).toBeLessThan(ANSWER_MS);
+  // Three million of them: kept one by one they took 240 MB.
+  expect(agent.residentKb - before).toBeLessThan(MORE_KB_MAX);
 });

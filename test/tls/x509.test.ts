@@ -186,6 +186,8 @@ describe("names", () => {
     }
     expect(isAnyServer(["server.eu.nomad"])).toBe(true);
     expect(isAnyServer(["server.global.nomad.evil.com", "server.nomad"])).toBe(false);
+    // A wildcard is no role, and the name of a region is never empty.
+    expect(isAnyServer(["server.*.nomad", "server..nomad", "*.global.nomad"])).toBe(false);
     expect(mayDial(["CLIENT.global.nomad"], "global")).toBe(true);
     expect(mayDial(["client.eu.nomad", "cli.global.nomad"], "global")).toBe(false);
     expect(isSameName("", "")).toBe(false);

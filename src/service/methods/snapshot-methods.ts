@@ -22,6 +22,7 @@ import {
 } from "../../wire/rpc-snapshot.ts";
 import { queryOptions } from "../../wire/rpc-status.ts";
 import { streamFrame } from "../../wire/rpc-stream.ts";
+import { ByteQueue } from "../byte-queue.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
@@ -195,19 +196,18 @@ function whereTo(
 
 /** Frames until one says that this was the last. @throws SnapshotError */
 async function readArchive(values: ValueStream): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
+  // Joined as they come: a frame may have one byte.
+  const archive = new ByteQueue();
   for (;;) {
     const frame = await values.next(streamFrame, PIECE_MS);
     if (frame === undefined) throw new SnapshotError(400, "the archive has not come to its end");
     const piece = frame.Payload ?? new Uint8Array(0);
-    bytes += piece.length;
-    if (bytes > ARCHIVE_BYTES_MAX) {
+    if (archive.length + piece.length > ARCHIVE_BYTES_MAX) {
       throw new SnapshotError(413, `the archive has more than ${ARCHIVE_BYTES_MAX / 2 ** 20} MiB`);
     }
-    pieces.push(piece);
+    archive.push(piece);
     if (frame.Error === null) continue;
     if (frame.Error.Message !== "EOF") throw new SnapshotError(400, frame.Error.Message);
-    return Buffer.concat(pieces);
+    return archive.peek().slice();
   }
 }

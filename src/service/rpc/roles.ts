@@ -76,7 +76,9 @@ const FOR_THE_GROUP: ReadonlySet<string> = new Set([
 export function isAnyServer(names: readonly string[]): boolean {
   return names.some((name) => {
     const parts = name.toLowerCase().split(".");
-    return parts.length >= 3 && parts[0] === "server" && parts.at(-1) === "nomad";
+    const region = parts.slice(1, -1).join(".");
+    const isRegion = region !== "" && !region.includes("*");
+    return parts[0] === "server" && isRegion && parts.at(-1) === "nomad";
   });
 }
 
