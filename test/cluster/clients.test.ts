@@ -140,8 +140,8 @@ test("servers ask it for figures and change its metadata, which outlives a resta
   const known = async (): Promise<Json> => (await getJson(SERVERS[0], `/v1/node/${id}`)).Meta;
   await until("it has registered again", async () => (await known()).disk === "ssd");
   await clients.get(ip)?.stop();
-  const restarted = await startClient(ip);
-  await until("it is back", async () => restarted.log.includes("node is ready"));
+  await startClient(ip);
+  await until("it is back", async () => (await nodeOf(ip)).state === "ready");
   expect(await known()).toEqual({ disk: "ssd" });
 }, 30_000);
 
@@ -177,6 +177,36 @@ test("a graceful stop shows at once", async () => {
   expect((await statuses())["c12"]).toBe("down");
   await startClient(ip);
   await until("it is ready", async () => (await statuses())["c12"] === "ready");
+}, 30_000);
+
+test("with drain_on_shutdown every stop shows at once", async () => {
+  const [, ip] = CLIENTS;
+  await clients.get(ip)?.stop();
+  const agent = await startClient(ip, { drain_on_shutdown: {} });
+  await until("it has come back", async () => (await nodeOf(ip)).state === "ready");
+  agent.kill("SIGTERM"); // leave_on_terminate is off.
+  expect(await agent.exited).toBe(1);
+  expect((await statuses())["c12"]).toBe("down");
+  await startClient(ip);
+  await until("it is ready", async () => (await statuses())["c12"] === "ready");
+}, 30_000);
+
+test("one agent is server and client, and a mistake in its block ends another's start", async () => {
+  const ip = `${NET}.131.21`;
+  const client = { enabled: true, node_class: "both" };
+  const server = { bootstrap_expect: 1 };
+  await lab.agent({ name: "both", ip, server, tls: await serverTls(ca), extra: { client } });
+  const node = await until("it is ready", async () => {
+    const [found] = await getJson(ip, "/v1/nodes");
+    return found?.Status === "ready" ? found : undefined;
+  });
+  expect(node).toMatchObject({ Name: "both", NodeClass: "both" });
+  const stats = await getJson(ip, `/v1/client/stats?node_id=${node.ID}`);
+  expect(stats.Memory.Total).toBeGreaterThan(0);
+  expect((await getJson(ip, "/v1/status")).client.server).toBe(`${ip}:4647`);
+  const wrong = await startClient(`${NET}.131.22`, { network_interface: "nope0" });
+  expect(await wrong.exited).toBe(1);
+  expect(wrong.log).toContain('client.network_interface: this machine has no interface "nope0"');
 }, 30_000);
 
 test("a node on a server that stands still moves on", async () => {
