@@ -187,5 +187,9 @@ function read(file: string, source: string): string {
 }
 
 function fault(file: string, source: string, why: string): CommandError {
-  return new CommandError(`Error initializing client: ${file} (${source}): ${why}`);
+  // What stands there instead of a path may be a key, and is not said again.
+  const what = file.includes("-----BEGIN")
+    ? `${source} holds the text of a file, and wants its path`
+    : `${file} (${source}): ${why}`;
+  return new CommandError(`Error initializing client: ${what}`);
 }

@@ -47,6 +47,7 @@ const UUID = /\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b/gi;
 const NAMED =
   /\b\w*(?:secret|token|passw|api_?key|credential)\w*\s*[=:]\s*(?:"[^"]+"|'[^']+'|[^\s,;"']+)/gi;
 const IN_ADDRESS = /\/\/[^\s/@:]*:[^\s/@]+@/g;
+const PEM = /-----BEGIN [A-Z ]+-----[\s\S]*/g;
 const VAULT = /\b(?:hv[sbr]|s|b)\.[\w-]{20,}/g;
 
 /** A key whose value is never shown. */
@@ -57,6 +58,7 @@ export function isSecretName(name: string): boolean {
 /** Whatever looks like a key or a token becomes stars. */
 export function redactText(text: string): string {
   return text
+    .replaceAll(PEM, stars)
     .replaceAll(NAMED, stars)
     .replaceAll(IN_ADDRESS, stars)
     .replaceAll(UUID, stars)

@@ -202,6 +202,12 @@ class Loading {
       this.#fail(`${name} is not set but TLS is on`, this.#tls.at.block ?? at, help);
       return undefined;
     }
+    if (path.includes("-----BEGIN")) {
+      // It may be a key, and is not said again.
+      const help = "write the text into a file, and name that here";
+      this.#fail(`${name} holds the text of a file, and wants its path`, at, help);
+      return undefined;
+    }
     try {
       return readText(path);
     } catch (error) {

@@ -129,6 +129,11 @@ describe("files", () => {
       () => pair(cert(), file("expired-key.pem")),
       /expired-key\.pem \(-client-key\) is not the key of the certificate in .*\(-client-cert\)$/,
     ],
+    [
+      "the text of a key",
+      () => pair(cert(), readFileSync(key(), "utf8")),
+      /client: -client-key holds the text of a file, and wants its path$/,
+    ],
     ["junk as certificate", () => pair(junk, key()), /junk \(-client-cert\): it holds no PEM cert/],
     ["junk as key", () => pair(cert(), junk), /junk \(-client-key\): it holds no PEM private key$/],
     ["junk as CA", () => [`-ca-cert=${junk}`], /junk \(-ca-cert\): it holds no PEM certificate$/],

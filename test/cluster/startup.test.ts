@@ -55,6 +55,13 @@ describe("TLS files", () => {
     expect(err).toContain("Failed to read tls.key_file");
   });
 
+  test("the text of a key instead of its path is not said again", async () => {
+    const key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIAhush\n-----END EC PRIVATE KEY-----\n";
+    const err = await refusedBy("pasted", withTls({ key_file: key }));
+    expect(err).toContain("tls.key_file holds the text of a file, and wants its path");
+    expect(err).not.toContain("hush");
+  });
+
   test("not PEM", async () => {
     const file = lab.path("not.pem");
     writeFileSync(file, "hello");

@@ -53,6 +53,7 @@ test("in a sentence only what looks like a key or a token is starred", () => {
   for (const secret of [key, key.slice(0, -1), id, "hvb.AAAAAQJz0HVX9DmC2_hN6", "api_key=abc"]) {
     expect(redactText(`found ${secret} here`)).toMatch(/^found \*+ here$/);
   }
+  expect(redactText("open -----BEGIN EC PRIVATE KEY-----\nabc\n-----END")).not.toContain("abc");
   for (const quoted of ['password="open sesame"', "secret_id='open sesame'"]) {
     expect(redactText(`join ${quoted} x=1`)).toMatch(/^join \*+ \*+ x=1$/);
   }
