@@ -13,7 +13,12 @@ import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { RpcCounters } from "../rpc/counters.ts";
 import type { RpcCaller } from "../rpc/method-error.ts";
-import { HEADER_BYTES_MAX, REQUEST_BYTES_MAX, ValueStream } from "../rpc/value-stream.ts";
+import {
+  type Budget,
+  HEADER_BYTES_MAX,
+  REQUEST_BYTES_MAX,
+  ValueStream,
+} from "../rpc/value-stream.ts";
 
 /** For a header, an answer, a request. */
 export const HANDSHAKE_MS = 10_000;
@@ -41,13 +46,19 @@ export class StreamMethods {
     this.#init = init;
   }
 
-  /** Serves one stream behind its mode byte. */
-  async serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
+  /**
+   * Serves one stream behind its mode byte.
+   *
+   * @param budget what its connection may have us keep
+   */
+  async serve(stream: ByteStream, caller: RpcCaller, budget?: Budget): Promise<void> {
     const { counters } = this.#init;
+    const values = new ValueStream(stream, budget);
     counters.streaming += 1;
     try {
-      await this.#serve(stream, caller);
+      await this.#serve({ stream, values }, caller);
     } finally {
+      values.release();
       counters.streaming -= 1;
     }
   }
@@ -60,8 +71,7 @@ export class StreamMethods {
     return begin(near, name, request);
   }
 
-  async #serve(stream: ByteStream, caller: RpcCaller): Promise<void> {
-    const values = new ValueStream(stream);
+  async #serve({ stream, values }: StreamCall, caller: RpcCaller): Promise<void> {
     const header = await values.next(streamHeader, HANDSHAKE_MS, HEADER_BYTES_MAX);
     if (header === undefined) return stream.destroy();
     const method = this.#init.methods.get(header.Method);

@@ -18,15 +18,24 @@ const AHEAD_BYTES_MAX = 64 * 1024;
 /** Of what is written at once. */
 const PIECE_BYTES = 32 * 1024;
 
+/** What a peer may have us keep. `take` says whether there is room; negative bytes give back. */
+export interface Budget {
+  take(bytes: number): boolean;
+}
+
 export class ValueStream {
   readonly #stream: ByteStream;
+  #budget: Budget | undefined;
+  /** Of the budget. */
+  #held = 0;
   readonly #pending = new ValueQueue();
   #ended = false;
   #drained: (() => void) | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(stream: ByteStream) {
+  constructor(stream: ByteStream, budget?: Budget) {
     this.#stream = stream;
+    this.#budget = budget;
     const end = (): void => {
       this.#ended = true;
       this.#wake?.();
@@ -38,6 +47,7 @@ export class ValueStream {
     stream.listen({
       data: (chunk) => {
         this.#pending.push(chunk);
+        this.#account();
         if (this.#wake === undefined && this.#pending.length > AHEAD_BYTES_MAX) stream.pause();
         this.#wake?.();
       },
@@ -67,6 +77,7 @@ export class ValueStream {
         const read = readValue(codec, this.#pending.peek());
         if (read.kind !== "value") return undefined;
         this.#pending.drop(read.bytes);
+        this.#account();
         this.#stream.resume();
         return read.value;
       }
@@ -106,7 +117,22 @@ export class ValueStream {
   rest(): Uint8Array {
     const rest = this.#pending.peek().slice();
     this.#pending.drop(rest.length);
+    this.#account();
     return rest;
+  }
+
+  /** The call is over: nothing of it counts any more. */
+  release(): void {
+    this.#budget?.take(-this.#held);
+    this.#budget = undefined;
+  }
+
+  /** What waits counts; whoever has us keep too much is cut off. */
+  #account(): void {
+    const change = this.#pending.length - this.#held;
+    if (this.#budget === undefined || change === 0) return;
+    this.#held += change;
+    if (!this.#budget.take(change) && change > 0) this.#stream.destroy();
   }
 
   #more(timeoutMs: number): Promise<boolean> {

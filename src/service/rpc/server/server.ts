@@ -240,7 +240,8 @@ export class RpcServer {
       return this.#refuse(stream, "too-many-streaming", message);
     }
     stream.socket.once("close", () => this.#streamingLimit.release(ip));
-    void this.#init.streams.serve(new PacedStream(stream, this.#pace), caller);
+    const budget = new ByteBudget(PENDING_BYTES_MAX, this.#pending);
+    void this.#init.streams.serve(new PacedStream(stream, this.#pace), caller, budget);
   }
 
   #multiplex(accepted: Chosen, withByte: boolean): void {
@@ -270,7 +271,7 @@ export class RpcServer {
   async #choose(one: ByteStream, mux: Mux, chosen: Chosen, budget: ByteBudget): Promise<void> {
     const byte = await one.takeFirst(this.#init.handshakeTimeoutMs);
     if (byte === RpcMode.nomad) return this.#streamCalls(one, chosen, budget);
-    if (byte === RpcMode.streaming) return this.#init.streams.serve(one, chosen.caller);
+    if (byte === RpcMode.streaming) return this.#init.streams.serve(one, chosen.caller, budget);
     if (byte === "ended") return void finish(one, FAREWELL_MS, this.#init.clock);
     if (byte === "timeout") return one.destroy();
     mux.close();
