@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { NET } from "../addresses.ts";
 import { type Agent, getJson, type Json, Lab, until } from "./agents.ts";
-import { makeCa, serverTls, type TestCa } from "./certificates.ts";
+import { clientTls, makeCa, serverTls, type TestCa } from "./certificates.ts";
 
 setDefaultTimeout(60_000);
 
@@ -78,7 +78,7 @@ test("what the others would not take, or we not of them", async () => {
 
 test("what would cut a client off from its servers", async () => {
   const ip = `${NET}.79.3`;
-  const tls = await serverTls(ours);
+  const tls = await clientTls(ours);
   const client = { enabled: true, servers: [FIRST] };
   await lab.agent({ name: "c", ip, tls, server: { enabled: false }, extra: { client } });
   const put = (): Promise<Response> =>
@@ -86,11 +86,11 @@ test("what would cut a client off from its servers", async () => {
   await until("it is up", async () => (await put()).ok);
   const file = lab.path("c.json");
   const config = JSON.parse(readFileSync(file, "utf8"));
-  writeFileSync(file, JSON.stringify({ ...config, tls: await serverTls(other) }));
+  writeFileSync(file, JSON.stringify({ ...config, tls: await clientTls(other) }));
   const answer = await put();
   expect([answer.status, await answer.text()]).toEqual([
     500,
-    expect.stringContaining(`${FIRST} (${FIRST}:4647): x509: certificate signed by unknown`),
+    expect.stringContaining(`(${FIRST}:4647): x509: certificate signed by unknown`),
   ]);
 });
 
