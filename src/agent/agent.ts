@@ -15,6 +15,7 @@ import { makeDirectory } from "../host/disk.ts";
 import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
+import { letGoOfCode } from "../host/let-go.ts";
 import type { LogSink } from "../host/log.ts";
 import { machineName } from "../host/machine.ts";
 import { dialSocket, listenSockets } from "../host/network.ts";
@@ -73,6 +74,9 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+/** After its start an agent has done whatever only a start needs. */
+const SETTLED_MS = 10_000;
+
 /** @throws Error with one sentence for the operator; nothing is left running */
 export async function startAgent(init: AgentInit): Promise<Agent> {
   const { config, sink } = init;
@@ -120,6 +124,7 @@ class Parts {
   readonly context: ApiContext;
   /** As it is in force. */
   #config: Config;
+  #stopSettling: (() => void) | undefined;
 
   constructor(init: AgentInit, nodeId: string, identity: ClientIdentity | undefined) {
     this.#init = init;
@@ -275,6 +280,8 @@ class Parts {
     });
     await this.#server?.joinOthers();
     this.#client?.start();
+    const settledAt = systemClock.now() + SETTLED_MS;
+    this.#stopSettling = systemClock.schedule(settledAt, letGoOfCode);
   }
 
   /** All of it or, if something is wrong, nothing. @throws Error, and nothing has changed */
@@ -322,6 +329,7 @@ class Parts {
   }
 
   async stop(): Promise<void> {
+    this.#stopSettling?.();
     if (this.#init.config.client.drainOnShutdown) await this.#client?.leave();
     this.#client?.stop();
     await this.#http.close();
