@@ -17,32 +17,30 @@ export async function makeCa(parent: string, name: string): Promise<TestCa> {
 }
 
 /** The `tls` block of a server with a certificate for `server.<region>.nomad`. */
-export async function serverTls(
+export function serverTls(
   ca: TestCa,
   region = "global",
   more: Record<string, unknown> = {},
 ): Promise<Record<string, unknown>> {
-  const made = await run(["tls", "cert", "create", "-server", `-region=${region}`], {
-    cwd: ca.directory,
-  });
-  if (made.code !== 0 && !made.err.includes("already exists")) throw new Error(made.err);
-  return {
-    rpc: true,
-    verify_server_hostname: true,
-    ca_file: ca.caFile,
-    cert_file: join(ca.directory, `${region}-server-nomad.pem`),
-    key_file: join(ca.directory, `${region}-server-nomad-key.pem`),
-    ...more,
-  };
+  return roleTls("server", ca, region, more);
 }
 
 /** The `tls` block of a client with a certificate for `client.<region>.nomad`. */
-export async function clientTls(
+export function clientTls(
   ca: TestCa,
   region = "global",
   more: Record<string, unknown> = {},
 ): Promise<Record<string, unknown>> {
-  const made = await run(["tls", "cert", "create", "-client", `-region=${region}`], {
+  return roleTls("client", ca, region, more);
+}
+
+async function roleTls(
+  role: "server" | "client",
+  ca: TestCa,
+  region: string,
+  more: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  const made = await run(["tls", "cert", "create", `-${role}`, `-region=${region}`], {
     cwd: ca.directory,
   });
   if (made.code !== 0 && !made.err.includes("already exists")) throw new Error(made.err);
@@ -50,8 +48,8 @@ export async function clientTls(
     rpc: true,
     verify_server_hostname: true,
     ca_file: ca.caFile,
-    cert_file: join(ca.directory, `${region}-client-nomad.pem`),
-    key_file: join(ca.directory, `${region}-client-nomad-key.pem`),
+    cert_file: join(ca.directory, `${region}-${role}-nomad.pem`),
+    key_file: join(ca.directory, `${region}-${role}-nomad-key.pem`),
     ...more,
   };
 }
