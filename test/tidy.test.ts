@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   state: ["wire"],
   service: ["config", "host", "protocol", "secret", "state", "tls", "wire"],
   api: ["config", "host", "protocol", "secret", "service", "state", "tls", "wire"],
-  http: ["api", "host", "protocol", "service", "tls"],
+  http: ["api", "host", "protocol", "service", "state", "tls"],
   agent: ["api", "config", "host", "http", "protocol", "secret", "service", "state", "tls", "wire"],
   cli: ["agent", "config", "host", "secret", "tls", "wire"],
 };
