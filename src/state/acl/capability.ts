@@ -6,7 +6,7 @@
  */
 
 /** In a namespace. The last two are for Enterprise: kept, and nothing here asks for them. */
-export const NAMESPACE_CAPABILITIES = [
+const NAMESPACE_CAPABILITIES = [
   "alloc-exec",
   "alloc-lifecycle",
   "alloc-node-exec",
@@ -55,77 +55,5 @@ export const NAMESPACE_CAPABILITIES = [
 ] as const;
 export type NamespaceCapability = (typeof NAMESPACE_CAPABILITIES)[number];
 
-export const NODE_POOL_CAPABILITIES = ["delete", "deny", "read", "write"] as const;
+const NODE_POOL_CAPABILITIES = ["delete", "deny", "read", "write"] as const;
 export type NodePoolCapability = (typeof NODE_POOL_CAPABILITIES)[number];
-
-export const HOST_VOLUME_CAPABILITIES = ["deny", "mount-readonly", "mount-readwrite"] as const;
-
-export const VARIABLE_CAPABILITIES = ["deny", "destroy", "list", "read", "write"] as const;
-
-export const OPERATOR_CAPABILITIES = [
-  "deny",
-  "keyring-delete",
-  "keyring-read",
-  "keyring-rotate",
-  "license-read",
-  "snapshot-save",
-] as const;
-
-export const SENTINEL_CAPABILITIES = [
-  "deny",
-  "sentinel-delete",
-  "sentinel-read",
-  "sentinel-submit",
-] as const;
-
-const NAMESPACE_READ = [
-  "csi-list-volume",
-  "csi-read-volume",
-  "host-volume-read",
-  "list-jobs",
-  "list-scaling-policies",
-  "parse-job",
-  "read-job",
-  "read-job-scaling",
-  "read-scaling-policy",
-] as const;
-
-/** What `policy = "…"` of a namespace stands for. */
-export const NAMESPACE_SHORTHANDS: Readonly<Record<string, readonly string[]>> = {
-  deny: ["deny"],
-  read: NAMESPACE_READ,
-  scale: [
-    "list-scaling-policies",
-    "read-job",
-    "read-job-scaling",
-    "read-scaling-policy",
-    "scale-job",
-    "submit-recommendation",
-  ],
-  write: [
-    ...NAMESPACE_READ,
-    "alloc-exec",
-    "alloc-lifecycle",
-    "csi-mount-volume",
-    "csi-write-volume",
-    "dispatch-job",
-    "host-volume-create",
-    "read-fs",
-    "read-logs",
-    "scale-job",
-    "submit-job",
-    "submit-recommendation",
-  ],
-};
-
-/** A capability that has others in it. */
-export const NAMESPACE_IMPLIED: Readonly<Record<string, readonly string[]>> = {
-  "host-volume-create": ["host-volume-read"],
-  "host-volume-register": ["host-volume-create", "host-volume-read"],
-  "host-volume-write": [
-    "host-volume-create",
-    "host-volume-delete",
-    "host-volume-read",
-    "host-volume-register",
-  ],
-};
