@@ -36,7 +36,7 @@ export interface Grants {
 }
 
 /** What the request is about. */
-export interface Subject {
+interface Subject {
   readonly nodePool?: string;
   /** Left out: Nomad's own, `default`. */
   readonly namespace?: string;
