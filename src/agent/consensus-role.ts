@@ -30,6 +30,7 @@ import type { RpcDialer } from "../service/rpc/client/dial.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
 import { type AutopilotConfig, autopilotConfig } from "../state/command.ts";
+import { FIRST_FORMAT } from "../state/format.ts";
 import { StateMachine } from "../state/state-machine.ts";
 import { structOf } from "../wire/codec.ts";
 import { nanosOf } from "../wire/duration.ts";
@@ -116,6 +117,7 @@ export class ConsensusRole {
       snapshotThreshold: config.server.raftSnapshotThreshold,
       onRole: (role) => this.#roleChanged(role),
       onLeader: (leader) => this.#leaderChanged(leader),
+      ...(!mixes && { olderThan: (format: number) => this.#olderThan(format) }),
     });
     this.#duties = new LeaderDuties({
       consensus: this.consensus,
@@ -214,7 +216,6 @@ export class ConsensusRole {
   /** Gossip has lost a server: those who stay say what that means. */
   memberGone(server: KnownServer): void {
     if (this.#leaving) return;
-    if (this.#leaving) return;
     const { consensus } = this;
     sayWhatIsLeft(
       { servers: consensus.servers, directory: this.#init.directory, log: this.#log },
@@ -290,6 +291,14 @@ export class ConsensusRole {
     if (leader === undefined) return this.#log.warn("there is no leader");
     const own = leader.id === this.#self.id;
     this.#log.info(own ? "this server leads" : "a leader is known", { leader: leader.address });
+  }
+
+  /** Of the group; one that gossip has never heard of will find out when it comes back. */
+  #olderThan(format: number): string | undefined {
+    if (format <= FIRST_FORMAT) return undefined;
+    const { directory } = this.#init;
+    const known = this.consensus.servers.map(({ id }) => directory.byId(id));
+    return known.find((one) => one !== undefined && one.stateFormat < format)?.name;
   }
 
   #serversForClients(): readonly NodeServer[] {

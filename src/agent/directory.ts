@@ -7,7 +7,8 @@
 import { formatAddress, parseIp } from "../host/ip.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { MemberStatus, SerfMember } from "../protocol/serf/message.ts";
-import { KIND_TAG } from "./server-tags.ts";
+import { FIRST_FORMAT } from "../state/format.ts";
+import { FORMAT_TAG, KIND_TAG } from "./server-tags.ts";
 
 export interface KnownServer {
   /** Gossip's: `<name>.<region>`. */
@@ -32,6 +33,8 @@ export interface KnownServer {
   readonly mayVote: boolean;
   /** It says by its tag that it is a server of ours, and not one of Nomad's. */
   readonly isOurKind: boolean;
+  /** Up to which format it reads what the group agrees on. */
+  readonly stateFormat: number;
   /** Where gossip reaches it: ip:port. */
   readonly gossipAddress: string;
 }
@@ -135,6 +138,7 @@ export function serverOf(
     alone: tags.has("bootstrap"),
     mayVote: !tags.has("nonvoter"),
     isOurKind: tag(KIND_TAG.name) === KIND_TAG.value,
+    stateFormat: /^[1-9]\d{0,5}$/.test(tag(FORMAT_TAG)) ? Number(tag(FORMAT_TAG)) : FIRST_FORMAT,
     gossipAddress: formatAddress(member),
   };
 }

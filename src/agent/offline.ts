@@ -10,7 +10,7 @@ import { readRaft, type StoredRaft } from "../host/raft-store.ts";
 import { EntryType } from "../protocol/raft/message.ts";
 import { type ArchiveMeta, unpackArchive } from "../service/methods/snapshot-archive.ts";
 import { autopilotConfig, clusterMetadata, IGNORABLE, MessageType } from "../state/command.ts";
-import { countRecords, type RecordCount } from "../state/image.ts";
+import { countRecords, type RecordCount, whyUnreadable } from "../state/image.ts";
 import { node } from "../state/node.ts";
 import { StateMachine } from "../state/state-machine.ts";
 import { type Codec, encodeValue } from "../wire/codec.ts";
@@ -105,7 +105,7 @@ interface ArchiveSummary {
 export async function inspectArchive(bytes: Uint8Array): Promise<ArchiveSummary> {
   const { meta, state } = await unpackArchive(bytes);
   const records = countRecords(state);
-  if (records === undefined) throw new Error("state.bin is not the state of a Nomad server");
+  if (records === undefined) throw new Error(`state.bin: ${whyUnreadable(state)}`);
   return { meta, records };
 }
 
@@ -114,7 +114,7 @@ export async function dumpArchive(bytes: Uint8Array): Promise<JsonValue> {
   const { meta, state } = await unpackArchive(bytes);
   const machine = new StateMachine();
   if (machine.restore(state, meta.index)) return showState(machine);
-  throw new Error("state.bin is not the state of a Nomad server");
+  throw new Error(`state.bin: ${whyUnreadable(state)}`);
 }
 
 const LOG_TYPES: Readonly<Record<number, string>> = {

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { formatIp } from "../host/ip.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { Tags } from "../protocol/serf/message.ts";
+import { STATE_FORMAT } from "../state/format.ts";
 import { NOMAD_VERSION } from "../version.ts";
 
 /**
@@ -10,6 +11,9 @@ import { NOMAD_VERSION } from "../version.ts";
  * Raft's log, and no group may have servers of both kinds.
  */
 export const KIND_TAG = { name: "impl", value: "nomad-encrypted" } as const;
+
+/** Up to which format a server reads what the group agrees on (state/format.ts). */
+export const FORMAT_TAG = "state_format";
 
 export function serverTags(
   config: Config,
@@ -29,6 +33,7 @@ export function serverTags(
     ["rpc_addr", formatIp(advertiseRpc.ip)],
     ["port", String(advertiseRpc.port)],
     [KIND_TAG.name, KIND_TAG.value],
+    [FORMAT_TAG, String(STATE_FORMAT)],
   ]);
   const { bootstrapExpect, nonVoting, redundancyZone, upgradeVersion } = config.server;
   if (bootstrapExpect === 1) tags.set("bootstrap", "1");

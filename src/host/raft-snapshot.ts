@@ -21,13 +21,16 @@ export interface LoadedSnapshot {
   readonly warning: string | undefined;
 }
 
+/** Of this file. A later one is not taken for damage: its checksum is of the same parts. */
+const FORM = 1;
 const NAME = "snapshot";
 const NAME_BEFORE = "snapshot.old";
 export const SNAPSHOT_FILES: readonly string[] = [NAME, NAME_BEFORE];
 
 /** All of it or nothing. @throws when the disk fails: the one of before is still there */
 export function writeSnapshot(directory: string, { meta, data }: StoredSnapshot): void {
-  const head = { meta, size: data.length, sha256: sha256(textOf(meta), data).toHex() };
+  const sum = sha256(textOf({ form: FORM, meta }), data).toHex();
+  const head = { form: FORM, meta, size: data.length, sha256: sum };
   const line = new TextEncoder().encode(`${JSON.stringify(head)}\n`);
   const file = new Uint8Array(line.length + data.length);
   file.set(line);
@@ -73,7 +76,7 @@ function problemOf(found: Found): string {
   return found === "damaged" ? "is damaged: its checksum does not match" : "is too old for the log";
 }
 
-/** undefined: there is none. */
+/** undefined: there is none. @throws Error with one sentence for the operator */
 function readSnapshotFile(path: string): Found {
   const file = readFileIfThere(path);
   if (file === undefined) return undefined;
@@ -81,17 +84,29 @@ function readSnapshotFile(path: string): Found {
   const data = new Uint8Array(file.subarray(end + 1));
   const head = parseHead(new TextDecoder().decode(file.subarray(0, Math.max(end, 0))));
   if (head?.size !== data.length) return "damaged";
-  // Files of before had a checksum of the data alone.
-  const { meta, sha256: sum } = head;
-  const whole = sha256(textOf(meta), data).toHex() === sum || sha256(data).toHex() === sum;
-  return whole ? { meta, data } : "damaged";
+  const { form, meta, sha256: sum } = head;
+  // Files of before had a checksum without the form, or of the data alone.
+  const covered = form === undefined ? meta : { form, meta };
+  const ofOld = form === undefined && sha256(data).toHex() === sum;
+  if (!ofOld && sha256(textOf(covered), data).toHex() !== sum) return "damaged";
+  if (form === undefined || form <= FORM) return { meta, data };
+  const why = `was written by a later release (its form is ${form}): use that one`;
+  throw new Error(`the Raft snapshot ${path} ${why}`);
 }
 
-function textOf(meta: SnapshotMeta): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(meta));
+function textOf(covered: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(covered));
 }
 
-function parseHead(text: string): { meta: SnapshotMeta; size: number; sha256: string } | undefined {
+interface Head {
+  /** Files of before have none. */
+  readonly form?: number;
+  readonly meta: SnapshotMeta;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+function parseHead(text: string): Head | undefined {
   try {
     return JSON.parse(text);
   } catch {

@@ -16,6 +16,7 @@ import {
   type ClusterMetadata,
   clusterMetadata,
 } from "./command.ts";
+import { FIRST_FORMAT, formatOfRecord, laterFormat, STATE_FORMAT } from "./format.ts";
 import { type Node, node } from "./node.ts";
 import { type NodePool, nodePool } from "./node-pool.ts";
 
@@ -61,10 +62,8 @@ const indexRecord = struct({ Key: text, Value: uint64 });
 const LAST_APPLIED = "last_applied";
 const NODES = "nodes";
 const POOLS = "node_pools";
-/** In the header. */
+/** In the header; the version is the format of the latest record in the image (format.ts). */
 const [AUTOPILOT, VERSION] = ["Autopilot", "Version"];
-/** Of the form: what a later release may write and this one would lose has a higher one. */
-const IMAGE_VERSION = 1;
 
 /** What is kept here; the rest of an image of Nomad's is not. */
 export interface ImageContent {
@@ -87,20 +86,49 @@ export interface RecordCount {
 
 export function writeImage(content: ImageContent, lastApplied: bigint): Uint8Array {
   const { autopilot, cluster, nodes, nodesIndex, pools, poolsIndex } = content;
-  const out = new MsgpackWriter().map(autopilot === undefined ? 1 : 2);
-  if (autopilot !== undefined) autopilotConfig.write(out.text(AUTOPILOT), autopilot);
-  out.text(VERSION).uint(IMAGE_VERSION);
-  record(out, Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
-  record(out, Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
-  record(out, Record.index, indexRecord, { Key: POOLS, Value: poolsIndex });
-  for (const one of nodes) record(out, Record.node, node, one);
-  for (const one of pools) record(out, Record.nodePool, nodePool, one);
-  if (cluster !== undefined) record(out, Record.clusterMetadata, clusterMetadata, cluster);
-  return out.take();
+  const out = new RecordWriter();
+  out.write(Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
+  out.write(Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
+  out.write(Record.index, indexRecord, { Key: POOLS, Value: poolsIndex });
+  for (const one of nodes) out.write(Record.node, node, one);
+  for (const one of pools) out.write(Record.nodePool, nodePool, one);
+  if (cluster !== undefined) out.write(Record.clusterMetadata, clusterMetadata, cluster);
+  return out.image(autopilot);
 }
 
-function record<T>(out: MsgpackWriter, type: number, codec: Codec<T>, value: T): void {
-  codec.write(out.byte(type), value);
+/** Records one after the other, and the format that whoever reads them must know. */
+class RecordWriter {
+  readonly #records = new MsgpackWriter();
+  #format = FIRST_FORMAT;
+
+  write<T>(type: number, codec: Codec<T>, value: T): void {
+    this.#format = Math.max(this.#format, formatOfRecord(type));
+    codec.write(this.#records.byte(type), value);
+  }
+
+  /** With the header in front. */
+  image(autopilot: AutopilotConfig | undefined): Uint8Array {
+    const header = new MsgpackWriter().map(autopilot === undefined ? 1 : 2);
+    if (autopilot !== undefined) autopilotConfig.write(header.text(AUTOPILOT), autopilot);
+    return header.text(VERSION).uint(this.#format).append(this.#records.take()).take();
+  }
+}
+
+/** Of an image, by its header; what is none has the first. */
+export function formatOfImage(data: Uint8Array): number {
+  let format = FIRST_FORMAT;
+  const reader = new MsgpackReader(data);
+  for (let left = reader.map(); left > 0 && reader.ok; left--) {
+    if (reader.text() === VERSION) format = reader.uint(0xffff_ffff);
+    else reader.skip();
+  }
+  return reader.ok ? format : FIRST_FORMAT;
+}
+
+/** One that `readImage` does not read: why, for an operator. */
+export function whyUnreadable(data: Uint8Array): string {
+  const format = formatOfImage(data);
+  return format > STATE_FORMAT ? laterFormat(format) : "it is not the state of a Nomad server";
 }
 
 /** undefined: no image, or one of a later release. */
@@ -114,7 +142,7 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
     (name, reader) => {
       if (name === AUTOPILOT) autopilot = autopilotConfig.read(reader);
       else if (name !== VERSION) reader.skip();
-      else if (reader.uint(0xffff_ffff) > IMAGE_VERSION) reader.refuse();
+      else if (reader.uint(0xffff_ffff) > STATE_FORMAT) reader.refuse();
     },
     (type, reader) => {
       if (type === Record.clusterMetadata) cluster = clusterMetadata.read(reader);

@@ -16,6 +16,7 @@ import {
   nodeEligibilityRequest,
   restoreRequest,
 } from "./command.ts";
+import { isLaterCommand } from "./command-format.ts";
 import { type ImageContent, readImage, writeImage } from "./image.ts";
 import { changeNodes } from "./node-changes.ts";
 import { NodePoolTable } from "./node-pool.ts";
@@ -23,9 +24,10 @@ import { NodeTable } from "./node-table.ts";
 
 /**
  * What became of a command, the same on every server. Refused: what it was to replace has changed
- * meanwhile. Skipped: of Nomad's types, unreadable, or about no node.
+ * meanwhile. Skipped: of Nomad's types, unreadable, or about no node. Later: skipped, too, and
+ * written by a later release of ours, or by Nomad.
  */
-export type Outcome = "applied" | "refused" | "skipped";
+export type Outcome = "applied" | "refused" | "skipped" | "later";
 
 export class StateMachine {
   readonly nodes = new NodeTable();
@@ -64,10 +66,8 @@ export class StateMachine {
   /** What it cannot read it skips: the same on every server, and never a reason to stop. */
   apply(index: number, data: Uint8Array): Outcome {
     this.#index = index;
-    const type = (data[0] ?? 0) & ~IGNORABLE;
-    const known = data.length > 0;
-    const outcome = known ? this.#apply(type, data.subarray(1), BigInt(index)) : "skipped";
-    if (outcome === "skipped") this.skipped += 1;
+    const outcome = this.#outcome(data, BigInt(index));
+    if (outcome === "skipped" || outcome === "later") this.skipped += 1;
     this.#changed();
     return outcome;
   }
@@ -84,6 +84,11 @@ export class StateMachine {
     return writeImage(content, BigInt(this.#index));
   }
 
+  /** Is it an image of this release, or of an earlier one? */
+  canRestore(data: Uint8Array): boolean {
+    return readImage(data) !== undefined;
+  }
+
   /** @returns false: no image, and nothing has changed */
   restore(data: Uint8Array, index: number): boolean {
     const content = readImage(data);
@@ -97,6 +102,12 @@ export class StateMachine {
 
   #changed(): void {
     for (const changed of [...this.#watchers]) changed();
+  }
+
+  #outcome(data: Uint8Array, index: bigint): Outcome {
+    if (data.length === 0) return "skipped";
+    if (isLaterCommand(data)) return "later";
+    return this.#apply((data[0] ?? 0) & ~IGNORABLE, data.subarray(1), index);
   }
 
   #apply(type: number, body: Uint8Array, index: bigint): Outcome {

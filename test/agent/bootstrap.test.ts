@@ -12,7 +12,14 @@ function known(id: string): KnownServer {
   return {
     ...{ id, name: `${id}.global`, region: "global", datacenter: "dc1", build: "2.0.5" },
     ...{ status: "alive", address, clientAddress: address, raftAddress: `${address.ip[3]}:4647` },
-    ...{ expect: "3", alone: false, mayVote: true, isOurKind: true, gossipAddress: "" },
+    ...{
+      expect: "3",
+      alone: false,
+      mayVote: true,
+      isOurKind: true,
+      stateFormat: 1,
+      gossipAddress: "",
+    },
   };
 }
 

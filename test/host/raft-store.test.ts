@@ -1,4 +1,5 @@
 /** Raft's disk when it lets us down: torn writes, damaged files, a second agent, no room. */
+import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { sha256 } from "../../src/host/digest.ts";
 import { RaftStore } from "../../src/host/raft-store.ts";
 import { entry, expectPrefix, Folders, load, snapshotAt } from "./raft-store-tools.ts";
 
@@ -38,6 +40,45 @@ describe("one clear error", () => {
     bytes.fill(0xff, 4096);
     writeFileSync(path, bytes);
     expect(() => load(directory)).toThrow(/Raft log.*damaged/);
+  });
+
+  test("for a database of a later release, and nothing is changed", () => {
+    const { directory, store } = folders.filled(5);
+    store.close();
+    const db = new Database(join(directory, "raft.db"));
+    db.run("PRAGMA user_version = 2");
+    db.run("DROP TABLE log"); // Whatever it may look like then.
+    db.close();
+    const before = readFileSync(join(directory, "raft.db"));
+    expect(() => load(directory)).toThrow(
+      /raft\.db: it was written by a later release \(its form is 2\): use that one/,
+    );
+    expect(readFileSync(join(directory, "raft.db"))).toEqual(before);
+  });
+
+  test("for a snapshot of a later release, which is not taken for a damaged one", () => {
+    const { directory, store } = folders.filled(10);
+    store.saveSnapshot(snapshotAt(8, 1));
+    store.close();
+    const path = join(directory, "snapshot");
+    const [line = "", data = ""] = readFileSync(path, "latin1").split("\n");
+    const { meta, ...head } = JSON.parse(line);
+    expect(head.form).toBe(1);
+    const written = (form: number | undefined, more: object): void => {
+      const covered = JSON.stringify(
+        form === undefined ? meta : { form, meta: { ...meta, ...more } },
+      );
+      const sum = sha256(Buffer.from(covered), Buffer.from(data, "latin1")).toHex();
+      const text = JSON.stringify({ ...head, form, meta: { ...meta, ...more }, sha256: sum });
+      writeFileSync(path, `${text}\n${data}`, "latin1");
+    };
+    written(2, { of: "another kind" });
+    expect(() => load(directory)).toThrow(
+      /the Raft snapshot .* was written by a later release \(its form is 2\): use that one/,
+    );
+    // The release before wrote no such number.
+    written(undefined, {});
+    expect(load(directory).snapshot?.meta.index).toBe(8);
   });
 
   test("for a gap in the log", () => {

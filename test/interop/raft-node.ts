@@ -40,6 +40,10 @@ export class CountingMachine {
     return new TextEncoder().encode(JSON.stringify({ count, hash }));
   }
 
+  canRestore(): boolean {
+    return true;
+  }
+
   restore(data: Uint8Array, index: number): boolean {
     const { count, hash } = JSON.parse(new TextDecoder().decode(data));
     Object.assign(this, { count, hash, index });

@@ -1,10 +1,15 @@
 /** What a snapshot of the replicated state keeps, and who else can read it. */
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import {
   AUTOPILOT_DEFAULTS,
   autopilotCommand,
   clusterMetadataCommand,
+  MessageType,
+  restoreCommand,
 } from "../../src/state/command.ts";
+import { formatOfCommand, formatOfRecord, STATE_FORMAT } from "../../src/state/format.ts";
+import { whyUnreadable } from "../../src/state/image.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
 import { MsgpackReader } from "../../src/wire/msgpack-reader.ts";
 
@@ -64,9 +69,63 @@ test("settings are replaced with the right index only", () => {
 test("a snapshot of a later release is refused, not half understood", () => {
   const bytes = filled().snapshot();
   const at = new TextDecoder("latin1").decode(bytes).indexOf("Version") + "Version".length;
+  // Of the first format, since it has nothing of a later one: the release before reads it, too.
   expect(bytes[at]).toBe(1);
-  const later = bytes.with(at, 2);
+  const later = bytes.with(at, STATE_FORMAT + 1);
   const machine = new StateMachine();
-  expect(machine.restore(later, 9)).toBe(false);
-  expect(machine.restore(bytes, 9)).toBe(true);
+  expect([machine.canRestore(later), machine.restore(later, 9)]).toEqual([false, false]);
+  expect(whyUnreadable(later)).toBe(
+    `it was written by a later release (its format is ${STATE_FORMAT + 1}, and this one reads up ` +
+      `to ${STATE_FORMAT}): use that one`,
+  );
+  expect(whyUnreadable(bytes.subarray(0, 9))).toBe("it is not the state of a Nomad server");
+  expect([machine.canRestore(bytes), machine.restore(bytes, 9)]).toEqual([true, true]);
+});
+
+test("a command of a later release is told from one that may be skipped", () => {
+  const machine = new StateMachine();
+  const said = [
+    autopilotCommand({ Config: AUTOPILOT_DEFAULTS }),
+    Uint8Array.of(), // Nothing: of a leader's first entry.
+    Uint8Array.of(0x80 | 111, 0x80), // By its bit everybody may skip it.
+    Uint8Array.of(111, 0x80),
+    restoreCommand(filled().snapshot()),
+    restoreCommand(later(filled().snapshot())),
+  ].map((data, i) => machine.apply(i + 1, data));
+  expect(said).toEqual(["applied", "skipped", "skipped", "later", "applied", "later"]);
+  expect([machine.index, machine.skipped]).toEqual([6, 4]);
+});
+
+function later(image: Uint8Array): Uint8Array {
+  const at = new TextDecoder("latin1").decode(image).indexOf("Version") + "Version".length;
+  return image.with(at, STATE_FORMAT + 1);
+}
+
+test("whoever builds an older release reads what only it knew, and says so of the rest", () => {
+  expect(formatOfRecord(0)).toBe(1);
+  expect(formatOfRecord(200)).toBeGreaterThan(1);
+  expect([...Object.values(MessageType)].map(formatOfCommand)).not.toContain(0);
+  expect(formatOfCommand(MessageType.nodeRegister)).toBe(1);
+});
+
+test("what the first release wrote is read, all of it", () => {
+  const file = new URL("../vectors/state/format-1.json", import.meta.url);
+  const { image, commands, state } = JSON.parse(readFileSync(file, "utf8"));
+  const [restored, replayed] = [new StateMachine(), new StateMachine()];
+  expect(restored.restore(Uint8Array.fromHex(image), 40)).toBe(true);
+  for (const [i, hex] of commands.entries()) {
+    expect(replayed.apply(i + 1, Uint8Array.fromHex(hex))).toBe("applied");
+  }
+  for (const machine of [restored, replayed]) {
+    expect(machine.cluster?.ClusterID).toBe(state.cluster);
+    expect(machine.autopilot).toMatchObject({ MaxTrailingLogs: BigInt(state.trailing) });
+    const nodes = machine.nodes.all().map((one) => [one.ID, one.Status, one.SecretID]);
+    expect(nodes).toEqual(state.nodes);
+    expect(
+      machine.pools
+        .all()
+        .map((one) => one.Name)
+        .sort(),
+    ).toEqual(state.pools);
+  }
 });

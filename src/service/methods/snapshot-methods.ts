@@ -13,7 +13,13 @@ import { errorText } from "../../host/error-text.ts";
 import { finish } from "../../host/finish.ts";
 import type { ByteStream, Log } from "../../host/host.ts";
 import { restoreCommand } from "../../state/command.ts";
-import { countRecords, type RecordCount, readImage, writeImage } from "../../state/image.ts";
+import {
+  countRecords,
+  type RecordCount,
+  readImage,
+  whyUnreadable,
+  writeImage,
+} from "../../state/image.ts";
 import { type Codec, encodeValue, structOf } from "../../wire/codec.ts";
 import {
   snapshotRestoreReply,
@@ -121,7 +127,7 @@ async function restore(
     const counts = countRecords(state);
     const content = readImage(state);
     if (counts === undefined || content === undefined) {
-      throw new SnapshotError(400, "cannot restore: state.bin is not the state of a Nomad server");
+      throw new SnapshotError(400, `cannot restore: state.bin: ${whyUnreadable(state)}`);
     }
     // What nobody here would keep need not go through the log.
     const kept = writeImage(content, BigInt(meta.index));

@@ -9,3 +9,8 @@ export class ConsensusError extends Error {
 export const NOT_LEADER = "node is not the leader";
 export const LEADERSHIP_LOST = "leadership lost while committing log";
 export const SHUTDOWN = "raft is shutdown";
+
+/** @param server of the group: it would lose what the command says */
+export function tooOldFor(server: string): string {
+  return `server ${server} runs a release that cannot keep this yet: upgrade every server of the region first`;
+}

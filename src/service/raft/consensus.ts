@@ -14,7 +14,9 @@ import {
   type RaftServer,
   type Sender,
 } from "../../protocol/raft/message.ts";
-import { ConsensusError, SHUTDOWN } from "./consensus-error.ts";
+import { commandFormat } from "../../state/command-format.ts";
+import { FIRST_FORMAT } from "../../state/format.ts";
+import { ConsensusError, SHUTDOWN, tooOldFor } from "./consensus-error.ts";
 import { type Applied, Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Runner, type RunnerInit } from "./runner.ts";
@@ -99,7 +101,9 @@ export class Consensus {
   }
 
   /** Resolves when it is applied here, with the state machine's answer. @throws ConsensusError */
-  apply(data: Uint8Array): Promise<Applied> {
+  async apply(data: Uint8Array): Promise<Applied> {
+    const older = this.#init.olderThan?.(commandFormat(data) ?? FIRST_FORMAT);
+    if (older !== undefined) throw new ConsensusError(tooOldFor(older));
     return this.#proposals.enqueue(EntryType.command, data);
   }
 

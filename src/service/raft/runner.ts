@@ -10,12 +10,13 @@ import type { RaftAction, Role } from "../../protocol/raft/action.ts";
 import type { RaftConfig } from "../../protocol/raft/config.ts";
 import type { LogEntry, RaftAnswer, RaftCall, Sender } from "../../protocol/raft/message.ts";
 import { Raft } from "../../protocol/raft/raft.ts";
+import { whyUnreadable } from "../../state/image.ts";
 import type { Outcome } from "../../state/state-machine.ts";
 import { configurationCodec } from "../../wire/raft-codec.ts";
 import { Driver } from "../drive.ts";
 import { Bystander } from "./bystander.ts";
 import { ConsensusError, LEADERSHIP_LOST, SHUTDOWN } from "./consensus-error.ts";
-import { applyEntry, restoreStored } from "./replicated-machine.ts";
+import { applyEntry, checkCommands, laterEntry, restoreStored } from "./replicated-machine.ts";
 import { checkStored, isPlausible } from "./sanity.ts";
 import { Snapshots, type SnapshotsInit } from "./snapshots.ts";
 import type { RaftTransport } from "./transport.ts";
@@ -29,6 +30,11 @@ export interface RunnerInit extends SnapshotsInit {
   readonly prng: Prng;
   readonly onRole: (role: Role, term: number) => void;
   readonly onLeader: (leader: Sender | undefined) => void;
+  /**
+   * Which server of the group does not read this format. Left out: servers of other kinds are in
+   * the group, and what only they know is skipped.
+   */
+  readonly olderThan?: (format: number) => string | undefined;
 }
 
 /** What becomes of what was asked for. */
@@ -65,6 +71,7 @@ export class Runner {
     const loaded = store.load();
     checkStored(loaded);
     const { state, entries, snapshot, warning } = loaded;
+    if (init.olderThan !== undefined) checkCommands(entries);
     if (warning !== undefined) init.log.warn(warning);
     restoreStored(machine, snapshot);
     const stored = { state, entries, snapshot: snapshot?.meta };
@@ -151,16 +158,9 @@ export class Runner {
         this.#incoming.delete(action.callId);
         return;
       case "apply":
-        for (const one of action.entries) {
-          this.#events.applied(one, applyEntry(this.#init.machine, one));
-        }
-        return this.#snapshots.takeIfDue();
-      case "restore": {
-        const { data = NONE } = this.#incoming.get(action.callId) ?? {};
-        const saved = this.#durably(() => this.#snapshots.save(action, data));
-        if (saved) this.#snapshots.restore(action, data);
-        return;
-      }
+        return this.#apply(action.entries);
+      case "restore":
+        return this.#restore(action, this.#incoming.get(action.callId)?.data ?? NONE);
       case "compact":
         return this.#snapshots.forget(action.upTo);
       case "role":
@@ -173,6 +173,27 @@ export class Runner {
       case "transfer-failed":
         log.warn("leadership transfer failed", { why: action.why });
     }
+  }
+
+  /** An entry that this release would lose is not passed: the next one finds all as it was. */
+  #apply(entries: readonly LogEntry[]): void {
+    const { machine, olderThan } = this.#init;
+    for (const one of entries) {
+      const outcome = applyEntry(machine, one);
+      if (outcome === "later" && olderThan !== undefined) return this.#tooOld(laterEntry(one));
+      this.#events.applied(one, outcome);
+    }
+    this.#snapshots.takeIfDue();
+  }
+
+  /** What cannot be read replaces nothing. */
+  #restore(action: Extract<RaftAction, { kind: "restore" }>, data: Uint8Array): void {
+    const { machine } = this.#init;
+    if (!machine.canRestore(data)) {
+      return this.#tooOld(`a leader's snapshot cannot be read: ${whyUnreadable(data)}`);
+    }
+    if (!this.#durably(() => this.#snapshots.save(action, data))) return;
+    machine.restore(data, action.meta.index);
   }
 
   #isPlausible(term: number): boolean {
@@ -210,18 +231,24 @@ export class Runner {
       return true;
     } catch (error) {
       if (isBug(error)) throw error;
-      const why = errorText(error);
-      this.#init.log.error("Raft has stopped on this server: its log cannot be written", {
-        error: why,
-        next: "make room or mend the disk, then restart: nothing that was promised is lost",
-      });
-      // The machine is ahead of its disk: nothing of what it wants may be done any more.
-      const { role, leader } = this;
-      this.#end(why, SHUTDOWN);
-      if (role !== "follower") this.#enter("follower", this.#raft.term);
-      if (leader !== this.leader) this.#init.onLeader(this.leader);
+      const next = "make room or mend the disk, then restart: nothing that was promised is lost";
+      this.#giveUp("its log cannot be written", errorText(error), next);
       return false;
     }
+  }
+
+  #tooOld(why: string): void {
+    const next = "upgrade this server, then restart it: nothing that was promised is lost";
+    this.#giveUp("it is too old for its group", why, next);
+  }
+
+  /** Raft is ahead of what is kept here: nothing of what it wants may be done any more. */
+  #giveUp(what: string, why: string, next: string): void {
+    this.#init.log.error(`Raft has stopped on this server: ${what}`, { error: why, next });
+    const { role, leader } = this;
+    this.#end(why, SHUTDOWN);
+    if (role !== "follower") this.#enter("follower", this.#raft.term);
+    if (leader !== this.leader) this.#init.onLeader(this.leader);
   }
 
   /** A follower to everybody from here on, and one that does not keep up. */

@@ -65,23 +65,10 @@ export class Snapshots {
 
   /** A leader's, in place of all that is here. @throws what the disk says */
   save({ meta, keepsLog }: Extract<RaftAction, { kind: "restore" }>, data: Uint8Array): void {
-    const { store } = this.#init;
+    const { store, log } = this.#init;
     store.saveSnapshot({ meta, data });
     store.forget(meta.index, keepsLog ? undefined : 0);
-  }
-
-  /** The state machine becomes what the leader's snapshot says. */
-  restore({ meta }: Extract<RaftAction, { kind: "restore" }>, data: Uint8Array): void {
-    const { machine, log } = this.#init;
-    if (machine.restore(data, meta.index)) {
-      return log.info("installed a leader's snapshot", { index: meta.index, term: meta.term });
-    }
-    // It still votes and keeps the log; what it tells of the state is old.
-    machine.advance(meta.index);
-    log.error("a leader's snapshot cannot be read: was it made by a later release?", {
-      index: meta.index,
-      next: "bring this server to the leader's release, and let it join anew",
-    });
+    log.info("installed a leader's snapshot", { index: meta.index, term: meta.term });
   }
 
   /** The log may forget up to here. What cannot be deleted now goes with the next snapshot. */

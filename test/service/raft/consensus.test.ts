@@ -4,16 +4,22 @@ import type { Log } from "../../../src/host/host.ts";
 import { RaftStore, type StoredRaft } from "../../../src/host/raft-store.ts";
 import { createPrng } from "../../../src/protocol/prng.ts";
 import { RAFT } from "../../../src/protocol/raft/config.ts";
-import type {
-  RaftAnswer,
-  RaftCall,
-  RaftServer,
-  Sender,
+import {
+  EntryType,
+  type RaftAnswer,
+  type RaftCall,
+  type RaftServer,
+  type Sender,
 } from "../../../src/protocol/raft/message.ts";
 import { Consensus } from "../../../src/service/raft/consensus.ts";
 import type { Applied } from "../../../src/service/raft/proposals.ts";
 import type { RunnerInit } from "../../../src/service/raft/runner.ts";
-import { AUTOPILOT_DEFAULTS, autopilotCommand } from "../../../src/state/command.ts";
+import {
+  AUTOPILOT_DEFAULTS,
+  autopilotCommand,
+  restoreCommand,
+} from "../../../src/state/command.ts";
+import { STATE_FORMAT } from "../../../src/state/format.ts";
 import { StateMachine } from "../../../src/state/state-machine.ts";
 import { silent } from "../../silent.ts";
 import { ManualClock, settle } from "../manual-clock.ts";
@@ -363,6 +369,78 @@ test("a leader's snapshot that cannot be saved ends Raft here: the log behind it
   expect(await consensus.receive(call, new StateMachine().snapshot())).toBe("raft is shutdown");
   expect(consensus.broken).toBe("no space left on device");
   expect(machine.index).toBe(before);
+  consensus.stop();
+});
+
+/** As a later release of ours writes them: a record that we do not know, a type that we do not. */
+function ofLaterRelease() {
+  const image = new StateMachine().snapshot();
+  const at = new TextDecoder("latin1").decode(image).indexOf("Version") + "Version".length;
+  return { image: image.with(at, STATE_FORMAT + 1), command: new Uint8Array([111, 0x80]) };
+}
+
+test("a leader's snapshot of a later release ends Raft here, and replaces nothing", async () => {
+  const { log, errors } = errorLog();
+  const { consensus, store, machine } = await leader({ log });
+  const kept = consensus.snapshot();
+  const { term, lastIndex } = consensus.stats();
+  const from = { id: "b", address: "b:1" };
+  const meta = { index: lastIndex + 50, term: term + 1, configurationIndex: 1 };
+  const call: RaftCall = {
+    ...{ kind: "install-snapshot", from, term: term + 1 },
+    meta: { ...meta, configuration: { servers: SERVERS } },
+  };
+  expect(await consensus.receive(call, ofLaterRelease().image)).toBe("raft is shutdown");
+  expect(consensus.broken).toContain(
+    "a leader's snapshot cannot be read: it was written by a later",
+  );
+  expect(errors.join()).toContain("it is too old for its group");
+  expect(machine.index).toBe(kept.meta.index);
+  expect(store.snapshot).toEqual(kept);
+  consensus.stop();
+});
+
+test("an entry of a later release stops Raft before it, here and at the next start", async () => {
+  const { log, errors } = errorLog();
+  const older = (format: number): string | undefined => (format > STATE_FORMAT ? "us" : undefined);
+  const init = { ...partsOf(), log, olderThan: older };
+  const consensus = new Consensus(init);
+  const from = { id: "b", address: "b:1" };
+  const entry = { index: 1, term: 1, type: EntryType.command, appendedAtMs: undefined };
+  const entries = [{ ...entry, data: ofLaterRelease().command }];
+  const call: RaftCall = {
+    ...{ kind: "append-entries", from, term: 1, prevIndex: 0, prevTerm: 0, commitIndex: 1 },
+    entries,
+  };
+  await consensus.receive(call, new Uint8Array(0));
+  expect(consensus.broken).toContain("entry 1 (message type 111) was written by a later release");
+  expect(errors.join()).toContain("upgrade this server, then restart it");
+  expect(consensus.stats().snapshotIndex).toBe(0);
+  expect(() => consensus.snapshot()).toThrow("raft is shutdown");
+
+  const again = { ...partsOf(), olderThan: older };
+  again.store.load = () => ({ ...partsOf().store.load(), entries });
+  expect(() => new Consensus(again)).toThrow(
+    "the Raft log cannot be read: entry 1 (message type 111)",
+  );
+  // Beside servers of other kinds what only they know is passed over.
+  expect(() => new Consensus({ ...partsOf(), store: again.store })).not.toThrow();
+});
+
+test("a leader writes nothing that a server of its group would lose", async () => {
+  const asked: number[] = [];
+  const { consensus } = await leader({
+    olderThan: (format) => {
+      asked.push(format);
+      return format > 1 ? "s2.global" : undefined;
+    },
+  });
+  await consensus.apply(autopilotCommand({ Config: AUTOPILOT_DEFAULTS }));
+  const restore = consensus.apply(restoreCommand(ofLaterRelease().image));
+  await expect(restore).rejects.toThrow(
+    "server s2.global runs a release that cannot keep this yet: upgrade every server of the region",
+  );
+  expect(asked).toEqual([1, STATE_FORMAT + 1]);
   consensus.stop();
 });
 
