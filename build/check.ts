@@ -30,38 +30,46 @@ function command(name: string, args: readonly string[]): void {
 
 /** For one test: a machine four times slower is no failure, and a test that hangs still ends. */
 const TEST_MS = 120_000;
-/** Folders whose tests need the compiled binary, or real peers. */
-const SLOW = ["cluster", "interop"];
-/** The simulations take as long as all others together: they have a core of their own. */
-const SIMULATIONS = ["sim"];
+/** The simulations take as long as all others of the quick tests together. */
+const SIMULATIONS = "sim";
 
-/** What is run at the same time: nothing that binds fixed ports in more than one of them. */
-function groups(): readonly (readonly string[])[] {
-  if (!quick) return [["test"]];
-  const all = readdirSync(`${ROOT}test`).filter((name) => !/^vectors|\.md$/.test(name));
-  const isTest = (name: string): boolean => !name.endsWith(".ts") || name.endsWith(".test.ts");
-  const wanted = all.filter((name) => isTest(name) && !SLOW.includes(name));
-  const others = wanted.filter((name) => !SIMULATIONS.includes(name));
-  return [
-    ["test/sim/sim.test.ts"],
-    [
-      "test/sim/raft-sim.test.ts",
-      "test/sim/queries.test.ts",
-      ...others.map((name) => `test/${name}`),
-    ],
-  ];
+/** One process of the test runner. */
+interface Run {
+  readonly paths: readonly string[];
+  /** Its lines are shown as they come; those of others at its end, so that none are mixed. */
+  readonly isLive: boolean;
 }
 
-/** Shows the tests as they run and counts what they say at the end. */
-async function tests(paths: readonly string[]): Promise<void> {
+/** Lanes are run at the same time, the runs of one after each other. */
+function lanes(): readonly (readonly Run[])[] {
+  const all = readdirSync(`${ROOT}test`).filter((name) => !/^vectors|\.md$/.test(name));
+  const isTest = (name: string): boolean => !name.endsWith(".ts") || name.endsWith(".test.ts");
+  // Cluster tests need the compiled binary and mostly wait for it, interop tests real peers.
+  const withoutBinary = all.filter(
+    (name) => isTest(name) && !["cluster", "interop"].includes(name),
+  );
+  const live = (...paths: readonly string[]): Run => ({ paths, isLive: true });
+  const late = (...paths: readonly string[]): Run => ({ paths, isLive: false });
+  const under = (names: readonly string[]): string[] => names.map((name) => `test/${name}`);
+  if (!quick)
+    return [[live("test/cluster")], [late(...under(withoutBinary)), late("test/interop")]];
+  const others = withoutBinary.filter((name) => name !== SIMULATIONS);
+  const alone = "test/sim/sim.test.ts";
+  const sims = ["test/sim/raft-sim.test.ts", "test/sim/queries.test.ts"];
+  return [[late(alone)], [live(...sims, ...under(others))]];
+}
+
+/** Runs them, and counts what they say at the end. */
+async function tests({ paths, isLive }: Run): Promise<void> {
   const child = Bun.spawn([process.execPath, "test", `--timeout=${TEST_MS}`, ...paths], {
     cwd: ROOT,
     stdout: "pipe",
     stderr: "pipe",
     env: { ...process.env, ...(quick ? { TEST_SEEDS: "few" } : {}) },
   });
-  const [out, err] = await Promise.all([show(child.stdout), show(child.stderr)]);
+  const [out, err] = await Promise.all([read(child.stdout, isLive), read(child.stderr, isLive)]);
   const code = await child.exited;
+  if (!isLive) process.stdout.write(err + out);
   const count = (word: string): number => {
     return Number(new RegExp(`^\\s*(\\d+) ${word}`, "m").exec(out + err)?.[1] ?? 0);
   };
@@ -73,15 +81,19 @@ async function tests(paths: readonly string[]): Promise<void> {
   if (skipped > 0 && inCi) step(`${skipped} tests were skipped, which CI does not allow`, false);
 }
 
-async function show(stream: ReadableStream<Uint8Array>): Promise<string> {
+async function read(stream: ReadableStream<Uint8Array>, isLive: boolean): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of stream) {
     const part = decoder.decode(chunk, { stream: true });
-    process.stdout.write(part);
+    if (isLive) process.stdout.write(part);
     text += part;
   }
   return text;
+}
+
+async function inTurn(runs: readonly Run[]): Promise<void> {
+  for (const run of runs) await tests(run);
 }
 
 command("types", ["tsc", "--noEmit"]);
@@ -90,6 +102,6 @@ if (!quick) {
   await build(BINARY);
   step("compile build/out/nomad", true);
 }
-await Promise.all(groups().map(tests));
+await Promise.all(lanes().map(inTurn));
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
