@@ -11,14 +11,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   secret: [],
   wire: ["protocol"],
   host: ["protocol"],
-  config: ["host", "protocol", "secret", "wire"],
+  template: [],
+  config: ["host", "protocol", "secret", "template", "wire"],
   tls: ["config", "host", "protocol"],
   state: ["wire"],
   service: ["config", "host", "protocol", "secret", "state", "tls", "wire"],
   api: ["config", "host", "protocol", "secret", "service", "state", "tls", "wire"],
   http: ["api", "host", "protocol", "service", "state", "tls"],
   agent: ["api", "config", "host", "http", "protocol", "secret", "service", "state", "tls", "wire"],
-  cli: ["agent", "config", "host", "secret", "tls", "wire"],
+  cli: ["agent", "config", "host", "secret", "template", "tls", "wire"],
 };
 /** The same inside service/, for its sub-folders; service/ itself is what they share. */
 const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
@@ -35,7 +36,7 @@ const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
 const EVERYBODY = ["version.ts"];
 const MAIN = "main.ts";
 
-const PURE = ["protocol", "state", "wire"];
+const PURE = ["protocol", "state", "template", "wire"];
 const IMPURE_WORDS =
   /\b(Bun|process|Date|performance|set(Timeout|Interval)|console|async|await|Promise|crypto)\b|Math\.random/;
 /** What only host/ may touch: timers and files. */

@@ -3,23 +3,17 @@ import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
+import { type FormatFlags, printFormatted } from "./data-format.ts";
 import { field } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-interface InfoFlags extends ApiFlags {
-  readonly json?: boolean;
-}
-
-export async function agentInfo(flags: InfoFlags): Promise<void> {
+export async function agentInfo(flags: ApiFlags & FormatFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const self = await client.get("/v1/agent/self").catch((error: unknown) => {
     const text = errorText(error);
     throw new CommandError(`Error querying agent info: failed querying self endpoint: ${text}`);
   });
-  if (flags.json === true) {
-    print(JSON.stringify(self, null, 4));
-    return;
-  }
+  if (await printFormatted(self, flags)) return;
   const stats = field(self, "stats");
   if (!isObject(stats)) return;
   for (const [group, values] of Object.entries(stats).sort(byName)) {

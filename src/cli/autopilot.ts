@@ -5,18 +5,17 @@ import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
+import { type FormatFlags, printFormatted } from "./data-format.ts";
 import { listField, parseAnswer, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/autopilot/configuration";
 
-interface AutopilotFlags extends ApiFlags {
-  readonly json?: boolean;
-}
+interface AutopilotFlags extends ApiFlags, FormatFlags {}
 
 export async function getAutopilot(flags: AutopilotFlags): Promise<void> {
   const answer = await settings(new ApiClient(flags, process.env));
-  if (flags.json === true) return print(JSON.stringify(answer, null, 4));
+  if (await printFormatted(answer, flags)) return;
   const names = [
     "CleanupDeadServers",
     "LastContactThreshold",
@@ -112,8 +111,7 @@ export async function autopilotHealth(flags: AutopilotFlags): Promise<void> {
     fail(`Unexpected response code: ${status} (${body.trim()})`);
   }
   const health = parseAnswer(body, `${client.addressText}${path}`);
-  if (flags.json === true) print(JSON.stringify(health, null, 4));
-  else printHealth(health);
+  if (!(await printFormatted(health, flags))) printHealth(health);
   if (status === 429) throw new CommandError("");
 }
 

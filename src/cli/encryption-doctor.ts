@@ -4,21 +4,17 @@ import { visible } from "../host/visible.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
+import { type FormatFlags, printFormatted } from "./data-format.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-interface DoctorFlags extends ApiFlags {
-  readonly json?: boolean;
-}
-
 /** @throws CommandError with exit code 1 unless everything is well for 30 days */
-export async function encryptionDoctor(flags: DoctorFlags): Promise<void> {
+export async function encryptionDoctor(flags: ApiFlags & FormatFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const report = await client.get("/v1/operator/encryption").catch((error: unknown) => {
     throw new CommandError(`Error querying encryption: ${errorText(error)}`);
   });
-  if (flags.json === true) print(JSON.stringify(report, null, 4));
-  else explain(report);
+  if (!(await printFormatted(report, flags))) explain(report);
   if (field(report, "healthy") !== true) throw new CommandError("");
 }
 

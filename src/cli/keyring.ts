@@ -5,13 +5,13 @@ import { readText, STDIN } from "../host/files.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
+import { type FormatFlags, printFormatted } from "./data-format.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { byFingerprint, tellsPrimary } from "./key-list.ts";
 import { makeKeyText } from "./keygen.ts";
 import { CommandError, print } from "./output.ts";
 
-interface ListFlags extends ApiFlags {
-  readonly json?: boolean;
+interface ListFlags extends ApiFlags, FormatFlags {
   readonly showKeys?: boolean;
 }
 
@@ -23,17 +23,16 @@ const NO_KEYS =
 
 export async function listKeys(flags: ListFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  if (flags.json !== true) print("Gathering installed encryption keys...");
+  if (flags.json !== true && flags.t === undefined) print("Gathering installed encryption keys...");
   if (flags.showKeys === true) {
     const answer = await client.get(`${PATH}/list`).catch(asError);
     const keys = Object.entries(Object(field(answer, "Keys")));
-    if (flags.json === true) print(JSON.stringify(answer, null, 4));
-    else
-      print(formatTable([["Key", "Nodes"], ...keys.map(([key, nodes]) => [key, String(nodes)])]));
-    return;
+    if (await printFormatted(answer, flags)) return;
+    const rows = keys.map(([key, nodes]) => [key, String(nodes)]);
+    return print(formatTable([["Key", "Nodes"], ...rows]));
   }
   const answer = byFingerprint(await client.get(`${PATH}/list?fingerprints=true`).catch(asError));
-  if (flags.json === true) return print(JSON.stringify(answer, null, 4));
+  if (await printFormatted(answer, flags)) return;
   const total = textField(answer, "NumNodes");
   const keys = listField(answer, "Keys");
   const rows = keys.map((key) => {

@@ -1,11 +1,12 @@
 /** `nomad node` and what is below it. */
 import { type Command, Option } from "commander";
 import { apiCommand } from "./api-command.ts";
+import { formatted } from "./data-format.ts";
 
 export function addNode(program: Command): void {
   const node = program.command("node").description("Interact with client nodes");
   const many = (value: string, before: string[] = []): string[] => [...before, value];
-  apiCommand(node.command("status"))
+  formatted(apiCommand(node.command("status")))
     .argument("[id]", "a node, by its id or the beginning of it")
     .description("List the clients of the region, or show one")
     .option("--self", "the node of the agent that is asked")
@@ -18,8 +19,6 @@ export function addNode(program: Command): void {
     .option("--filter <expression>", "of the list, those that it is true of")
     .option("--per-page <n>", "so many at once")
     .option("--page-token <token>", "where a page begins")
-    .option("--json", "output as JSON")
-    .addOption(new Option("-t <template>").hideHelp())
     .action(async (id, flags) => (await import("./node-status.ts")).nodeStatus(id, flags));
   apiCommand(node.command("drain"))
     .argument("[id]", "a node, by its id or the beginning of it")
@@ -58,22 +57,17 @@ export function addNode(program: Command): void {
 }
 
 function addPools(pool: Command): void {
-  const template = (): Option => new Option("-t <template>").hideHelp();
   const paged = (command: Command): Command =>
-    apiCommand(command)
+    formatted(apiCommand(command))
       .option("--filter <expression>", "those that it is true of")
       .option("--per-page <n>", "so many at once")
-      .option("--page-token <token>", "where a page begins")
-      .option("--json", "output as JSON")
-      .addOption(template());
+      .option("--page-token <token>", "where a page begins");
   paged(pool.command("list"))
     .description("List the node pools")
     .action(async (flags) => (await import("./node-pool.ts")).poolList(flags));
-  apiCommand(pool.command("info"))
+  formatted(apiCommand(pool.command("info")))
     .argument("<node-pool>", "its name, or the beginning of it")
     .description("Show one")
-    .option("--json", "output as JSON")
-    .addOption(template())
     .action(async (name, flags) => (await import("./node-pool.ts")).poolInfo(name, flags));
   apiCommand(pool.command("delete"))
     .argument("<node-pool>", "its whole name")
@@ -87,11 +81,9 @@ function addPools(pool: Command): void {
 }
 
 function addMeta(meta: Command): void {
-  apiCommand(meta.command("read"))
+  formatted(apiCommand(meta.command("read")))
     .description("Show what is set in its files, and what has been changed since")
     .option("--node-id <id>", "a node (default: that of the agent that is asked)")
-    .option("--json", "output as JSON")
-    .addOption(new Option("-t <template>").hideHelp())
     .action(async (flags) => (await import("./node-meta.ts")).metaRead(flags));
   apiCommand(meta.command("apply"))
     .argument("[pair...]", "key=value")

@@ -3,19 +3,16 @@ import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatPairs } from "./columns.ts";
+import { checkFormat, type FormatFlags, printFormatted } from "./data-format.ts";
 import { field } from "./json-read.ts";
 import { findNode } from "./node-find.ts";
-import { refuseTemplate } from "./node-status.ts";
 import { CommandError, print } from "./output.ts";
 
 interface MetaFlags extends ApiFlags {
   readonly nodeId?: string;
 }
 
-interface MetaReadFlags extends MetaFlags {
-  readonly json?: boolean;
-  readonly t?: string;
-}
+interface MetaReadFlags extends MetaFlags, FormatFlags {}
 
 interface MetaApplyFlags extends MetaFlags {
   readonly unset?: string;
@@ -27,13 +24,13 @@ async function queryOf(client: ApiClient, { nodeId }: MetaFlags): Promise<string
 }
 
 export async function metaRead(flags: MetaReadFlags): Promise<void> {
-  if (flags.t !== undefined) refuseTemplate();
+  checkFormat(flags);
   const client = new ApiClient(flags, process.env);
   const path = `/v1/client/metadata${await queryOf(client, flags)}`;
   const meta = await client.get(path).catch((error: unknown) => {
     throw new CommandError(`Error reading dynamic node metadata: ${errorText(error)}`);
   });
-  if (flags.json === true) return print(JSON.stringify(meta, null, 4));
+  if (await printFormatted(meta, flags)) return;
   print(`All Meta\n${pairs(field(meta, "Meta"))}`);
   print(`\nDynamic Meta\n${pairs(field(meta, "Dynamic"))}`);
   print(`\nStatic Meta\n${pairs(field(meta, "Static"))}`);

@@ -3,15 +3,12 @@ import { formatDurationMs } from "../wire/duration.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatPairs, formatTable } from "./columns.ts";
+import { checkFormat, type FormatFlags, printFormatted } from "./data-format.ts";
 import { field, parseAnswer, textField } from "./json-read.ts";
-import { refuseTemplate } from "./node-status.ts";
 import { nodeTable } from "./node-table.ts";
 import { CommandError, print } from "./output.ts";
 
-interface PoolFlags extends ApiFlags {
-  readonly json?: boolean;
-  readonly t?: string;
-}
+interface PoolFlags extends ApiFlags, FormatFlags {}
 
 interface PoolListFlags extends PoolFlags {
   readonly filter?: string;
@@ -23,14 +20,14 @@ interface PoolListFlags extends PoolFlags {
 export async function poolList(flags: PoolListFlags): Promise<void> {
   const client = clientOf(flags);
   const { items, next } = await listOf(client, "/v1/node/pools", "node pools", flags);
-  if (flags.json === true) return print(JSON.stringify(items, null, 4));
+  if (await printFormatted(items, flags)) return;
   print(poolTable(items));
   if (next !== undefined) print(nextPage("list", next));
 }
 
 export async function poolInfo(name: string, flags: PoolFlags): Promise<void> {
   const pool = await findPool(clientOf(flags), name);
-  if (flags.json === true) return print(JSON.stringify(pool, null, 4));
+  if (await printFormatted(pool, flags)) return;
   const basic: (readonly [string, string])[] = [
     ["Name", textField(pool, "Name")],
     ["Description", textField(pool, "Description") || "<none>"],
@@ -56,14 +53,14 @@ export async function poolNodes(name: string, flags: PoolListFlags): Promise<voi
   const pool = textField(await findPool(client, name), "Name");
   const path = `/v1/node/pool/${encodeURIComponent(pool)}/nodes`;
   const { items, next } = await listOf(client, path, "nodes", flags);
-  if (flags.json === true) return print(JSON.stringify(items, null, 4));
+  if (await printFormatted(items, flags)) return;
   if (items.length === 0) return print("No nodes");
   print(nodeTable(items, flags.verbose === true ? { verbose: true } : {}));
   if (next !== undefined) print(nextPage(`nodes ${pool}`, next));
 }
 
 function clientOf(flags: PoolFlags): ApiClient {
-  if (flags.t !== undefined) refuseTemplate();
+  checkFormat(flags);
   return new ApiClient(flags, process.env);
 }
 

@@ -2,15 +2,15 @@
 import { formatDurationMs } from "../wire/duration.ts";
 import type { ApiClient } from "./api-client.ts";
 import { formatPairs, formatTable } from "./columns.ts";
+import { type FormatFlags, printFormatted } from "./data-format.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { shownId } from "./node-table.ts";
 import { CommandError, print, printError } from "./output.ts";
 
-interface NodeShowFlags {
+interface NodeShowFlags extends FormatFlags {
   readonly stats?: boolean;
   readonly short?: boolean;
   readonly verbose?: boolean;
-  readonly json?: boolean;
 }
 
 /** @param id whole */
@@ -18,7 +18,7 @@ export async function showNode(client: ApiClient, id: string, flags: NodeShowFla
   const node = await client.get(`/v1/node/${id}`).catch((error: Error) => {
     throw new CommandError(`Error querying node info: ${error.message}`);
   });
-  if (flags.json === true) return print(JSON.stringify(node, null, 4));
+  if (await printFormatted(node, flags)) return;
   const stats = flags.stats === true ? await statsOf(client, id) : undefined;
   print(formatPairs([...basics(node, flags), ...uptime(stats)]));
   if (flags.short !== true) printEvents(listField(node, "Events"));

@@ -1,13 +1,14 @@
 /** `nomad node status`: the clients of the region in Nomad's columns, or one of them. */
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
+import { checkFormat, type FormatFlags, printFormatted } from "./data-format.ts";
 import { listField, parseAnswer, textField } from "./json-read.ts";
 import { findNode, ownNode } from "./node-find.ts";
 import { allocationsOf, showNode } from "./node-show.ts";
 import { nodeTable } from "./node-table.ts";
 import { CommandError, print } from "./output.ts";
 
-interface NodeStatusFlags extends ApiFlags {
+interface NodeStatusFlags extends ApiFlags, FormatFlags {
   readonly self?: boolean;
   readonly stats?: boolean;
   readonly allocs?: boolean;
@@ -15,16 +16,17 @@ interface NodeStatusFlags extends ApiFlags {
   readonly verbose?: boolean;
   readonly os?: boolean;
   readonly quiet?: boolean;
-  readonly json?: boolean;
   readonly filter?: string;
   readonly perPage?: string;
   readonly pageToken?: string;
-  readonly t?: string;
 }
 
 export async function nodeStatus(id: string | undefined, flags: NodeStatusFlags): Promise<void> {
-  if (flags.t !== undefined) refuseTemplate();
-  if (flags.quiet === true && (flags.verbose === true || flags.json === true)) {
+  checkFormat(flags);
+  if (
+    flags.quiet === true &&
+    (flags.verbose === true || flags.json === true || flags.t !== undefined)
+  ) {
     throw new CommandError("-quiet cannot be used with -verbose or -json");
   }
   const client = new ApiClient(flags, process.env);
@@ -33,11 +35,6 @@ export async function nodeStatus(id: string | undefined, flags: NodeStatusFlags)
     return showNode(client, await findNode(client, wanted, flags), flags);
   }
   await listAll(client, flags);
-}
-
-/** @throws CommandError always */
-export function refuseTemplate(): never {
-  throw new CommandError("-t: Go's templates are not evaluated here; -json is for programs");
 }
 
 async function listAll(client: ApiClient, flags: NodeStatusFlags): Promise<void> {
@@ -52,7 +49,7 @@ async function listAll(client: ApiClient, flags: NodeStatusFlags): Promise<void>
   });
   const answer = parseAnswer(body, `${client.addressText}${path}`);
   const nodes: readonly unknown[] = Array.isArray(answer) ? answer : [];
-  if (flags.json === true) return print(JSON.stringify(nodes, null, 4));
+  if (await printFormatted(nodes, flags)) return;
   if (nodes.length === 0) return print("No nodes registered");
   if (flags.quiet === true) return print(nodes.map((one) => textField(one, "ID")).join("\n"));
   const running = flags.allocs === true ? await countRunning(client, nodes) : undefined;

@@ -1,13 +1,13 @@
 /** Everything below `operator`: the table of its commands. */
 import type { Command } from "commander";
 import { apiCommand } from "./api-command.ts";
+import { formatted } from "./data-format.ts";
 
 export function addOperator(program: Command): void {
   const operator = program.command("operator").description("Tools for cluster operators");
   const encryption = operator.command("encryption").description("What is encrypted, and how");
-  apiCommand(encryption.command("doctor"))
+  formatted(apiCommand(encryption.command("doctor")))
     .description("Look at every server's RPC port from here, and say what is left to do")
-    .option("--json", "output as JSON")
     .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
   addRequests(operator);
   addRaft(operator);
@@ -22,9 +22,8 @@ export function addOperator(program: Command): void {
     .command("generate")
     .description("Print a new gossip encryption key of 32 bytes")
     .action(async () => (await import("./print-key.ts")).printKey("32"));
-  apiCommand(keyring.command("list"))
+  formatted(apiCommand(keyring.command("list")))
     .description("List the keys of all members, by fingerprint")
-    .option("--json", "output as JSON")
     .option("--show-keys", "the keys themselves: secrets")
     .action(async (flags) => (await import("./keyring.ts")).listKeys(flags));
   const about = {
@@ -55,10 +54,9 @@ function addRequests(operator: Command): void {
     .option("--dryrun", "print the equivalent curl command instead")
     .option("--verbose", "the headers, too, on stderr")
     .action(async (path, flags) => (await import("./operator-api.ts")).operatorApi(path, flags));
-  apiCommand(operator.command("metrics"))
+  formatted(apiCommand(operator.command("metrics")))
     .description("Show the agent's metrics")
     .option("--format <format>", "json (the default) or prometheus")
-    .option("--json", "output as JSON")
     .option("--pretty", "indented")
     .action(async (flags) => (await import("./operator-metrics.ts")).operatorMetrics(flags));
 }
@@ -99,9 +97,8 @@ function addRaft(operator: Command): void {
     )
     .action(async (path, flags) => (await import("./raft-files.ts")).raftState(path, flags));
   const autopilot = operator.command("autopilot").description("Upkeep of the Raft group");
-  apiCommand(autopilot.command("get-config"))
+  formatted(apiCommand(autopilot.command("get-config")))
     .description("Show the settings")
-    .option("--json", "output as JSON")
     .action(async (flags) => (await import("./autopilot.ts")).getAutopilot(flags));
   apiCommand(autopilot.command("set-config"))
     .description("Change settings; the others stay as they are")
@@ -114,9 +111,8 @@ function addRaft(operator: Command): void {
     .option("--disable-upgrade-migration [bool]", "kept for Nomad's sake: no effect here")
     .option("--enable-custom-upgrades [bool]", "kept for Nomad's sake: no effect here")
     .action(async (flags) => (await import("./autopilot.ts")).setAutopilot(flags));
-  apiCommand(autopilot.command("health"))
+  formatted(apiCommand(autopilot.command("health")))
     .description("How well each server keeps up, and how many can be lost")
-    .option("--json", "output as JSON")
     .action(async (flags) => (await import("./autopilot.ts")).autopilotHealth(flags));
 }
 

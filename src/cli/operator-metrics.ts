@@ -2,22 +2,23 @@
 import { errorText } from "../host/error-text.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
+import { checkFormat, type FormatFlags, printFormatted } from "./data-format.ts";
 import { parseAnswer } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-interface MetricsFlags extends ApiFlags {
+interface MetricsFlags extends ApiFlags, FormatFlags {
   readonly format?: string;
-  readonly json?: boolean;
   readonly pretty?: boolean;
 }
 
 export async function operatorMetrics(flags: MetricsFlags): Promise<void> {
-  const { format, json = false, pretty = false } = flags;
+  const { format, json = false, pretty = false, t } = flags;
+  checkFormat(flags);
   if (format !== undefined && format !== "json" && format !== "prometheus") {
     throw new CommandError(`-format must be json or prometheus, found '${format}'`);
   }
-  if (format === "prometheus" && json) {
-    throw new CommandError("Either -json or -format=prometheus, not both");
+  if (format === "prometheus" && (json || t !== undefined)) {
+    throw new CommandError("Either -json, -t or -format=prometheus: one of them");
   }
   const client = new ApiClient(flags, process.env);
   const query = new URLSearchParams();
@@ -27,6 +28,7 @@ export async function operatorMetrics(flags: MetricsFlags): Promise<void> {
   const { body } = await client.ok("GET", path).catch((error: unknown) => {
     throw new CommandError(`Error getting metrics: ${errorText(error)}`);
   });
-  if (!json) return print(body.trimEnd());
-  print(JSON.stringify(parseAnswer(body, `${client.addressText}${path}`), null, 4));
+  const isFormatted = json || t !== undefined;
+  if (!isFormatted) return print(body.trimEnd());
+  await printFormatted(parseAnswer(body, `${client.addressText}${path}`), flags);
 }

@@ -9,6 +9,7 @@ import { nearest } from "../config/suggest.ts";
 import { addKeyFlags } from "./agent-flags.ts";
 import { apiCommand } from "./api-command.ts";
 import { commandPath, normaliseArgv } from "./argv.ts";
+import { formatted } from "./data-format.ts";
 import { addNode } from "./node-commands.ts";
 import { addOperator } from "./operator-commands.ts";
 import { CommandError, print, printError } from "./output.ts";
@@ -59,9 +60,9 @@ export function createProgram(): Command {
   addNode(program);
   addConfig(program);
   addTls(program);
-  const info = apiCommand(program.command("agent-info"))
-    .description("Display the agent's own numbers")
-    .option("--json", "output as JSON");
+  const info = formatted(apiCommand(program.command("agent-info"))).description(
+    "Display the agent's own numbers",
+  );
   const watch = apiCommand(program.command("monitor"))
     .description("Show an agent's log as it is written")
     .option("--log-level <level>", "TRACE, DEBUG, INFO, WARN or ERROR (default INFO)")
@@ -137,9 +138,8 @@ function addAgent(program: Command): void {
 
 function addServer(program: Command): void {
   const server = program.command("server").description("Interact with servers");
-  apiCommand(server.command("members"))
+  formatted(apiCommand(server.command("members")))
     .description("List the servers of the gossip pool")
-    .option("--json", "output as JSON")
     .option("--verbose", "protocol versions and tags too")
     .addOption(new Option("--detailed", "as -verbose"))
     .action(async (flags) => (await import("./server-members.ts")).serverMembers(flags));

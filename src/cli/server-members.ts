@@ -4,16 +4,17 @@ import { errorText } from "../host/error-text.ts";
 import { ApiClient, NO_LEADER } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
+import { checkFormat, type FormatFlags, printFormatted } from "./data-format.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError, print, printError } from "./output.ts";
 
-interface MembersFlags extends ApiFlags {
-  readonly json?: boolean;
+interface MembersFlags extends ApiFlags, FormatFlags {
   readonly verbose?: boolean;
   readonly detailed?: boolean;
 }
 
 export async function serverMembers(flags: MembersFlags): Promise<void> {
+  checkFormat(flags);
   const client = new ApiClient(flags, process.env);
   const answer = await client.get("/v1/agent/members").catch((error: unknown) => {
     throw new CommandError(`Error querying servers: ${errorText(error)}`);
@@ -22,13 +23,13 @@ export async function serverMembers(flags: MembersFlags): Promise<void> {
   const members = inRegion(all, client.region).sort(compareMembers);
   const leaders = await findLeaders(client, members);
   const withLeader = members.map((member) => ({ member, leader: isLeader(member, leaders.found) }));
-  if (flags.json === true) {
+  if (flags.json === true || flags.t !== undefined) {
     const json = withLeader.map(({ member, leader }) => {
       const tags = field(member, "Tags");
       const extended = { ...(isObject(tags) ? tags : {}), Leader: String(leader) };
       return isObject(member) ? { ...member, Tags: extended } : member;
     });
-    print(JSON.stringify(json, null, 4));
+    await printFormatted(json, flags);
   } else {
     const wide = flags.verbose === true || flags.detailed === true;
     print(formatTable([header(wide), ...withLeader.map((one) => row(one, wide))]));

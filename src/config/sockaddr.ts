@@ -6,6 +6,11 @@
  * @module
  */
 import type { InterfaceAddress } from "../host/interfaces.ts";
+import { BUILTIN_NAMES } from "../template/builtins.ts";
+import { evaluateTemplate } from "../template/evaluate.ts";
+import { parseTemplate } from "../template/parse.ts";
+import { TemplateError } from "../template/tokens.ts";
+import { isList, type TemplateFunction, type Value } from "../template/value.ts";
 import { IfAddr } from "./sockaddr/interface-address.ts";
 import {
   exclude,
@@ -16,15 +21,6 @@ import {
   sortBy,
   unique,
 } from "./sockaddr/selection.ts";
-import {
-  BUILTIN_NAMES,
-  evaluateTemplate,
-  isList,
-  type TemplateFunction,
-  type Value,
-} from "./template/evaluate.ts";
-import { parseTemplate } from "./template/parse.ts";
-import { TemplateError } from "./template/tokens.ts";
 
 /** Where the addresses come from. */
 export interface Interfaces {
@@ -45,8 +41,8 @@ export function renderAddress(text: string, interfaces: () => Interfaces): Rende
   try {
     const functions = new Functions(interfaces());
     const names = new Set([...functions.table.keys(), ...BUILTIN_NAMES]);
-    const nodes = parseTemplate(text, names);
-    return { text: evaluateTemplate(nodes, functions.all, functions.table), error: undefined };
+    const execution = { dot: functions.all, functions: functions.table };
+    return { text: evaluateTemplate(parseTemplate(text, names), execution), error: undefined };
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     return { text: undefined, error: error.message };

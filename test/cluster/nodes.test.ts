@@ -81,6 +81,19 @@ test("a drain by the beginning of an id asks first; one by the whole id does not
   expect(monitored).toMatchObject({ code: 0, out: "No drain strategy set\n" });
 });
 
+test("answers by a Go template, of lists and of one", async () => {
+  const list = await cli("node", "status", "-t", '{{range .}}{{.Name | printf "%-9s|"}}{{end}}');
+  expect(list).toMatchObject({ code: 0, out: "c-default|c-gpu    |\n", err: "" });
+  const one = '{{with .Attributes}}{{index . "os.name"}}{{end}} {{.SchedulingEligibility}}';
+  expect((await cli("node", "status", "-t", one, ONE)).out).toBe("alpine ineligible\n");
+  const pools = await cli("node", "pool", "list", "-t", "{{range .}}{{.Name}} {{end}}");
+  expect(pools.out).toBe("all default gpu \n");
+  const names = "{{range .}}{{.Name}}={{.Status}} {{end}}";
+  expect((await cli("server", "members", "-t", names)).out).toBe(
+    "s1.global=alive s2.global=alive \n",
+  );
+});
+
 test("eligibility, and flags that do not go together", async () => {
   expect(await cli("node", "eligibility", "-enable", "aa11")).toMatchObject({
     code: 0,
@@ -95,7 +108,8 @@ test("eligibility, and flags that do not go together", async () => {
     [["drain", "-enable", "-deadline=soon", ONE], "Failed to parse deadline"],
     [["drain", "-enable", "-deadline=-1h", ONE], "A positive drain duration"],
     [["drain", ONE], "Either the '-enable' or '-disable' flag must be set, unless"],
-    [["status", "-t", "{{.}}"], "-t: Go's templates are not evaluated here"],
+    [["status", "-t", "{{"], "Error formatting the data: template: :1: unclosed action"],
+    [["status", "-t", "{{.}}", "-json"], "Both json and template formatting are not allowed"],
     [["status", "-self"], "Nomad not running in client mode"],
     [["config"], "The '-servers' or '-update-servers' flag(s) must be set"],
   ];

@@ -92,7 +92,7 @@ describe("a mistake stands once, with its place:", () => {
     ['bind_addr = "nowhere.example"', 'Error resolving address "nowhere.example"', 5],
     ['bind_addr = "{{ GetAllInterfaces | join `address` ` ` }}"', "Multiple addresses found", 5],
     ['addresses {\n  rpc = "10.0.0.1 10.0.0.2"\n}', "Multiple addresses found", 6],
-    ['addresses {\n  http = "{{ GetPrivateIP"\n}', "no closing }}", 6],
+    ['addresses {\n  http = "{{ GetPrivateIP"\n}', "unclosed action", 6],
     [
       'advertise {\n  rpc = "0.0.0.0"\n}',
       "RPC advertise address is not advertisable: 0.0.0.0:4647",

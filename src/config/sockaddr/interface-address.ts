@@ -1,7 +1,7 @@
 /** An address of this machine as a template's value: its attributes, and arithmetic on it. */
 import type { InterfaceAddress } from "../../host/interfaces.ts";
-import type { Thing, Value } from "../template/evaluate.ts";
-import { TemplateError } from "../template/tokens.ts";
+import { TemplateError } from "../../template/tokens.ts";
+import type { Thing, Value } from "../../template/value.ts";
 import {
   addressText,
   firstOf,

@@ -1,6 +1,7 @@
 /** Choosing and ordering addresses: go-sockaddr's include, exclude, sort, unique, limit, offset. */
+
+import { TemplateError } from "../../template/tokens.ts";
 import { compileExpression } from "../../wire/expression.ts";
-import { TemplateError } from "../template/tokens.ts";
 import { type IfAddr, InterfaceFlag } from "./interface-address.ts";
 import { contains, networkText, parseNetwork, widthOf } from "./ip-network.ts";
 import { FORWARDING_BLACKLIST, isKnownRfc, isOfRfc } from "./rfcs.ts";

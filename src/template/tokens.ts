@@ -7,9 +7,26 @@
 
 export class TemplateError extends Error {
   override readonly name = "TemplateError";
+  /** Where in the source; undefined: not known, or nowhere. */
+  at: number | undefined;
+  /** Of an error while it is executed: the part of the source that Go names. */
+  part: string | undefined;
+
+  constructor(message: string, at?: number) {
+    super(message);
+    this.at = at;
+  }
 }
 
-export type Token =
+export type Token = TokenKind & Place;
+
+/** Offsets in the source; the second is behind the last character. */
+export interface Place {
+  readonly at: number;
+  readonly end: number;
+}
+
+type TokenKind =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "open" | "close" }
   /** An identifier or a keyword. */
@@ -33,9 +50,10 @@ export function tokenize(source: string): readonly Token[] {
   for (;;) {
     const open = source.indexOf("{{", at);
     let text = source.slice(at, open < 0 ? undefined : open);
+    const place = { at, end: at + text.length };
     if (trim) text = text.replace(/^[ \t\r\n]+/, "");
     if (open < 0) {
-      if (text !== "") tokens.push({ kind: "text", text });
+      if (text !== "") tokens.push({ kind: "text", text, ...place });
       return tokens;
     }
     let inside = open + 2;
@@ -43,7 +61,7 @@ export function tokenize(source: string): readonly Token[] {
       text = text.replace(/[ \t\r\n]+$/, "");
       inside += 2;
     }
-    if (text !== "") tokens.push({ kind: "text", text });
+    if (text !== "") tokens.push({ kind: "text", text, ...place });
     const action = new Action(source, inside);
     tokens.push(...action.read());
     ({ end: at, trim } = action);
@@ -76,11 +94,12 @@ class Action {
 
   read(): readonly Token[] {
     if (this.#comment()) return [];
-    const tokens: Token[] = [{ kind: "open" }];
+    const tokens: Token[] = [{ kind: "open", at: this.#at, end: this.#at }];
     for (;;) {
       this.#spaces();
-      if (this.#closes()) return [...tokens, { kind: "close" }];
-      tokens.push(this.#token());
+      const at = this.#at;
+      if (this.#closes()) return [...tokens, { kind: "close", at, end: this.end }];
+      tokens.push({ ...this.#token(), at, end: this.#at });
     }
   }
 
@@ -101,17 +120,19 @@ class Action {
   #comment(): boolean {
     if (!this.#source.startsWith("/*", this.#at)) return false;
     const end = this.#source.indexOf("*/", this.#at);
-    if (end < 0) throw new TemplateError("unclosed comment");
+    if (end < 0) throw new TemplateError("unclosed comment", this.#at);
     this.#at = end + 2;
     this.#spaces();
-    if (!this.#closes()) throw new TemplateError("comment ends before closing delimiter");
+    if (!this.#closes()) {
+      throw new TemplateError("comment ends before closing delimiter", this.#at);
+    }
     return true;
   }
 
-  #token(): Token {
+  #token(): TokenKind {
     const source = this.#source;
     const char = source[this.#at];
-    if (char === undefined) throw new TemplateError("unclosed action: no closing }}");
+    if (char === undefined) throw new TemplateError("unclosed action", this.#at);
     if (char === '"' || char === "`" || char === "'") return this.#quoted(char);
     const number = this.#match(NUMBER);
     if (number !== undefined) return { kind: "number", value: Number(number.replaceAll("_", "")) };
@@ -124,13 +145,13 @@ class Action {
     if (word !== undefined) return { kind: "word", text: word };
     const sign = SIGNS.find((one) => source.startsWith(one, this.#at));
     if (sign === undefined) {
-      throw new TemplateError(`unexpected ${JSON.stringify(char)} in operand`);
+      throw new TemplateError(`unexpected ${JSON.stringify(char)} in operand`, this.#at);
     }
     this.#at += sign.length;
     return { kind: "sign", text: sign };
   }
 
-  #dot(): Token {
+  #dot(): TokenKind {
     const glued = !/[\s|(,=]/.test(this.#source[this.#at - 1] ?? " ");
     this.#at += 1;
     const text = this.#match(WORD);
@@ -145,7 +166,7 @@ class Action {
   }
 
   /** `'x'` is the number of a character, as in Go. */
-  #quoted(quote: string): Token {
+  #quoted(quote: string): TokenKind {
     const start = this.#at;
     let at = start + 1;
     for (;;) {
@@ -154,6 +175,7 @@ class Action {
       if (ends)
         throw new TemplateError(
           quote === "`" ? "unterminated raw quoted string" : "unterminated quoted string",
+          start,
         );
       if (char === quote) break;
       at += char === "\\" && quote !== "`" ? 2 : 1;
