@@ -38,6 +38,7 @@ import { printable } from "../wire/text.ts";
 import { type ClientIdentity, loadClientIdentity } from "./client-identity.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
+import { MetricsKeeper } from "./metrics-keeper.ts";
 import { loadNodeId } from "./node-id.ts";
 import { tryReload } from "./reload-trial.ts";
 import { Security } from "./security.ts";
@@ -121,6 +122,7 @@ class Parts {
   readonly #streams: StreamMethods;
   readonly #pool: RpcPool;
   readonly #security: Security;
+  readonly #metrics: MetricsKeeper;
   readonly context: ApiContext;
   /** As it is in force. */
   #config: Config;
@@ -133,6 +135,7 @@ class Parts {
     this.#log = sink.logger("agent");
     const security = new Security(config.tls, init.material);
     this.#security = security;
+    this.#metrics = new MetricsKeeper(config);
     const rpc = createRpcCounters();
     const dialer = new RpcDialer({
       security: () => security.rpc(),
@@ -241,6 +244,7 @@ class Parts {
       call: async (method, body, signal) =>
         (server ?? client)?.call(method, body, signal) ?? nobody(),
       streams: this.#streams,
+      metrics: this.#metrics.view,
     };
   }
 
@@ -280,6 +284,7 @@ class Parts {
     });
     await this.#server?.joinOthers();
     this.#client?.start();
+    await this.#metrics.start(this.context, this.#init.sink.logger("agent"));
     const settledAt = systemClock.now() + SETTLED_MS;
     this.#stopSettling = systemClock.schedule(settledAt, letGoOfCode);
   }
@@ -330,6 +335,7 @@ class Parts {
 
   async stop(): Promise<void> {
     this.#stopSettling?.();
+    this.#metrics.stop();
     if (this.#init.config.client.drainOnShutdown) await this.#client?.leave();
     this.#client?.stop();
     await this.#http.close();

@@ -232,6 +232,7 @@ export class ConsensusRole {
     const { consensus, machine } = this;
     return {
       role: () => consensus.role,
+      heartbeats: () => this.#nodes.heartbeats,
       leaderId: () => consensus.leader?.id,
       servers: () => consensus.servers,
       stats: () => consensus.stats(),

@@ -1,6 +1,7 @@
 /** What the API needs to know and may do; the agent fills it in. Nothing here knows a transport. */
 import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
+import type { CoreMeter } from "../host/usage.ts";
 import type { Address } from "../protocol/ports.ts";
 import type { RaftServer } from "../protocol/raft/message.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
@@ -15,6 +16,7 @@ import type { RpcInspection } from "../service/rpc/client/inspect.ts";
 import type { PeerReport } from "../service/rpc/client/peer-health.ts";
 import type { PoolReport } from "../service/rpc/client/pool.ts";
 import type { HandshakeCounters, RpcCounters } from "../service/rpc/counters.ts";
+import type { MetricIntervals } from "../service/telemetry/intervals.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 
@@ -34,6 +36,7 @@ export interface ApiContext extends AgentFacts, Connections, Servers {
   readonly raft: RaftView | undefined;
   /** Undefined on an agent that is a server only. */
   readonly client: ClientView | undefined;
+  readonly metrics: MetricsView;
 }
 
 /** Who this agent is, and by which settings. */
@@ -77,6 +80,15 @@ export interface Servers {
   readonly streams: Pick<StreamMethods, "open">;
 }
 
+/** What /v1/metrics remembers from one look to the next. */
+export interface MetricsView {
+  readonly intervals: MetricIntervals;
+  /** Packets of metrics that went nowhere, by whom they were for. */
+  readonly dropped: ReadonlyMap<string, number>;
+  /** Processors since it was last asked. */
+  readonly cores: CoreMeter["usage"];
+}
+
 export interface ClientView {
   readonly id: string;
   readonly report: () => NodeReport;
@@ -94,6 +106,8 @@ export interface VersionInfo {
 }
 
 export interface RaftView {
+  /** Client nodes that a leader waits to hear from again. */
+  readonly heartbeats: () => number;
   readonly role: () => string;
   readonly leaderId: () => string | undefined;
   readonly servers: () => readonly RaftServer[];

@@ -1,30 +1,32 @@
 /**
- * GET /v1/metrics: Nomad's JSON, and the text that Prometheus reads. Everything is taken from the
- * counters when it is asked for; nothing is sampled in between.
+ * What is counted and measured here, under Nomad's names where it has them. Everything is taken
+ * from the counters when it is asked for; nothing is sampled in between.
  *
  * @module
  */
 import { armedTimers } from "../host/clock.ts";
 import { descriptors } from "../host/descriptors.ts";
-import type { TrafficCounters } from "../service/gossip/counters.ts";
+import type { GossipCounters, TrafficCounters } from "../service/gossip/counters.ts";
 import { healthOf } from "../service/raft/autopilot-health.ts";
 import type { HandshakeCounters } from "../service/rpc/counters.ts";
-import type { AgentFacts, ApiContext, Connections } from "./context.ts";
-import { ApiError } from "./errors.ts";
+import type { Metric } from "../service/telemetry/metric.ts";
+import type { AgentFacts, ApiContext, Connections, GossipView } from "./context.ts";
+import { hostMetrics } from "./host-metrics.ts";
 import { stillInClear } from "./status.ts";
 
-interface Metric {
-  /** Nomad's form: dots. */
-  readonly name: string;
-  readonly kind: "counter" | "gauge";
-  readonly value: number;
-  readonly labels: Readonly<Record<string, string>>;
+/** With the members, whom a client has to ask a server for. */
+export async function askedMetrics(context: ApiContext): Promise<readonly Metric[]> {
+  return collectMetrics(context, true);
 }
 
-export async function collectMetrics(context: ApiContext): Promise<readonly Metric[]> {
+/** @param asksOthers a client asks a server for the members */
+export async function collectMetrics(
+  context: ApiContext,
+  asksOthers = context.gossip !== undefined,
+): Promise<readonly Metric[]> {
   const metrics = [...rpcMetrics(context), ...tlsMetrics(context), ...raftMetrics(context)];
-  const { members } = await context.members();
-  for (const state of ["alive", "leaving", "left", "failed"]) {
+  const { members } = asksOthers ? await context.members() : { members: [] };
+  for (const state of asksOthers ? ["alive", "leaving", "left", "failed"] : []) {
     const count = members.filter((one) => one.status === state).length;
     metrics.push(gauge("nomad.serf.members", count, { state }));
   }
@@ -32,18 +34,42 @@ export async function collectMetrics(context: ApiContext): Promise<readonly Metr
     const clear = stillInClear(context).some((one) => one.what === what);
     metrics.push(gauge("nomad.agent.encrypted", clear ? 0 : 1, { traffic: what }));
   }
-  if (context.gossip !== undefined) {
-    const { packets, streams, messagesRefused } = context.gossip.counters;
-    metrics.push(...trafficMetrics("packets", packets), ...trafficMetrics("streams", streams));
-    metrics.push(...byLabel("nomad.memberlist.messages.refused", "reason", messagesRefused));
-  }
-  metrics.push(...runtimeMetrics());
+  if (context.gossip !== undefined) metrics.push(...gossipMetrics(context.gossip));
+  metrics.push(...byLabel("nomad.agent.telemetry.dropped", "sink", context.metrics.dropped));
+  metrics.push(...hostMetrics(context), ...runtimeMetrics());
   return metrics;
 }
 
+function gossipMetrics({ counters, stats }: GossipView): Metric[] {
+  const { packets, streams, messagesRefused } = counters;
+  return [
+    gauge("nomad.memberlist.health.score", Number(stats()["health_score"] ?? 0), {}),
+    ...eventMetrics(counters),
+    bytes("nomad.memberlist.udp.sent", packets.sentBytes),
+    bytes("nomad.memberlist.udp.received", packets.receivedBytes),
+    bytes("nomad.memberlist.tcp.sent", streams.sentBytes),
+    ...trafficMetrics("packets", packets),
+    ...trafficMetrics("streams", streams),
+    ...byLabel("nomad.memberlist.messages.refused", "reason", messagesRefused),
+  ];
+}
+
+/** Serf counts what has become of members, and what was said to everybody. */
+function eventMetrics({ events }: GossipCounters): Metric[] {
+  return [...events].map(([kind, count]) => {
+    const what = kind.startsWith("member-") ? `member.${kind.slice("member-".length)}` : kind;
+    return counter(`nomad.serf.${SAID_TO_ALL[what] ?? what}`, count);
+  });
+}
+
+const SAID_TO_ALL: Readonly<Record<string, string>> = { user: "events", query: "queries" };
+
 function runtimeMetrics(): Metric[] {
+  const { rss, heapUsed } = process.memoryUsage();
   const metrics = [
-    gauge("nomad.runtime.rss_bytes", process.memoryUsage.rss(), {}),
+    gauge("nomad.runtime.alloc_bytes", heapUsed, {}),
+    gauge("nomad.runtime.sys_bytes", rss, {}),
+    gauge("nomad.runtime.rss_bytes", rss, {}),
     gauge("nomad.runtime.timers", armedTimers(), {}),
     gauge("nomad.runtime.open_conns", descriptors.connections, {}),
     counter("nomad.runtime.refused_conns", descriptors.refused),
@@ -55,9 +81,14 @@ function runtimeMetrics(): Metric[] {
 
 function rpcMetrics(context: Connections): Metric[] {
   const { rpc, http } = context;
+  const total = (counts: ReadonlyMap<string, number>): number =>
+    [...counts.values()].reduce((sum, one) => sum + one, 0);
   return [
-    counter("nomad.rpc.request", rpc.requests),
-    counter("nomad.rpc.request_error", rpc.requestErrors),
+    counter("nomad.nomad.rpc.accept_conn", total(rpc.connections)),
+    counter("nomad.nomad.rpc.raft_handoff", rpc.connections.get("raft") ?? 0),
+    counter("nomad.nomad.rpc.request", rpc.requests),
+    counter("nomad.nomad.rpc.request_error", rpc.requestErrors),
+    counter("nomad.nomad.agent.http.exceeded", http.refused.get("too-many-connections") ?? 0),
     counter("nomad.rpc.forwarded", rpc.forwarded),
     counter("nomad.rpc.accept_conn_plain", rpc.plainConnections),
     gauge("nomad.rpc.open_conns", rpc.open, {}),
@@ -79,6 +110,7 @@ function raftMetrics({ raft }: ApiContext): Metric[] {
   const stats = raft.stats();
   const servers = raft.servers();
   const metrics = [
+    gauge("nomad.nomad.heartbeat.active", raft.heartbeats(), {}),
     gauge("nomad.raft.appliedIndex", stats.appliedIndex, {}),
     gauge("nomad.raft.commitIndex", stats.commitIndex, {}),
     gauge("nomad.raft.lastIndex", stats.lastIndex, {}),
@@ -130,10 +162,10 @@ function trafficMetrics(kind: string, traffic: TrafficCounters): Metric[] {
   const prefix = `nomad.memberlist.${kind}`;
   return [
     counter(`${prefix}.sent`, traffic.sent),
-    counter(`${prefix}.sent_bytes`, traffic.sentBytes),
+    bytes(`${prefix}.sent_bytes`, traffic.sentBytes),
     counter(`${prefix}.sent_in_clear`, traffic.sentPlain),
     counter(`${prefix}.received`, traffic.received),
-    counter(`${prefix}.received_bytes`, traffic.receivedBytes),
+    bytes(`${prefix}.received_bytes`, traffic.receivedBytes),
     counter(`${prefix}.received_in_clear`, traffic.receivedPlain),
     ...byLabel(`${prefix}.refused`, "reason", traffic.refused),
   ];
@@ -143,6 +175,10 @@ type Labels = Metric["labels"];
 
 function counter(name: string, value: number, labels: Labels = {}): Metric {
   return { name, kind: "counter", value, labels };
+}
+
+function bytes(name: string, value: number): Metric {
+  return { name, kind: "counter", value, labels: {}, unit: "bytes" };
 }
 
 function gauge(name: string, value: number, labels: Labels): Metric {
@@ -156,52 +192,4 @@ function byLabel(
   more: Labels = {},
 ): Metric[] {
   return [...counts].map(([key, value]) => counter(name, value, { ...more, [label]: key }));
-}
-
-/** Nomad's in-memory sink, as far as it has something to say here. */
-export function metricsAsJson(metrics: readonly Metric[], nowMs: number): unknown {
-  const timestamp = new Date(nowMs).toISOString().replace("T", " ").replace(/\..*/, " +0000 UTC");
-  const of = (kind: Metric["kind"]): readonly Metric[] =>
-    metrics.filter((one) => one.kind === kind);
-  return {
-    Counters: of("counter").map(({ name, value, labels }) => ({
-      Count: value,
-      Labels: labels,
-      Max: value,
-      Mean: value,
-      Min: value,
-      Name: name,
-      Rate: 0,
-      Stddev: 0,
-      Sum: value,
-    })),
-    Gauges: of("gauge").map(({ name, value, labels }) => ({
-      Labels: labels,
-      Name: name,
-      Value: value,
-    })),
-    Points: [],
-    PrecisionGauges: [],
-    Samples: [],
-    Timestamp: timestamp,
-  };
-}
-
-/** The text exposition format, version 0.0.4. @throws ApiError when it is switched off */
-export function metricsAsText(context: AgentFacts, metrics: readonly Metric[]): string {
-  if (!context.config.telemetry.prometheusMetrics) {
-    throw new ApiError(415, "Prometheus is not enabled");
-  }
-  const lines: string[] = [];
-  const names = [...new Set(metrics.map((one) => one.name))].sort();
-  for (const name of names) {
-    const some = metrics.filter((one) => one.name === name);
-    const flat = name.replaceAll(/[^a-zA-Z0-9_]/g, "_");
-    lines.push(`# TYPE ${flat} ${some[0]?.kind ?? "gauge"}`);
-    for (const { labels, value } of some) {
-      const pairs = Object.entries(labels).map(([key, text]) => `${key}=${JSON.stringify(text)}`);
-      lines.push(`${flat}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`);
-    }
-  }
-  return `${lines.join("\n")}\n`;
 }

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { formatAddress, formatIp } from "../host/ip.ts";
+import type { TelemetryConfig } from "../config/config.ts";
+import { formatAddress, formatIp, isLoopback, parseIp, splitHostPort } from "../host/ip.ts";
 import { cipherName } from "../secret/key.ts";
 import type { TrafficCounters } from "../service/gossip/counters.ts";
 import type { PeerReport } from "../service/rpc/client/peer-health.ts";
@@ -48,7 +49,7 @@ async function membersOrNone(context: ApiContext): Promise<readonly ServerMember
 }
 
 export interface InClear {
-  readonly what: "gossip" | "rpc" | "http";
+  readonly what: "gossip" | "rpc" | "http" | "telemetry";
   readonly why: string;
   readonly fix: string;
 }
@@ -78,7 +79,26 @@ export function stillInClear(context: ApiContext): readonly InClear[] {
     const fix = "set tls { http = true } with ca_file, cert_file and key_file";
     clear.push({ what: "http", why: "tls.http is off", fix });
   }
-  return clear;
+  return [...clear, ...metricsInClear(context.config.telemetry)];
+}
+
+/** These protocols have no encryption: what leaves the machine can be read on its way. */
+function metricsInClear(telemetry: TelemetryConfig): readonly InClear[] {
+  const { statsdAddress, statsiteAddress, datadogAddress } = telemetry;
+  const all = { statsd: statsdAddress, statsite: statsiteAddress, datadog: datadogAddress };
+  return Object.entries(all).flatMap(([name, address]): readonly InClear[] => {
+    if (address === undefined || staysHere(address)) return [];
+    const fix = "send to a collector on this machine (127.0.0.1), or through a tunnel";
+    const why = `telemetry.${name}_address: metrics go to ${address} in the clear`;
+    return [{ what: "telemetry", why, fix }];
+  });
+}
+
+function staysHere(address: string): boolean {
+  if (address.startsWith("unix://")) return true;
+  const { host } = splitHostPort(address);
+  const ip = parseIp(host);
+  return host === "" || host === "localhost" || (ip !== undefined && isLoopback(ip));
 }
 
 function nodeReport(context: AgentFacts): JsonObject {

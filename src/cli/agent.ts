@@ -185,6 +185,9 @@ function printBanner(agent: Agent, checked: CheckedConfig, dev: DevTls | undefin
     const { why, fix } = gossipInClear;
     printError(`==> WARNING: gossip is not encrypted: ${why};\n    ${fix}`);
   }
+  for (const { why, fix } of agent.stillInClear().filter(({ what }) => what === "telemetry")) {
+    printError(`==> WARNING: ${why};\n    ${fix}`);
+  }
   announce("\n==> Nomad agent started! Log data will stream in below:\n");
   if (dev !== undefined) printDevHelp(agent, dev);
 }

@@ -155,9 +155,26 @@ export interface AddressTexts {
 }
 
 export interface TelemetryConfig {
+  /** From one sending of metrics to the next. */
   readonly collectionIntervalMs: number;
+  /** The intervals that /v1/metrics counts by. */
+  readonly inMemoryCollectionIntervalMs: number;
   readonly prometheusMetrics: boolean;
   readonly disableHostname: boolean;
+  /** The node's name instead of the machine's. */
+  readonly useNodeName: boolean;
+  /** A client tells of its machine's processors, memory and disks, too. */
+  readonly publishNodeMetrics: boolean;
+  /** What becomes of metrics that no rule of `prefixFilter` speaks of. */
+  readonly filterDefault: boolean;
+  /** "+prefix" lets through, "-prefix" holds back; the longest prefix decides. */
+  readonly prefixFilter: readonly string[];
+  /** host:port; undefined: nobody is sent anything. */
+  readonly statsdAddress: string | undefined;
+  readonly statsiteAddress: string | undefined;
+  /** host:port, or unix:// and a path. */
+  readonly datadogAddress: string | undefined;
+  readonly datadogTags: readonly string[];
 }
 
 export interface Config {

@@ -14,7 +14,12 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
     ...["ca_file", "cert_file", "key_file", "verify_server_hostname", "verify_https_client"],
     ...["rpc_upgrade_mode", "tls_min_version", "tls_cipher_suites"],
   ],
-  telemetry: ["collection_interval", "prometheus_metrics", "disable_hostname"],
+  telemetry: [
+    ...["collection_interval", "prometheus_metrics", "disable_hostname", "use_node_name"],
+    ...["statsd_address", "statsite_address", "datadog_address", "datadog_tags", "prefix_filter"],
+    ...["filter_default", "publish_node_metrics", "in_memory_collection_interval"],
+    ...["in_memory_retention_period"],
+  ],
   limits: [
     ...["https_handshake_timeout", "http_max_conns_per_client"],
     ...["rpc_handshake_timeout", "rpc_max_conns_per_client"],

@@ -14,14 +14,14 @@ import {
   type LimitsConfig,
   type PortsConfig,
   type ServerConfig,
-  type TelemetryConfig,
   TLS_VERSIONS,
   type TlsConfig,
 } from "./config.ts";
-import { IGNORED_SERVER, IGNORED_TELEMETRY, IGNORED_TOP } from "./ignored.ts";
+import { IGNORED_SERVER, IGNORED_TOP } from "./ignored.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
 import { readLogRotation, readSyslog } from "./parse-log.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
+import { readTelemetry } from "./parse-telemetry.ts";
 import { DEFAULT_PORTS } from "./ports.ts";
 import { ConfigError, type Position, type Problem } from "./problem.ts";
 import { valueToShow } from "./redact.ts";
@@ -344,17 +344,6 @@ function readLimits(section: Section): LimitsConfig {
   };
   section.finish();
   return limits;
-}
-
-function readTelemetry(section: Section): TelemetryConfig {
-  const telemetry = {
-    collectionIntervalMs: section.durationMs("collection_interval") ?? 1000,
-    prometheusMetrics: section.ownBool("prometheus_metrics") ?? true,
-    disableHostname: section.bool("disable_hostname") ?? false,
-  };
-  section.ignore(IGNORED_TELEMETRY);
-  section.finish();
-  return telemetry;
 }
 
 /** Rules that look at several keys. */

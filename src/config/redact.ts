@@ -18,7 +18,9 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   ca_file cert_file key_file verify_server_hostname verify_https_client rpc_upgrade_mode
   tls_min_version tls_cipher_suites tls_prefer_server_cipher_suites https_handshake_timeout
   http_max_conns_per_client rpc_handshake_timeout rpc_max_conns_per_client collection_interval
-  prometheus_metrics disable_hostname cleanup_dead_servers last_contact_threshold
+  prometheus_metrics disable_hostname use_node_name statsd_address statsite_address datadog_address
+  datadog_tags prefix_filter filter_default publish_node_metrics in_memory_collection_interval
+  in_memory_retention_period cleanup_dead_servers last_contact_threshold
   max_trailing_logs min_quorum server_stabilization_time enable_redundancy_zones
   disable_upgrade_migration enable_custom_upgrades alloc_dir alloc_mounts_dir host_volumes_dir
   default_ineligible no_host_uuid network_interface network_speed preferred_address_family

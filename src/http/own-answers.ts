@@ -2,7 +2,7 @@
 import type { Elysia } from "elysia";
 import { askedOf } from "../api/ask.ts";
 import { autopilotHealth } from "../api/autopilot.ts";
-import { collectMetrics, metricsAsJson, metricsAsText } from "../api/metrics.ts";
+import { metricsAsJson, metricsAsText } from "../api/metrics-answer.ts";
 import { monitorLog } from "../api/monitor.ts";
 import { restoreArchive, saveArchive } from "../api/snapshot.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
@@ -23,11 +23,10 @@ export function addOwnAnswers(
   });
   app.get("/v1/metrics", async ({ request }) => {
     const context = contextOf(request);
-    const metrics = await collectMetrics(context);
     const format = queryOf(request).get("format");
-    if (format !== "prometheus") return answer(request, metricsAsJson(metrics, context.nowMs()));
+    if (format !== "prometheus") return answer(request, await metricsAsJson(context));
     const type = "text/plain; version=0.0.4; charset=utf-8";
-    return new Response(metricsAsText(context, metrics), { headers: { "Content-Type": type } });
+    return new Response(await metricsAsText(context), { headers: { "Content-Type": type } });
   });
   app.get("/v1/agent/monitor", async ({ request }) => {
     const { plain, body } = await monitorLog(contextOf(request), queryOf(request));

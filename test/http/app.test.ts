@@ -10,6 +10,7 @@ import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
 import { createGossipCounters } from "../../src/service/gossip/counters.ts";
 import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc/counters.ts";
+import { MetricIntervals } from "../../src/service/telemetry/intervals.ts";
 import { jsonOf } from "../../src/wire/msgpack-json.ts";
 import { MsgpackWriter } from "../../src/wire/msgpack-writer.ts";
 import { encodeText } from "../../src/wire/rpc-status.ts";
@@ -96,6 +97,11 @@ function createContext(config: Config, gossip: GossipView, call?: ApiContext["ca
     reload: async () => ({ changes: [], restart_needed: [] }),
     raft: undefined,
     client: undefined,
+    metrics: {
+      intervals: new MetricIntervals(10_000, 61_000),
+      dropped: new Map(),
+      cores: () => [],
+    },
     call: call ?? (async () => encodeText("127.0.0.1:4647")),
     streams: { open: async () => Promise.reject(new Error("no streams here")) },
     warnings: [],

@@ -5,6 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect, createServer, type Server } from "node:net";
+import { hostname } from "node:os";
 import { NET } from "../addresses.ts";
 import { getJson, type Json, Lab, run, until } from "../cluster/agents.ts";
 import { makeCa, serverTls, type TestCa } from "../cluster/certificates.ts";
@@ -230,9 +231,10 @@ describe.if(mustRun)("openssl as the dialer", () => {
     expect(rpc.refused).toMatchObject({ plaintext: 6, "inner-tls": 1, "raft-not-a-server": 1 });
     const text = await fetch(`http://${IP}:4646/v1/metrics?format=prometheus`);
     const metrics = await text.text();
-    expect(metrics).toContain('nomad_rpc_refused{reason="raft-not-a-server"} 1');
+    const host = hostname();
+    expect(metrics).toContain(`nomad_rpc_refused{reason="raft-not-a-server",host="${host}"} 1`);
     expect(metrics).toContain(
-      'nomad_rpc_tls_handshake_refused{direction="inbound",reason="wrong-role"} 2',
+      `nomad_rpc_tls_handshake_refused{direction="inbound",reason="wrong-role",host="${host}"} 2`,
     );
   });
 });

@@ -5,6 +5,8 @@ export interface GossipCounters {
   readonly streams: TrafficCounters;
   /** Messages that came in order, and say what is not to be believed, by reason. */
   readonly messagesRefused: Map<string, number>;
+  /** What Serf has told of, by kind. */
+  readonly events: Map<string, number>;
 }
 
 export interface TrafficCounters {
@@ -35,7 +37,7 @@ export function createGossipCounters(): GossipCounters {
     receivedPlain: 0,
     refused: new Map(),
   });
-  return { packets: traffic(), streams: traffic(), messagesRefused: new Map() };
+  return { packets: traffic(), streams: traffic(), messagesRefused: new Map(), events: new Map() };
 }
 
 export function countSent(traffic: TrafficCounters, bytes: Uint8Array, sealed: boolean): void {

@@ -236,6 +236,7 @@ export class Gossip {
         return;
       case "event":
         this.#init.knownMembers?.event(action.event, this.#serf.clock());
+        countRefusal(this.counters.events, action.event.kind);
         this.#init.onEvent(action.event);
         return;
       case "query-result":

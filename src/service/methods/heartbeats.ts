@@ -24,6 +24,10 @@ export class Heartbeats {
     this.#init = init;
   }
 
+  get active(): number {
+    return this.#cancels.size;
+  }
+
   /** @returns until when it has to be heard again, milliseconds from now */
   heard(id: string): number {
     const { config, prng } = this.#init;

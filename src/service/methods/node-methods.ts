@@ -90,6 +90,11 @@ export class NodeMethods {
     this.#heartbeats = new Heartbeats({ config, clock, prng, missed });
   }
 
+  /** Nodes that have to be heard again in time; none where we do not lead. */
+  get heartbeats(): number {
+    return this.#heartbeats.active;
+  }
+
   methods(): ReadonlyMap<string, Method> {
     const leader = (run: Method["run"]): Method => ({ where: "leader", run });
     const reading = (run: Method["run"]): Method => ({ where: "leader", consistent: true, run });
