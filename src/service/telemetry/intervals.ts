@@ -1,6 +1,6 @@
 /**
  * What has been counted in the last whole interval, as go-metrics' sink in memory has it: totals
- * are looked at now and then, and what they have grown by belongs to the interval that it is seen in.
+ * are looked at now and then, and what they have grown by belongs to the interval of that look.
  *
  * @module
  */
