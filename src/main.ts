@@ -18,6 +18,12 @@ async function main(argv: readonly string[]): Promise<number> {
     const { startEarly } = await import("./cli/hcl-child.ts");
     startEarly();
   }
+  const { COMP_LINE, COMP_POINT } = process.env;
+  if (COMP_LINE !== undefined) {
+    const { completeLine } = await import("./cli/complete.ts");
+    await completeLine(COMP_LINE, COMP_POINT, argv[1]);
+    return 0;
+  }
   const { runProgram } = await import("./cli/program.ts");
   return runProgram(argv);
 }

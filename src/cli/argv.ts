@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Command } from "commander";
+import type { Argument, Command } from "commander";
 import { CommandError, printError } from "./output.ts";
 
 const TRUE = /^(1|t|T|TRUE|true|True)$/;
@@ -39,7 +39,7 @@ export function normaliseArgv(given: readonly string[], program: Command): strin
 
 function modernised(argv: readonly string[]): readonly string[] {
   const [first = "", ...rest] = argv;
-  if (first === "help") return [...rest, "-help"];
+  if (first === "help") return /^--?man$/.test(rest[0] ?? "") ? rest : [...rest, "-help"];
   const [words, warns] = OLDER[first] ?? [[first], false];
   if (warns) {
     printError(
@@ -69,4 +69,10 @@ function normaliseFlag(name: string, value: string | undefined, command: Command
 export function commandPath(command: Command): string {
   const above = command.parent;
   return above === null ? command.name() : `${commandPath(above)} ${command.name()}`;
+}
+
+/** As usage texts have it: `<file>`, `[path...]`. */
+export function argumentText(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }

@@ -8,7 +8,7 @@ import { Command, CommanderError, Option } from "commander";
 import { nearest } from "../config/suggest.ts";
 import { addKeyFlags } from "./agent-flags.ts";
 import { apiCommand } from "./api-command.ts";
-import { commandPath, normaliseArgv } from "./argv.ts";
+import { argumentText, commandPath, normaliseArgv } from "./argv.ts";
 import { formatted } from "./data-format.ts";
 import { addNode } from "./node-commands.ts";
 import { addOperator } from "./operator-commands.ts";
@@ -46,7 +46,7 @@ export function createProgram(): Command {
   program.description(
     "An encrypted, Nomad-compatible agent: gossip with AES-GCM, RPC and HTTP with TLS.",
   );
-  program.usage("[-version] [-help] <command> [args]");
+  program.usage("[-version] [-help] [-autocomplete-(un)install] <command> [args]");
   addAgent(program);
   program
     .command("keygen")
@@ -76,14 +76,42 @@ export function createProgram(): Command {
     .command("version")
     .description("Print the version")
     .action(async () => print((await import("./version.ts")).versionText()));
+  program
+    .command("completion")
+    .argument("<shell>", "bash, zsh or fish")
+    .description("Print a script that completes commands and flags in a shell")
+    .action(async (shell) =>
+      print((await import("./completion-script.ts")).completionScript(shell)),
+    );
   program.option("-v, --version", "print the version");
+  program.option("--autocomplete-install", "complete commands in the shells of this user");
+  program.option("--autocomplete-uninstall", "no longer");
+  program.addOption(new Option("--man", "print the manual page").hideHelp());
   for (const command of everyCommand(program)) finish(command);
   program.hook("preAction", (_program, command) => refuseEmpty(command));
-  program.action(async (flags: { version?: boolean }, self: Command) => {
-    if (flags.version === true) print((await import("./version.ts")).versionText());
-    else unknownOrHelp(program, self.args);
-  });
+  program.action(async (flags: TopFlags, self: Command) => runTop(program, flags, self.args));
   return program;
+}
+
+interface TopFlags {
+  readonly version?: boolean;
+  readonly autocompleteInstall?: boolean;
+  readonly autocompleteUninstall?: boolean;
+  readonly man?: boolean;
+}
+
+async function runTop(program: Command, flags: TopFlags, args: readonly string[]): Promise<void> {
+  const { version, autocompleteInstall, autocompleteUninstall, man } = flags;
+  if (version === true) return print((await import("./version.ts")).versionText());
+  if (man === true) return print((await import("./man-page.ts")).manPage(program));
+  if (autocompleteInstall !== true && autocompleteUninstall !== true) unknownOrHelp(program, args);
+  if (autocompleteInstall === autocompleteUninstall) {
+    throw new CommandError("Either -autocomplete-install or -autocomplete-uninstall, not both");
+  }
+  const shells = await import("./autocomplete-install.ts");
+  const where = { home: process.env["HOME"], program: process.execPath };
+  if (autocompleteInstall === true) shells.installCompletion(where);
+  else shells.uninstallCompletion(where);
 }
 
 /** Nomad prints its whole help for a typing mistake; two lines say more. */
@@ -245,10 +273,7 @@ function mistake(command: Command, text: string): string {
   if (!/^error: (missing required argument|too many arguments)/.test(text)) {
     return text.replace(/^error: /, "");
   }
-  const wanted = command.registeredArguments.map((one) => {
-    const dots = one.variadic ? "..." : "";
-    return one.required ? `<${one.name()}${dots}>` : `[${one.name()}${dots}]`;
-  });
+  const wanted = command.registeredArguments.map(argumentText);
   if (wanted.length === 0) return "This command takes no arguments";
   const path = commandPath(command);
   if (text.includes("missing") && path in MISSING) return MISSING[path] ?? "";

@@ -42,6 +42,11 @@ export function isDirectory(path: string): boolean {
   return statSync(path).isDirectory();
 }
 
+/** The bits of its permissions. */
+export function modeOf(path: string): number {
+  return statSync(path).mode & 0o7777;
+}
+
 /** Names in a directory, sorted. */
 export function namesIn(directory: string): readonly string[] {
   return readdirSync(directory).sort();
