@@ -25,9 +25,10 @@ import { createPrng } from "../protocol/prng.ts";
 import { nativeAead } from "../secret/native-aead.ts";
 import { portableAead } from "../secret/portable-aead.ts";
 import { compareProviders } from "../secret/self-test.ts";
+import { EVENTS, EventMethod } from "../service/methods/event-method.ts";
 import { Monitor } from "../service/methods/monitor.ts";
 import { MONITOR, MonitorMethod } from "../service/methods/monitor-method.ts";
-import { StreamMethods } from "../service/methods/stream-methods.ts";
+import { type StreamMethod, StreamMethods } from "../service/methods/stream-methods.ts";
 import { RefusalLog } from "../service/refusals.ts";
 import { RpcDialer, type RpcSecurity } from "../service/rpc/client/dial.ts";
 import { inspectRpc } from "../service/rpc/client/inspect.ts";
@@ -163,6 +164,7 @@ class Parts {
           revision: version.revision,
           keyring: loaded,
           security: () => security.rpc(),
+          material: () => security.material,
           rpc,
           dialer,
           pool: this.#pool,
@@ -248,7 +250,7 @@ class Parts {
     };
   }
 
-  /** A client has its own log to show, and nobody to pass a request on to. */
+  /** A client has its own log to show, and servers to ask for events. */
   #ownLog(counters: ApiContext["rpc"], ownNode: string | undefined): StreamMethods {
     const { sink, config } = this.#init;
     const method = new MonitorMethod({
@@ -259,7 +261,15 @@ class Parts {
       nodes: undefined,
       ownNode,
     });
-    return new StreamMethods({ methods: new Map([[MONITOR, method]]), counters });
+    const events = new EventMethod({
+      ...{ region: config.region, broker: undefined, clock: systemClock, isClient: true },
+      streamTo: async () => (await this.#client?.stream()) ?? nobody(),
+    });
+    const methods = new Map<string, StreamMethod>([
+      [MONITOR, method],
+      [EVENTS, events],
+    ]);
+    return new StreamMethods({ methods, counters });
   }
 
   #ownIdentity(): OwnIdentity {

@@ -216,6 +216,19 @@ export class ClientRole {
     throw new Error(errors.length === 0 ? "no known servers" : `no servers: ${errors.join("; ")}`);
   }
 
+  /** A streaming call's other half, at a server that answers. @throws Error when none does */
+  async stream(): Promise<ByteStream> {
+    const errors: string[] = [];
+    for (const server of this.#node.servers) {
+      try {
+        return await this.#init.pool.stream(await this.#target(server));
+      } catch (error) {
+        errors.push(`${server}: ${errorText(error)}`);
+      }
+    }
+    throw new Error(errors.length === 0 ? "no known servers" : `no servers: ${errors.join("; ")}`);
+  }
+
   /** An operator at this agent changes its own node: to the servers its secret says so. */
   #signed(method: string, body: Uint8Array): Uint8Array {
     const { id, secret } = this.#init.identity;

@@ -23,7 +23,7 @@ import { Sealer } from "../service/gossip/sealer.ts";
 import { printable } from "../wire/text.ts";
 import { createAdmission } from "./admission.ts";
 import type { Directory, KnownServer } from "./directory.ts";
-import { createKeyKeeper } from "./key-keeper.ts";
+import { createKeyKeeper, type KeyChanged } from "./key-keeper.ts";
 import type { LoadedKeyring } from "./keyring-file.ts";
 import { serverTags } from "./server-tags.ts";
 
@@ -43,6 +43,7 @@ interface GossipPartsInit {
   /** Whoever is a member already; gossip is there before it is. */
   readonly directory: () => Directory;
   readonly onEvent: (event: SerfEvent) => void;
+  readonly onKeys: KeyChanged;
 }
 
 export function createGossip(init: GossipPartsInit): Gossip {
@@ -61,7 +62,7 @@ export function createGossip(init: GossipPartsInit): Gossip {
       verifyIncoming: server.encryptVerifyIncoming,
       verifyOutgoing: server.encryptVerifyOutgoing,
     }),
-    keys: createKeyKeeper(keyring, log),
+    keys: createKeyKeeper(keyring, log, init.onKeys),
     clock: systemClock,
     entropy: systemEntropy,
     network: systemNetwork,

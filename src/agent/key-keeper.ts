@@ -7,12 +7,26 @@ import { type GossipKey, isKeyFault, makeKey } from "../secret/key.ts";
 import { Keyring } from "../secret/keyring.ts";
 import { type LoadedKeyring, saveKeyring } from "./keyring-file.ts";
 
+export type KeyChange = "install" | "use" | "remove";
+
+/** What was done with which key, and the ring as it is now, primary first: fingerprints only. */
+export type KeyChanged = (
+  operation: KeyChange,
+  fingerprint: string,
+  ring: readonly string[],
+) => void;
+
 /**
  * A change that cannot be saved is none: after a restart this server would be the only one that
  * does not know of it. The ring stays as it was, and whoever asked hears why.
  */
-export function createKeyKeeper({ keyring, path }: LoadedKeyring, log: Log): KeyKeeper {
+export function createKeyKeeper(
+  { keyring, path }: LoadedKeyring,
+  log: Log,
+  changed: KeyChanged = () => undefined,
+): KeyKeeper {
   const change = (
+    operation: KeyChange,
     bytes: Uint8Array,
     apply: (ring: Keyring, key: GossipKey) => string | undefined,
   ): string | undefined => {
@@ -22,8 +36,11 @@ export function createKeyKeeper({ keyring, path }: LoadedKeyring, log: Log): Key
     const next = new Keyring(keyring.keys);
     const refusal = apply(next, key) ?? save(next);
     if (refusal !== undefined) return refusal;
+    const before = fingerprintsOf(keyring);
+    const keys = fingerprintsOf(next);
     keyring.become(next);
-    log.info("gossip keyring changed", { keys: next.keys.map(({ fingerprint }) => fingerprint) });
+    log.info("gossip keyring changed", { keys });
+    if (before.join() !== keys.join()) changed(operation, key.fingerprint, keys);
     return undefined;
   };
   const save = (next: Keyring): string | undefined => {
@@ -38,9 +55,13 @@ export function createKeyKeeper({ keyring, path }: LoadedKeyring, log: Log): Key
     }
   };
   return {
-    install: (bytes) => change(bytes, (ring, key) => void ring.add(key)),
-    use: (bytes) => change(bytes, (ring, key) => ring.use(key)),
-    remove: (bytes) => change(bytes, (ring, key) => ring.remove(key)),
+    install: (bytes) => change("install", bytes, (ring, key) => void ring.add(key)),
+    use: (bytes) => change("use", bytes, (ring, key) => ring.use(key)),
+    remove: (bytes) => change("remove", bytes, (ring, key) => ring.remove(key)),
     list: () => keyring.keys.map((key) => key.base64),
   };
+}
+
+function fingerprintsOf({ keys }: Keyring): readonly string[] {
+  return keys.map(({ fingerprint }) => fingerprint);
 }

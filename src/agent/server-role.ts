@@ -17,6 +17,7 @@ import { describeErrno, listenSockets } from "../host/network.ts";
 import { createPrng } from "../protocol/prng.ts";
 import type { SerfEvent } from "../protocol/serf/action.ts";
 import type { Gossip } from "../service/gossip/gossip.ts";
+import { EVENTS } from "../service/methods/event-method.ts";
 import { RpcMethods } from "../service/methods/methods.ts";
 import { Monitor } from "../service/methods/monitor.ts";
 import { MONITOR, MonitorMethod } from "../service/methods/monitor-method.ts";
@@ -33,12 +34,14 @@ import type { RpcCounters } from "../service/rpc/counters.ts";
 import type { CallerLine } from "../service/rpc/method-error.ts";
 import { NodeLines } from "../service/rpc/node-lines.ts";
 import { RpcServer } from "../service/rpc/server/server.ts";
+import type { TlsMaterial } from "../tls/material.ts";
 import type { ServerMembers } from "../wire/rpc-status.ts";
 import { ConsensusRole } from "./consensus-role.ts";
 import { Directory, serverOf } from "./directory.ts";
 import { createGossip, logEvent } from "./gossip-parts.ts";
 import { Joiner } from "./joiner.ts";
 import type { LoadedKeyring } from "./keyring-file.ts";
+import { ServerEvents } from "./server-events.ts";
 
 interface ServerRoleInit {
   readonly config: Config;
@@ -47,6 +50,7 @@ interface ServerRoleInit {
   readonly revision: string;
   readonly keyring: LoadedKeyring;
   readonly security: () => RpcSecurity;
+  readonly material: () => TlsMaterial | undefined;
   readonly rpc: RpcCounters;
   readonly dialer: RpcDialer;
   readonly pool: RpcPool;
@@ -72,6 +76,7 @@ export class ServerRole {
   readonly #gossip: Gossip;
   readonly #joiner: Joiner;
   readonly #health: PeerHealth;
+  readonly #events: ServerEvents;
   readonly #directory: Directory;
   readonly #name: string;
   readonly #prng = createPrng(new DataView(systemEntropy.bytes(4).buffer).getUint32(0));
@@ -87,6 +92,7 @@ export class ServerRole {
       log: this.#log,
       directory: () => this.#directory,
       onEvent: (event) => this.#event(event),
+      onKeys: (...change) => this.#events.keysChanged(...change),
     });
     const { endpoints, nodeId, dialer, pool } = init;
     this.#directory = new Directory({
@@ -113,6 +119,11 @@ export class ServerRole {
       prng: this.#prng,
       servers: (region) => this.#directory.others(region),
       leader: () => this.raft.leaderTarget(),
+    });
+    this.#events = new ServerEvents({
+      ...{ config, self: this.#name, machine: this.raft.machine, material: init.material },
+      ...{ clock: systemClock, log: sink.logger("agent") },
+      streamTo: (region) => this.#forwarder.streamTo(region),
     });
     this.streams = this.#createStreams();
     this.#methods = this.#createMethods();
@@ -149,6 +160,7 @@ export class ServerRole {
     await this.raft.start().catch((error: unknown) => {
       throw new Error(`Error starting agent: server setup failed: ${errorText(error)}`);
     });
+    this.#events.start();
   }
 
   /** start_join must work, retry_join goes on in the background. */
@@ -182,6 +194,7 @@ export class ServerRole {
   async stop(): Promise<void> {
     this.#joiner.stop();
     this.#health.stop();
+    this.#events.stop();
     await this.#gossip.close();
     this.raft.stop();
     await this.#rpc.close();
@@ -191,6 +204,7 @@ export class ServerRole {
   reloaded(): void {
     this.#rpc.reloaded();
     this.raft.reloaded();
+    this.#events.reloaded();
     this.#health.again();
   }
 
@@ -289,7 +303,11 @@ export class ServerRole {
       log: sink.logger("nomad.snapshot"),
       restored: () => this.raft.restored(),
     });
-    const methods = new Map<string, StreamMethod>([[MONITOR, monitor], ...snapshots]);
+    const methods = new Map<string, StreamMethod>([
+      [MONITOR, monitor],
+      [EVENTS, this.#events.method],
+      ...snapshots,
+    ]);
     return new StreamMethods({ methods, counters: rpc });
   }
 
@@ -323,6 +341,7 @@ export class ServerRole {
     if (event.kind === "user" || event.kind === "query") return; // Nomad ignores both.
     const server = serverOf(event.member);
     logEvent(this.#log, event.kind, server);
+    this.#events.member(event.kind, server);
     this.#init.pool.forgive(server.address);
     this.raft.forgive(server.raftAddress);
     // Not on the spot: the machine that raised it is still at work.

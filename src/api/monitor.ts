@@ -85,7 +85,7 @@ function parse(query: URLSearchParams, region: string): MonitorRequest {
 }
 
 /** Frames in, bytes out, at the pace of whoever reads. */
-class Feed {
+export class Feed {
   readonly body: ReadableStream<Uint8Array>;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #error: ApiError | undefined;

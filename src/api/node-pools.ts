@@ -1,8 +1,6 @@
 /** GET /v1/node/pools and /v1/node/pool/NAME: the pools, and the nodes of one. */
-import { isObject } from "../config/tree.ts";
-import { nodePoolDeleteRequest } from "../state/node-pool.ts";
+import { nodePoolDeleteRequest, poolJson } from "../state/node-pool.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
-import { jsonOf } from "../wire/msgpack-json.ts";
 import { nodePoolNodesRequest, nodePoolRequest } from "../wire/rpc-node.ts";
 import { encodeQueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
@@ -59,14 +57,6 @@ export async function listPoolNodes(
   const body = encodeValue(nodePoolNodesRequest, request);
   const reply = decode(rawListReply, await ask(context, "NodePool.ListNodes", body, signal));
   return { value: (reply.Nodes ?? []).map(stubJson), headers: metaHeaders(reply) };
-}
-
-/** Nomad's hash of a pool is bytes that say nothing to anybody. */
-function poolJson(bytes: Uint8Array): unknown {
-  const shown = jsonOf(bytes);
-  if (!isObject(shown)) return null;
-  const { Hash: _, ...rest } = shown;
-  return rest;
 }
 
 /** Of those without nodes; one that a client still names comes back with it. */

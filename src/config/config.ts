@@ -59,6 +59,8 @@ export interface ServerConfig {
   /** Entries from one Raft snapshot to the next, and kept behind it. */
   readonly raftSnapshotThreshold: number;
   readonly raftTrailingLogs: number;
+  /** So many of the newest events are kept; undefined: there is no event stream. */
+  readonly eventBufferSize: number | undefined;
   readonly heartbeat: HeartbeatConfig;
   /** Undefined: `<data_dir>/server`. */
   readonly dataDir: string | undefined;

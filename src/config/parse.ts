@@ -238,6 +238,7 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
     raftMultiplier: section.int("raft_multiplier", 1, 10) ?? 1,
     raftSnapshotThreshold: section.ownInt("raft_snapshot_threshold", 1, COUNT_MAX) ?? 8192,
     raftTrailingLogs: section.ownInt("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,
+    eventBufferSize: readEvents(section),
     heartbeat: readHeartbeat(section),
     dataDir: section.text("data_dir"),
   };
@@ -257,6 +258,12 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
   section.ignore(IGNORED_SERVER);
   section.finish();
   return server;
+}
+
+/** Undefined: no events. */
+function readEvents(section: Section): number | undefined {
+  const size = section.ownInt("event_buffer_size", 0, COUNT_MAX) ?? 100;
+  return section.ownBool("enable_event_broker") === false ? undefined : size;
 }
 
 function readKey(section: Section, host: ParseHost): GossipKey | undefined {

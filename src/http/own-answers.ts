@@ -2,6 +2,7 @@
 import type { Elysia } from "elysia";
 import { askedOf } from "../api/ask.ts";
 import { autopilotHealth } from "../api/autopilot.ts";
+import { eventStream } from "../api/events.ts";
 import { metricsAsJson, metricsAsText } from "../api/metrics-answer.ts";
 import { monitorLog } from "../api/monitor.ts";
 import { restoreArchive, saveArchive } from "../api/snapshot.ts";
@@ -33,6 +34,12 @@ export function addOwnAnswers(
     const type = plain ? "text/plain" : "application/json";
     // The server sends it as it comes, and so does a proxy that knows this header.
     return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
+  });
+  app.get("/v1/event/stream", async ({ request }) => {
+    const body = await eventStream(contextOf(request), queryOf(request));
+    const type = "application/json";
+    const headers = { "Content-Type": type, "Cache-Control": "no-cache" };
+    return new Response(body, { headers: { ...headers, "X-Accel-Buffering": "no" } });
   });
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
     app.route(method, "/v1/metrics", invalidMethod);

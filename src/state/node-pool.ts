@@ -6,6 +6,7 @@
  */
 import {
   any,
+  encodeValue,
   int64,
   list,
   mapOf,
@@ -17,7 +18,9 @@ import {
   uint64,
   type ValueOf,
 } from "../wire/codec.ts";
+import { type JsonValue, jsonOf } from "../wire/msgpack-json.ts";
 import { writeFields } from "../wire/rpc-status.ts";
+import { type Announce, nobodyHears, sizeOf } from "./change.ts";
 
 export const nodePool = struct({
   CreateIndex: uint64,
@@ -58,10 +61,22 @@ function builtIn(): [string, NodePool][] {
   ];
 }
 
+/** A pool as JSON shows it: Nomad's hash of it is bytes that say nothing to anybody. */
+export function poolJson(bytes: Uint8Array): JsonValue {
+  const shown = jsonOf(bytes);
+  if (shown === undefined || shown === null || typeof shown !== "object") return null;
+  return Object.fromEntries(Object.entries(shown).filter(([name]) => name !== "Hash"));
+}
+
 export class NodePoolTable {
+  readonly #announce: Announce;
   #pools = new Map(builtIn());
   /** Of the last change of any pool. */
   #index = 1n;
+
+  constructor(announce: Announce = nobodyHears) {
+    this.#announce = announce;
+  }
 
   get index(): number {
     return Number(this.#index);
@@ -99,7 +114,11 @@ export class NodePoolTable {
   delete(index: bigint, names: readonly string[]): boolean {
     const gone = names.filter((name) => name !== ALL_POOL && name !== DEFAULT_POOL);
     if (gone.some((name) => !this.#pools.has(name))) return false;
-    for (const name of gone) this.#pools.delete(name);
+    for (const name of gone) {
+      const pool = this.#pools.get(name);
+      this.#pools.delete(name);
+      if (pool !== undefined) this.#tell("NodePoolDeleted", pool);
+    }
     if (gone.length > 0) this.#index = index;
     return gone.length > 0;
   }
@@ -118,5 +137,13 @@ export class NodePoolTable {
   #set(index: bigint, value: NodePool): void {
     this.#pools.set(value.Name, value);
     this.#index = index;
+    this.#tell("NodePoolUpserted", value);
+  }
+
+  #tell(type: string, pool: NodePool): void {
+    this.#announce({
+      ...{ topic: "NodePool", type, key: pool.Name, bytes: sizeOf(pool) },
+      payload: () => ({ NodePool: poolJson(encodeValue(nodePool, pool)) }),
+    });
   }
 }

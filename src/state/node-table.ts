@@ -4,6 +4,9 @@
  *
  * @module
  */
+import { encodeValue } from "../wire/codec.ts";
+import { jsonOf } from "../wire/msgpack-json.ts";
+import { type Announce, nobodyHears, sizeOf } from "./change.ts";
 import {
   clusterEvent,
   type DrainMetadata,
@@ -11,6 +14,7 @@ import {
   greenwich,
   type Node,
   type NodeEvent,
+  node as nodeCodec,
 } from "./node.ts";
 
 const EVENTS_MAX = 10;
@@ -40,9 +44,14 @@ interface DrainUpdate extends Update {
 }
 
 export class NodeTable {
+  readonly #announce: Announce;
   #nodes = new Map<string, Node>();
   /** Of the last change of any node; Nomad's table is there from index 1 on. */
   #index = 1n;
+
+  constructor(announce: Announce = nobodyHears) {
+    this.#announce = announce;
+  }
 
   get index(): number {
     return Number(this.#index);
@@ -66,7 +75,7 @@ export class NodeTable {
     const stamp = given.StatusUpdatedAt;
     if (known === undefined) {
       const first = clusterEvent("Node registered", stamp);
-      this.#set(index, { ...given, CreateIndex: index, Events: [first] });
+      this.#set(index, "NodeRegistration", { ...given, CreateIndex: index, Events: [first] });
       return;
     }
     const back = known.Status === "down" && given.Status !== "down";
@@ -75,7 +84,7 @@ export class NodeTable {
     const { CreateIndex, DrainStrategy, LastDrain, SchedulingEligibility } = known;
     const { LastAllocUpdateIndex } = known;
     const kept = { CreateIndex, DrainStrategy, LastDrain, LastAllocUpdateIndex };
-    this.#set(index, {
+    this.#set(index, "NodeRegistration", {
       ...given,
       ...kept,
       SchedulingEligibility,
@@ -89,7 +98,7 @@ export class NodeTable {
     const { NodeID, Status, UpdatedAt, IdentitySigningKeyID, NodeEvent } = request;
     const known = this.#nodes.get(NodeID);
     if (known === undefined) return false;
-    this.#set(index, {
+    this.#set(index, "NodeStreamEvent", {
       ...known,
       Status,
       StatusUpdatedAt: UpdatedAt,
@@ -105,7 +114,7 @@ export class NodeTable {
     const known = this.#nodes.get(NodeID);
     if (known === undefined) return "skipped";
     if (known.DrainStrategy !== null && Eligibility === "eligible") return "refused";
-    this.#set(index, {
+    this.#set(index, "NodeEligibility", {
       ...known,
       SchedulingEligibility: Eligibility,
       StatusUpdatedAt: UpdatedAt,
@@ -120,7 +129,7 @@ export class NodeTable {
     const known = this.#nodes.get(NodeID);
     if (known === undefined) return false;
     const kept = MarkEligible ? "eligible" : known.SchedulingEligibility;
-    this.#set(index, {
+    this.#set(index, "NodeDrain", {
       ...known,
       DrainStrategy,
       LastDrain: lastDrain(known, request, complete),
@@ -136,14 +145,18 @@ export class NodeTable {
     const known = this.#nodes.get(id);
     if (known === undefined) return false;
     const add = (before: Node["Events"], one: NodeEvent | null) => withEvent(before, one, index);
-    this.#set(index, { ...known, Events: events.reduce(add, known.Events) });
+    this.#set(index, "NodeStreamEvent", { ...known, Events: events.reduce(add, known.Events) });
     return true;
   }
 
   /** All of them or, if one is unknown, none: as Nomad's transaction. */
   deregister(index: bigint, ids: readonly string[]): boolean {
     if (ids.some((id) => !this.#nodes.has(id))) return false;
-    for (const id of ids) this.#nodes.delete(id);
+    for (const id of ids) {
+      const gone = this.#nodes.get(id);
+      this.#nodes.delete(id);
+      if (gone !== undefined) this.#tell("NodeDeregistration", gone);
+    }
     this.#index = index;
     return true;
   }
@@ -159,9 +172,21 @@ export class NodeTable {
     this.#index = capped(index);
   }
 
-  #set(index: bigint, value: Node): void {
-    this.#nodes.set(value.ID, { ...value, ModifyIndex: index });
+  #set(index: bigint, type: string, value: Node): void {
+    const changed = { ...value, ModifyIndex: index };
+    this.#nodes.set(value.ID, changed);
     this.#index = index;
+    this.#tell(type, changed);
+  }
+
+  #tell(type: string, node: Node): void {
+    this.#announce({
+      ...{ topic: "Node", type, key: node.ID, bytes: sizeOf(node) },
+      payload: () => {
+        const shown = jsonOf(encodeValue(nodeCodec, { ...node, SecretID: "" }));
+        return shown === undefined ? undefined : { Node: shown };
+      },
+    });
   }
 }
 

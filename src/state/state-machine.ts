@@ -6,6 +6,7 @@
  * @module
  */
 import { decodeValue } from "../wire/codec.ts";
+import type { Change, ChangeListener } from "./change.ts";
 import {
   type AutopilotConfig,
   autopilotRequest,
@@ -30,12 +31,15 @@ import { NodeTable } from "./node-table.ts";
 export type Outcome = "applied" | "refused" | "skipped" | "later";
 
 export class StateMachine {
-  readonly nodes = new NodeTable();
-  readonly pools = new NodePoolTable();
+  readonly nodes = new NodeTable((change) => this.#announced(change));
+  readonly pools = new NodePoolTable((change) => this.#announced(change));
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
   readonly #watchers = new Set<() => void>();
+  #listener: ChangeListener | undefined;
+  /** Of the entry that is applied just now. */
+  #changes: Change[] = [];
   /** Messages that changed nothing: of Nomad's types, unreadable, or about no node. */
   skipped = 0;
 
@@ -58,6 +62,11 @@ export class StateMachine {
     return () => void this.#watchers.delete(changed);
   }
 
+  /** Says what each entry has changed; one may listen. */
+  tell(listener: ChangeListener): void {
+    this.#listener = listener;
+  }
+
   /** Entries without a command (a new leader's, a configuration's) move the index only. */
   advance(index: number): void {
     this.#index = index;
@@ -68,6 +77,7 @@ export class StateMachine {
     this.#index = index;
     const outcome = this.#outcome(data, BigInt(index));
     if (outcome === "skipped" || outcome === "later") this.skipped += 1;
+    this.#tellChanges();
     this.#changed();
     return outcome;
   }
@@ -96,8 +106,20 @@ export class StateMachine {
     this.#replace(content, BigInt(index));
     this.#autopilot = content.autopilot;
     this.#index = index;
+    this.#listener?.replaced(index);
     this.#changed();
     return true;
+  }
+
+  #announced(change: Change): void {
+    if (this.#listener !== undefined) this.#changes.push(change);
+  }
+
+  #tellChanges(): void {
+    if (this.#changes.length === 0) return;
+    const changes = this.#changes;
+    this.#changes = [];
+    this.#listener?.applied(this.#index, changes);
   }
 
   #changed(): void {
@@ -151,6 +173,7 @@ export class StateMachine {
     const { autopilot, cluster = this.#cluster } = content;
     this.#replace({ ...content, cluster, nodesIndex: index, poolsIndex: index }, index);
     if (autopilot !== undefined) this.#autopilot = { ...autopilot, ModifyIndex: index };
+    this.#listener?.replaced(Number(index));
     return true;
   }
 
@@ -160,5 +183,7 @@ export class StateMachine {
     this.pools.replace(content.pools, content.poolsIndex, index);
     // An image of before there were pools has none: they come with the nodes.
     for (const one of this.nodes.all()) this.pools.use(one.CreateIndex, one.NodePool);
+    // Whoever listens hears that all of it is new.
+    this.#changes = [];
   }
 }
