@@ -35,3 +35,23 @@ test("a change that cannot be saved is refused, and changes nothing", () => {
   expect(JSON.parse(readFileSync(path, "utf8"))).toEqual([...before].reverse());
   expect(loaded.keyring.keys.map((key) => key.base64)).toEqual([...before].reverse());
 });
+
+test("what has changed is told by fingerprints, and what changes nothing is not", () => {
+  const first = makeKey(raw(1), sha256);
+  if (isKeyFault(first)) throw new Error(first.kind);
+  const told: unknown[] = [];
+  const loaded = { ...loadKeyring(undefined, first) };
+  const keeper = createKeyKeeper(loaded, silent, (...change) => void told.push(change));
+  const second = makeKey(raw(2), sha256);
+  if (isKeyFault(second)) throw new Error(second.kind);
+  const [one, two] = [first.fingerprint, second.fingerprint];
+  for (let i = 0; i < 2; i++) keeper.install(raw(2));
+  for (let i = 0; i < 2; i++) keeper.use(raw(2));
+  keeper.remove(raw(2));
+  for (let i = 0; i < 2; i++) keeper.remove(raw(1));
+  expect(told).toEqual([
+    ["install", two, [one, two]],
+    ["use", two, [two, one]],
+    ["remove", one, [two]],
+  ]);
+});
