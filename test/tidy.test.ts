@@ -28,8 +28,15 @@ const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
   "service/rpc": ["service"],
   "service/rpc/client": ["service", "service/rpc"],
   "service/raft": ["service", "service/rpc", "service/rpc/client"],
-  "service/methods": ["service", "service/raft", "service/rpc", "service/rpc/client"],
+  "service/methods": [
+    "service",
+    "service/audit",
+    "service/raft",
+    "service/rpc",
+    "service/rpc/client",
+  ],
   "service/telemetry": ["service"],
+  "service/audit": [],
   "service/node": ["service", "service/methods", "service/rpc", "service/rpc/server"],
   "service/rpc/server": ["service", "service/methods", "service/rpc", "service/rpc/client"],
 };

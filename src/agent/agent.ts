@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { join } from "node:path";
 import type { ApiContext, ReloadReport, VersionInfo } from "../api/context.ts";
 import { type InClear, stillInClear } from "../api/status.ts";
 import { changedSettings } from "../config/changes.ts";
@@ -11,7 +10,6 @@ import type { Config } from "../config/config.ts";
 import type { Endpoints } from "../config/endpoints.ts";
 import { systemClock } from "../host/clock.ts";
 import { DESCRIPTORS_FEW, descriptors } from "../host/descriptors.ts";
-import { makeDirectory } from "../host/disk.ts";
 import { systemEntropy } from "../host/entropy.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
@@ -36,6 +34,7 @@ import { RpcPool } from "../service/rpc/client/pool.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc/counters.ts";
 import type { TlsMaterial } from "../tls/material.ts";
 import { printable } from "../wire/text.ts";
+import { Auditing } from "./auditing.ts";
 import { type ClientIdentity, loadClientIdentity } from "./client-identity.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
@@ -43,6 +42,7 @@ import { MetricsKeeper } from "./metrics-keeper.ts";
 import { loadNodeId } from "./node-id.ts";
 import { tryReload } from "./reload-trial.ts";
 import { Security } from "./security.ts";
+import { keyringPath, nodeIdPath } from "./server-files.ts";
 import { ServerRole } from "./server-role.ts";
 
 /** What a reload takes; and autopilot's block, which is for a new cluster only. */
@@ -68,6 +68,8 @@ export interface Agent {
   stillInClear(): readonly InClear[];
   /** The log level, and the tls block for new connections; those that live go on. */
   reload(config: Config, material: TlsMaterial | undefined): Promise<ReloadReport>;
+  /** Files that somebody has moved away are written anew. */
+  reopen(): void;
   /** Names of the living servers besides this one, fit to be printed. */
   otherServers(): Promise<readonly string[]>;
   /** Says goodbye to the cluster first. */
@@ -88,7 +90,8 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
   }
   const identity = config.client.enabled ? loadClientIdentity(config) : undefined;
   const nodeId = config.server.enabled ? loadNodeId(nodeIdPath(config)) : (identity?.id ?? "");
-  const parts = new Parts(init, nodeId, identity);
+  const audit = await Auditing.open(config, init.endpoints, sink.logger("agent.audit"));
+  const parts = new Parts(init, nodeId, identity, audit);
   try {
     await parts.start();
   } catch (error) {
@@ -102,6 +105,7 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
     stillInClear: () => stillInClear(parts.context),
     reload: (changed, material) => parts.reload(changed, material),
     otherServers: () => otherServers(parts.context),
+    reopen: () => parts.reopen(),
     leave: () => parts.leave(),
     stop: () => parts.stop(),
   };
@@ -124,19 +128,26 @@ class Parts {
   readonly #pool: RpcPool;
   readonly #security: Security;
   readonly #metrics: MetricsKeeper;
+  readonly #audit: Auditing;
   readonly context: ApiContext;
   /** As it is in force. */
   #config: Config;
   #stopSettling: (() => void) | undefined;
 
-  constructor(init: AgentInit, nodeId: string, identity: ClientIdentity | undefined) {
+  constructor(
+    init: AgentInit,
+    nodeId: string,
+    identity: ClientIdentity | undefined,
+    audit: Auditing,
+  ) {
     this.#init = init;
+    this.#audit = audit;
     const { config, endpoints, sink, version } = init;
     this.#config = config;
     this.#log = sink.logger("agent");
     const security = new Security(config.tls, init.material);
     this.#security = security;
-    this.#metrics = new MetricsKeeper(config);
+    this.#metrics = new MetricsKeeper(config, audit.log);
     const rpc = createRpcCounters();
     const dialer = new RpcDialer({
       security: () => security.rpc(),
@@ -171,6 +182,7 @@ class Parts {
           sink,
           onFatal: init.onFatal,
           clientId: identity?.id,
+          audit: audit.log,
         })
       : undefined;
     this.#streams = this.#server?.streams ?? this.#ownLog(rpc, identity?.id);
@@ -288,7 +300,8 @@ class Parts {
       callerOf: (request) => this.#http.callerOf(request),
       own: () => this.#ownIdentity(),
     });
-    await this.#http.start(app).catch((error: unknown) => {
+    const audited = await this.#audit.around(app, (request) => this.#http.callerOf(request));
+    await this.#http.start(audited).catch((error: unknown) => {
       const text = errorText(error);
       throw new Error(`Error starting http server: failed to start HTTP listener: ${text}`);
     });
@@ -297,6 +310,11 @@ class Parts {
     await this.#metrics.start(this.context, this.#init.sink.logger("agent"));
     const settledAt = systemClock.now() + SETTLED_MS;
     this.#stopSettling = systemClock.schedule(settledAt, letGoOfCode);
+  }
+
+  /** Files that somebody has moved away are written anew. */
+  reopen(): void {
+    this.#audit.log?.reopen();
   }
 
   /** All of it or, if something is wrong, nothing. @throws Error, and nothing has changed */
@@ -351,6 +369,7 @@ class Parts {
     await this.#http.close();
     this.#pool.close();
     await this.#server?.stop();
+    this.#audit.log?.close();
   }
 
   #createHttp(counters: ApiContext["http"]): HttpServer {
@@ -373,19 +392,4 @@ class Parts {
 /** The configuration wants a server, a client or both. */
 function nobody(): never {
   throw new Error("neither a server nor a client");
-}
-
-/** The server's `node-id`; nowhere in dev mode. */
-function nodeIdPath(config: Config): string | undefined {
-  if (config.dataDir === "") return undefined;
-  const directory = config.server.dataDir ?? join(config.dataDir, "server");
-  makeDirectory(directory);
-  return join(directory, "node-id");
-}
-
-/** Always below data_dir, also when server.data_dir is set; nowhere in dev mode. */
-function keyringPath(config: Config): string | undefined {
-  if (config.dataDir === "" || !config.server.enabled) return undefined;
-  makeDirectory(join(config.dataDir, "server"));
-  return join(config.dataDir, "server", "serf.keyring");
 }

@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { systemClock } from "../host/clock.ts";
 import type { Log } from "../host/host.ts";
 import { CoreMeter } from "../host/usage.ts";
+import type { AuditLog } from "../service/audit/audit-log.ts";
 import { MetricIntervals } from "../service/telemetry/intervals.ts";
 import type { Dialect, MetricSender, OpenOutlet } from "../service/telemetry/sender.ts";
 import type { Telemetry } from "../service/telemetry/telemetry.ts";
@@ -15,7 +16,7 @@ export class MetricsKeeper {
   #telemetry: Telemetry | undefined;
   readonly view: MetricsView;
 
-  constructor(config: Config) {
+  constructor(config: Config, audit: AuditLog | undefined) {
     this.#config = config;
     const { inMemoryCollectionIntervalMs } = config.telemetry;
     this.view = {
@@ -25,6 +26,7 @@ export class MetricsKeeper {
         this.#meter ??= new CoreMeter();
         return this.#meter.usage();
       },
+      audit,
     };
   }
 

@@ -16,7 +16,9 @@ import { lookupHost } from "../host/machine.ts";
 import { describeErrno, listenSockets } from "../host/network.ts";
 import { createPrng } from "../protocol/prng.ts";
 import type { SerfEvent } from "../protocol/serf/action.ts";
+import type { AuditLog } from "../service/audit/audit-log.ts";
 import type { Gossip } from "../service/gossip/gossip.ts";
+import { auditedCalls, auditedStreams } from "../service/methods/audited.ts";
 import { EVENTS } from "../service/methods/event-method.ts";
 import { RpcMethods } from "../service/methods/methods.ts";
 import { Monitor } from "../service/methods/monitor.ts";
@@ -58,6 +60,7 @@ interface ServerRoleInit {
   readonly onFatal: () => void;
   /** The id of the client node that the agent is, too. */
   readonly clientId: string | undefined;
+  readonly audit: AuditLog | undefined;
 }
 
 export class ServerRole {
@@ -268,12 +271,13 @@ export class ServerRole {
   #createRpc(): RpcServer {
     const { config, endpoints, security, rpc, sink } = this.#init;
     const { limits, region } = config;
+    const { audit } = this.#init;
     return new RpcServer({
       region,
       security,
       handshakeTimeoutMs: limits.rpcHandshakeTimeoutMs,
       connectionsPerClientMax: limits.rpcMaxConnsPerClient,
-      methods: this.#methods,
+      methods: audit === undefined ? this.#methods : auditedCalls(this.#methods, audit),
       streams: this.streams,
       raft: (stream, malformed) => this.raft.serve(stream, malformed),
       counters: rpc,
@@ -308,7 +312,11 @@ export class ServerRole {
       [EVENTS, this.#events.method],
       ...snapshots,
     ]);
-    return new StreamMethods({ methods, counters: rpc });
+    const { audit } = this.#init;
+    return new StreamMethods({
+      methods: audit === undefined ? methods : auditedStreams(methods, audit),
+      counters: rpc,
+    });
   }
 
   #createMethods(): RpcMethods {

@@ -7,6 +7,7 @@ import type { RaftServer } from "../protocol/raft/message.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import type { Keyring } from "../secret/keyring.ts";
+import type { AuditLog } from "../service/audit/audit-log.ts";
 import type { GossipCounters } from "../service/gossip/counters.ts";
 import type { StreamMethods } from "../service/methods/stream-methods.ts";
 import type { NodeReport } from "../service/node/client.ts";
@@ -87,6 +88,8 @@ export interface MetricsView {
   readonly dropped: ReadonlyMap<string, number>;
   /** Processors since it was last asked. */
   readonly cores: CoreMeter["usage"];
+  /** Undefined: changes are not written down. */
+  readonly audit: Pick<AuditLog, "written" | "failed" | "problem"> | undefined;
 }
 
 export interface ClientView {

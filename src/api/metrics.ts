@@ -36,6 +36,11 @@ export async function collectMetrics(
   }
   if (context.gossip !== undefined) metrics.push(...gossipMetrics(context.gossip));
   metrics.push(...byLabel("nomad.agent.telemetry.dropped", "sink", context.metrics.dropped));
+  const { audit } = context.metrics;
+  if (audit !== undefined) {
+    metrics.push(counter("nomad.agent.audit.written", audit.written));
+    metrics.push(counter("nomad.agent.audit.failed", audit.failed));
+  }
   metrics.push(...hostMetrics(context), ...runtimeMetrics());
   return metrics;
 }

@@ -319,7 +319,7 @@ function sorted(counts: ReadonlyMap<string, number>): JsonObject {
 }
 
 function warnings(
-  context: AgentFacts & Connections & Pick<ApiContext, "client">,
+  context: AgentFacts & Connections & Pick<ApiContext, "client" | "metrics">,
 ): readonly string[] {
   const found = [...context.warnings];
   const material = context.tls();
@@ -335,6 +335,8 @@ function warnings(
   }
   const problem = context.client?.report().problem ?? "";
   if (problem !== "") found.push(`no server answers this client node: ${problem}`);
+  const auditProblem = context.metrics.audit?.problem ?? "";
+  if (auditProblem !== "") found.push(auditProblem);
   for (const peer of context.peers()) {
     if (!peer.ok)
       found.push(`the RPC port of ${printable(peer.name)} is not usable: ${peer.error}`);

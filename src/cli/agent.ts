@@ -90,6 +90,7 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
     announce("==> Caught signal: hangup\n==> Reloading configuration...");
     // Also when the configuration is wrong: the file may have been moved away.
     sink.reopen();
+    reloads.agent?.reopen();
     manager.reloading();
     reloads
       .run()

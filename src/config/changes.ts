@@ -11,6 +11,8 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ["server.nonVoting", "server.non_voting_server"],
   ["server.encrypt.fingerprint", "server.encrypt"],
   ["client.hostVolumes", "client.host_volume"],
+  ["audit.sinks", "audit.sink"],
+  ["audit.filters", "audit.filter"],
   ["client.reserved.cpuMhz", "client.reserved.cpu"],
   ["client.reserved.memoryMb", "client.reserved.memory"],
   ["client.reserved.diskMb", "client.reserved.disk"],

@@ -179,6 +179,32 @@ export interface TelemetryConfig {
   readonly datadogTags: readonly string[];
 }
 
+/** A file that changes are written down in. */
+export interface AuditSink {
+  /** Undefined: `<data_dir>/audit/audit.log`. */
+  readonly path: string | undefined;
+  /** What cannot be written down is not done. */
+  readonly isEnforced: boolean;
+  readonly rotation: LogRotation;
+  /** Permissions of a new file. */
+  readonly mode: number;
+}
+
+/** What of the changes is not written down: all four have to fit. */
+export interface AuditFilter {
+  readonly type: "HTTPEvent" | "RPCEvent";
+  /** Paths or methods; a star at the end stands for whatever follows. */
+  readonly endpoints: readonly string[];
+  readonly stages: readonly string[];
+  readonly operations: readonly string[];
+}
+
+export interface AuditConfig {
+  readonly enabled: boolean;
+  readonly sinks: readonly AuditSink[];
+  readonly filters: readonly AuditFilter[];
+}
+
 export interface Config {
   readonly region: string;
   readonly datacenter: string;
@@ -205,6 +231,7 @@ export interface Config {
   readonly tls: TlsConfig;
   readonly limits: LimitsConfig;
   readonly telemetry: TelemetryConfig;
+  readonly audit: AuditConfig;
   readonly devMode: boolean;
   /** Where settings stand that only the machine can judge, by the operator's names. */
   readonly at: Readonly<Record<string, Position>>;

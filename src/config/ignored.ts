@@ -17,11 +17,6 @@ export const IGNORED_TOP: IgnoredKeys = {
     token_min_expiration_ttl: "duration",
     token_ttl: "duration",
   },
-  audit: {
-    enabled: "flag",
-    filter: "any",
-    sink: "any",
-  },
   consul: "any",
   disable_anonymous_signature: "flag",
   disable_update_check: "flag",

@@ -18,6 +18,7 @@ import {
   type TlsConfig,
 } from "./config.ts";
 import { IGNORED_SERVER, IGNORED_TOP } from "./ignored.ts";
+import { readAudit } from "./parse-audit.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
 import { readLogRotation, readSyslog } from "./parse-log.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
@@ -116,6 +117,7 @@ export function parseConfig(files: readonly Block[], options: ParseOptions): Par
     tls: readTls(top.block("tls")),
     limits: readLimits(top.block("limits", { once: false, unknown: "warning" })),
     telemetry: readTelemetry(top.block("telemetry")),
+    audit: readAudit(top),
     devMode,
     at: placesOf(top),
     files: options.files,

@@ -27,10 +27,12 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   default_ineligible no_host_uuid network_interface network_speed preferred_address_family
   cpu_total_compute memory_total_mb disk_total_mb cpu memory disk reserved_ports read_only
   host_volume_plugin_dir state_dir enable_syslog syslog_facility log_include_location
-  log_rotate_bytes log_rotate_duration log_rotate_max_files unsafe_raft_with_other_servers`;
+  delivery_guarantee rotate_bytes rotate_duration rotate_max_files mode endpoints stages operations
+  path type format log_rotate_bytes log_rotate_duration log_rotate_max_files
+  unsafe_raft_with_other_servers`;
 
 const BLOCKS = `server client tls ports addresses advertise telemetry limits autopilot server_join
-  meta http_api_response_headers encrypt reserved host_volume drain_on_shutdown`;
+  meta http_api_response_headers encrypt reserved host_volume audit sink filter drain_on_shutdown`;
 
 const NAME_LENGTH_MAX = 40;
 const SECRET_NAME = /encrypt$|token|secret|passw|credential|auth$|api_key|private_key/i;

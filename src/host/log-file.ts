@@ -7,6 +7,7 @@
 import {
   closeSync,
   fstatSync,
+  ftruncateSync,
   openSync,
   readdirSync,
   renameSync,
@@ -38,26 +39,49 @@ export class LogFile implements LogOutput {
   readonly #rotation: LogRotation;
   readonly #wallMs: () => number;
   #file: number | undefined;
+  readonly #mode: number;
   #bytes = 0;
   #begunMs = 0;
+  #isRegular = true;
 
-  /** @throws the system's error when it cannot be opened */
-  constructor(configured: string, rotation: LogRotation, wallMs: () => number = Date.now) {
+  /**
+   * @param mode of a file that is not there yet
+   * @throws the system's error when it cannot be opened
+   */
+  constructor(
+    configured: string,
+    rotation: LogRotation,
+    wallMs: () => number = Date.now,
+    mode = MODE,
+  ) {
     this.#path = logFilePath(configured);
     this.#rotation = rotation;
     this.#wallMs = wallMs;
+    this.#mode = mode;
     this.#open();
   }
 
   line(_level: unknown, text: string): void {
-    const bytes = new TextEncoder().encode(`${text}\n`);
     try {
-      if (this.#isDue()) this.#rotate();
-      if (this.#file === undefined) this.#open();
-      if (this.#file !== undefined) this.#bytes += writeSync(this.#file, bytes);
+      this.append(text);
     } catch {
       // A full disk must not stop the agent; standard output has the line.
     }
+  }
+
+  /** A line, whole or not at all. @throws the system's error */
+  append(text: string): void {
+    const bytes = new TextEncoder().encode(`${text}\n`);
+    if (this.#isDue()) this.#rotate();
+    const file = this.#file ?? this.#open();
+    const written = writeSync(file, bytes);
+    if (written === bytes.length) {
+      this.#bytes += written;
+      return;
+    }
+    // The disk has become full in the middle of it.
+    if (this.#isRegular) ftruncateSync(file, Math.max(0, fstatSync(file).size - written));
+    throw Object.assign(new Error("only a part of the line was written"), { code: "ENOSPC" });
   }
 
   /** Somebody has moved it away: what comes now goes into a new one. */
@@ -75,15 +99,21 @@ export class LogFile implements LogOutput {
     this.#file = undefined;
   }
 
-  #open(): void {
-    this.#file = openSync(this.#path, "a", MODE);
-    const { size, birthtimeMs } = fstatSync(this.#file);
+  #open(): number {
+    const file = openSync(this.#path, "a", this.#mode);
+    this.#file = file;
+    const status = fstatSync(file);
+    const { size, birthtimeMs } = status;
+    this.#isRegular = status.isFile();
     this.#bytes = size;
     // Some file systems do not know when a file was made.
     this.#begunMs = birthtimeMs > 0 ? birthtimeMs : this.#wallMs();
+    return file;
   }
 
+  /** A device is nothing to be put aside. */
   #isDue(): boolean {
+    if (!this.#isRegular) return false;
     const { bytesMax, ageMsMax } = this.#rotation;
     if (bytesMax > 0 && this.#bytes >= bytesMax) return true;
     return this.#wallMs() - this.#begunMs >= ageMsMax;

@@ -14,6 +14,9 @@ export interface Caller {
   readonly ip: Uint8Array;
   /** It presented a certificate of our CA (verify_https_client) with these names. */
   readonly names: readonly string[] | undefined;
+  /** Of the certificate, whether its names count or not; and the port that it calls from. */
+  readonly fingerprint?: string | undefined;
+  readonly port?: number;
   /** It only passes on what somebody else has asked. */
   readonly proxy?: boolean;
 }

@@ -129,7 +129,7 @@ export class HttpServer {
   }
 
   #plain(stream: SocketStream): void {
-    const caller = { ip: stream.remote.ip, names: undefined };
+    const caller = { ...stream.remote, names: undefined };
     this.#serve(stream, caller);
   }
 
@@ -149,7 +149,8 @@ export class HttpServer {
       counters.accepted += 1;
       const { peer } = secured;
       const names = verifyClient && peer !== undefined ? certificateNames(peer) : undefined;
-      this.#serve(secured.stream, { ip: remote.ip, names });
+      const { fingerprint } = peer ?? {};
+      this.#serve(secured.stream, { ...remote, names, fingerprint });
     } catch (error) {
       const reason = error instanceof TlsError ? error.reason : "other";
       const text = errorText(error);

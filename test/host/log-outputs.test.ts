@@ -80,6 +80,18 @@ describe("log_file", () => {
     expect(read("nomad.log")).toBe("line 2\n");
   });
 
+  test("a file for others to read not at all, and a device that is not put aside", () => {
+    const file = new LogFile(join(directory, "audit.log"), NEVER, Date.now, 0o600);
+    file.append("a");
+    file.close();
+    expect(statSync(join(directory, "audit.log")).mode & 0o777).toBe(0o600);
+    const full = new LogFile("/dev/full", { ...NEVER, bytesMax: 1, ageMsMax: 1 });
+    expect(() => full.append("a line")).toThrow("ENOSPC");
+    full.line(undefined, "nobody hears of it");
+    full.close();
+    expect(statSync("/dev/full").isCharacterDevice()).toBe(true);
+  });
+
   test("too old: put aside at the next line", () => {
     let now = Date.now();
     const file = new LogFile(join(directory, "plain"), { ...NEVER, ageMsMax: 60_000 }, () => now);

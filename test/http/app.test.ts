@@ -101,6 +101,7 @@ function createContext(config: Config, gossip: GossipView, call?: ApiContext["ca
       intervals: new MetricIntervals(10_000, 61_000),
       dropped: new Map(),
       cores: () => [],
+      audit: undefined,
     },
     call: call ?? (async () => encodeText("127.0.0.1:4647")),
     streams: { open: async () => Promise.reject(new Error("no streams here")) },

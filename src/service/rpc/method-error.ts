@@ -20,6 +20,17 @@ export interface RpcCaller {
   readonly signal?: AbortSignal | undefined;
   /** Its connection, where that is multiplexed. */
   readonly line?: CallerLine;
+  /** Where the connection comes from; undefined: the call is our own. */
+  readonly from?: CallerOrigin;
+}
+
+/** What is written down of whoever changes something. */
+interface CallerOrigin {
+  /** host:port */
+  readonly address: string;
+  readonly names: readonly string[] | undefined;
+  /** Of its certificate, SHA-256. */
+  readonly fingerprint: string | undefined;
 }
 
 /** A connection on which its other end can be asked something, too. */

@@ -46,7 +46,7 @@ interface RpcServerInit {
   readonly security: () => RpcSecurity;
   readonly handshakeTimeoutMs: number;
   readonly connectionsPerClientMax: number;
-  readonly methods: RpcMethods;
+  readonly methods: Pick<RpcMethods, "call" | "bodyBytesMax">;
   readonly streams: StreamMethods;
   /** Serves a Raft connection behind its mode byte. */
   readonly raft: (stream: ByteStream, malformed: () => void) => void;
@@ -137,7 +137,12 @@ export class RpcServer {
     }
     counters.plainConnections += 1;
     this.#connections.isPlain(stream);
-    this.#serve({ stream, secured: false, caller: { names: undefined } }, mode);
+    const from = {
+      address: formatAddress(stream.remote),
+      names: undefined,
+      fingerprint: undefined,
+    };
+    this.#serve({ stream, secured: false, caller: { names: undefined, from } }, mode);
   }
 
   async #secure(plain: SocketStream, identity: TlsIdentity): Promise<void> {
@@ -168,7 +173,9 @@ export class RpcServer {
       const message = "TLS connection attempting to establish inner TLS connection";
       return this.#refuse(stream, "inner-tls", message);
     }
-    const caller = { names: verifyServerHostname ? names : undefined };
+    const { fingerprint } = peer ?? {};
+    const from = { address: formatAddress(stream.remote), names, fingerprint };
+    const caller = { names: verifyServerHostname ? names : undefined, from };
     this.#serve({ stream, secured: true, caller }, inner);
   }
 

@@ -1,0 +1,68 @@
+/** Changes over HTTP, and the reading of secrets, written down before and after their answers. */
+import { errorText } from "../host/error-text.ts";
+import { formatAddress, formatIp } from "../host/ip.ts";
+import type { AuditLog, AuditOrigin, AuditRequest } from "../service/audit/audit-log.ts";
+import { type Caller, SNAPSHOT_PATH, STRANGER } from "./access.ts";
+import { plain } from "./answers.ts";
+import type { HttpApp } from "./app.ts";
+
+const READING = ["GET", "HEAD", "OPTIONS"];
+/** What shows secrets to whoever only reads. */
+const SECRETS = ["/v1/agent/keyring/", SNAPSHOT_PATH];
+/** Parameters that say what is changed, and how. */
+const TOLD = [
+  ...["address", "node", "node_id", "id", "prune", "enable", "force", "purge", "cas", "region"],
+  ...["fingerprints", "global", "reset"],
+];
+
+export function auditedApp(
+  app: HttpApp,
+  audit: AuditLog,
+  callerOf: (request: Request) => Caller | undefined,
+): HttpApp {
+  return {
+    async handle(request) {
+      const { pathname, searchParams } = new URL(request.url);
+      if (!isAudited(request.method, pathname)) return app.handle(request);
+      let complete: ReturnType<AuditLog["begin"]>;
+      try {
+        complete = audit.begin(requestOf(request, pathname, searchParams, callerOf(request)));
+      } catch (error) {
+        return plain(500, `${errorText(error)}; the change was not made`);
+      }
+      try {
+        const answer = await app.handle(request);
+        const { status } = answer;
+        complete({ status, error: status < 400 ? "" : await answer.clone().text() });
+        return answer;
+      } catch (error) {
+        complete({ status: 500, error: errorText(error) });
+        throw error;
+      }
+    },
+  };
+}
+
+function isAudited(method: string, path: string): boolean {
+  return !READING.includes(method) || SECRETS.some((one) => path.startsWith(one));
+}
+
+function requestOf(
+  { method, headers }: Request,
+  endpoint: string,
+  query: URLSearchParams,
+  caller: Caller = STRANGER,
+): AuditRequest {
+  const parameters = Object.fromEntries(
+    TOLD.filter((name) => query.has(name)).map((name) => [name, query.getAll(name).join(",")]),
+  );
+  const namespace = query.get("namespace") ?? headers.get("x-nomad-namespace") ?? "default";
+  const from = originOf(caller, headers.get("user-agent") ?? "");
+  return { type: "HTTPEvent", operation: method, endpoint, parameters, namespace, from };
+}
+
+function originOf(caller: Caller, userAgent: string): AuditOrigin {
+  const { ip, port, names, fingerprint } = caller;
+  const address = port === undefined ? formatIp(ip) : formatAddress({ ip, port });
+  return { address, names, fingerprint, userAgent };
+}
