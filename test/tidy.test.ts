@@ -25,19 +25,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
   service: [],
   "service/gossip": ["service"],
+  "service/identity": ["service"],
   "service/rpc": ["service"],
   "service/rpc/client": ["service", "service/rpc"],
   "service/raft": ["service", "service/rpc", "service/rpc/client"],
   "service/methods": [
-    "service",
-    "service/audit",
-    "service/raft",
-    "service/rpc",
-    "service/rpc/client",
+    ...["service", "service/audit", "service/identity", "service/raft"],
+    ...["service/rpc", "service/rpc/client"],
   ],
   "service/telemetry": ["service"],
   "service/audit": [],
-  "service/node": ["service", "service/methods", "service/rpc", "service/rpc/server"],
+  "service/node": [
+    ...["service", "service/identity", "service/methods", "service/rpc", "service/rpc/server"],
+  ],
   "service/rpc/server": ["service", "service/methods", "service/rpc", "service/rpc/client"],
 };
 /** Files beside the folders: anybody may ask for the version; main may start anything. */

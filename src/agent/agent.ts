@@ -55,6 +55,8 @@ interface AgentInit {
   /** Checked; undefined when no TLS is on. */
   readonly material: TlsMaterial | undefined;
   readonly sink: LogSink;
+  /** What lets its client node in where no server knows it yet, by flag or environment. */
+  readonly introduction?: string | undefined;
   /** The agent cannot go on (retry_join is exhausted). */
   readonly onFatal: () => void;
   /** Reads the configuration again and passes it to `reload`. @throws Error: nothing has changed */
@@ -88,7 +90,9 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
   if (difference !== undefined) {
     throw new Error(`the runtime's AES-GCM is broken: ${difference}; refusing to start`);
   }
-  const identity = config.client.enabled ? loadClientIdentity(config) : undefined;
+  const identity = config.client.enabled
+    ? loadClientIdentity(config, init.introduction)
+    : undefined;
   const nodeId = config.server.enabled ? loadNodeId(nodeIdPath(config)) : (identity?.id ?? "");
   const audit = await Auditing.open(config, init.endpoints, sink.logger("agent.audit"));
   const parts = new Parts(init, nodeId, identity, audit);

@@ -25,6 +25,7 @@ import { queryHeldMs } from "../service/blocking-query.ts";
 import type { StreamMethods } from "../service/methods/stream-methods.ts";
 import { type NodeCall, NodeClient, type NodeReport } from "../service/node/client.ts";
 import { ClientMethods } from "../service/node/client-methods.ts";
+import { HeldIdentity } from "../service/node/held-identity.ts";
 import { NodeMeta } from "../service/node/node-meta.ts";
 import { interfaceOf, nodeRecord } from "../service/node/record.ts";
 import { ReverseCalls } from "../service/node/reverse.ts";
@@ -79,6 +80,7 @@ export class ClientRole {
   readonly #init: ClientRoleInit;
   readonly #node: NodeClient;
   readonly #meta: NodeMeta;
+  readonly #held: HeldIdentity;
   readonly #reverse: ReverseCalls;
   #record: Node;
   readonly #line: CallerLine = {
@@ -102,6 +104,10 @@ export class ClientRole {
       configured: config.client.meta,
       ...keptMeta(identity.directory),
     });
+    this.#held = new HeldIdentity({
+      ...{ secret: identity.secret, identity: identity.signed },
+      ...{ introduction: identity.introduction, save: identity.saveSigned },
+    });
     this.#reverse = this.#createReverse();
     this.#record = this.#look();
     const configured = [...config.client.servers, ...config.client.join.retryJoin];
@@ -109,6 +115,7 @@ export class ClientRole {
       region: config.region,
       id: identity.id,
       secret: identity.secret,
+      identity: this.#held,
       servers:
         own === undefined ? configured.map(withPort) : [formatAddress(endpoints.advertise.rpc)],
       inProcess: own !== undefined,
@@ -262,7 +269,7 @@ export class ClientRole {
   #createReverse(): ReverseCalls {
     const { identity, config, counters, streams } = this.#init;
     const methods = new ClientMethods({
-      ...{ id: identity.id, directory: this.#directory, meta: this.#meta },
+      ...{ id: identity.id, directory: this.#directory, meta: this.#meta, identity: this.#held },
       ...{ meter: new CoreMeter(), debug: config.enableDebug, clock: systemClock },
       changed: () => this.#lookAgain(),
     });

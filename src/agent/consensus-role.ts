@@ -39,6 +39,7 @@ import type { RaftStats } from "../wire/rpc-status.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import type { Directory, KnownServer } from "./directory.ts";
 import { type LeaderCall, leaveGroup, sayWhatIsLeft } from "./farewell.ts";
+import { IdentityRole } from "./identity-role.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { recoverGroup } from "./peers-file.ts";
 import { refuseCopy } from "./presence.ts";
@@ -69,6 +70,7 @@ export class ConsensusRole {
   readonly #transport: RaftTransport;
   readonly #duties: LeaderDuties;
   readonly #nodes: NodeMethods;
+  readonly identities: IdentityRole;
   readonly consensus: Consensus;
   readonly #refusals: RefusalLog;
   readonly #door: Door;
@@ -131,10 +133,11 @@ export class ConsensusRole {
       log: sink.logger("nomad.autopilot"),
       directory: init.directory,
       initial: autopilotOf(config.autopilot),
-      established: () => this.#nodes.lead(),
+      established: () => this.#lead(),
     });
+    const { consensus, machine } = this;
+    this.identities = new IdentityRole({ ...init, consensus, machine });
     this.#nodes = this.#createNodes();
-    const { consensus } = this;
     const { pool, directory: servers } = init;
     this.#bootstrap = new Bootstrap({
       ...{ self: this.#self, expect: config.server.bootstrapExpect, consensus },
@@ -148,6 +151,7 @@ export class ConsensusRole {
       config: config.server.heartbeat,
       consensus: this.consensus,
       machine: this.machine,
+      auth: this.identities.auth,
       clock: systemClock,
       prng,
       log: sink.logger("nomad.heartbeat"),
@@ -161,11 +165,13 @@ export class ConsensusRole {
     const where = { pool, clock: systemClock, region: config.region };
     await refuseCopy(where, this.#self, this.consensus.servers);
     this.consensus.start();
+    this.identities.start();
     this.#bootstrap.start();
   }
 
   stop(): void {
     this.#bootstrap.stop();
+    this.identities.stop();
     this.#nodes.stop();
     this.#duties.stop();
     this.consensus.stop();
@@ -211,6 +217,7 @@ export class ConsensusRole {
   membersChanged(): void {
     void this.#bootstrap.look();
     this.#duties.wake();
+    this.identities.wake();
   }
 
   /** Gossip has lost a server: those who stay say what that means. */
@@ -225,7 +232,7 @@ export class ConsensusRole {
 
   /** Another state than before: its clients have to be heard, too. */
   restored(): void {
-    if (this.consensus.role === "leader") this.#nodes.lead();
+    if (this.consensus.role === "leader") this.#lead();
   }
 
   view(): RaftView {
@@ -238,6 +245,7 @@ export class ConsensusRole {
       stats: () => consensus.stats(),
       clusterId: () => machine.cluster?.ClusterID ?? "",
       problem: () => consensus.broken ?? "",
+      identities: () => this.identities.view(),
       health: () => (consensus.role === "leader" ? this.#duties.health() : []),
     };
   }
@@ -258,7 +266,13 @@ export class ConsensusRole {
     const pools = new NodePoolMethods({
       ...{ consensus, machine, clock: systemClock, prng: this.#init.prng },
     });
-    return new Map([...operator, ...group, ...this.#nodes.methods(), ...pools.methods()]);
+    return new Map([
+      ...operator,
+      ...group,
+      ...this.#nodes.methods(),
+      ...pools.methods(),
+      ...this.identities.methods(),
+    ]);
   }
 
   /** What a leader asks to know whether we keep up. */
@@ -285,7 +299,14 @@ export class ConsensusRole {
   #roleChanged(role: Role): void {
     if (role === "leader") return this.#duties.start();
     this.#duties.stop();
+    this.identities.follow();
     this.#nodes.stop();
+  }
+
+  /** We lead, and the state of all terms before ours is applied here. */
+  #lead(): void {
+    this.identities.lead();
+    this.#nodes.lead();
   }
 
   #leaderChanged(leader: Sender | undefined): void {

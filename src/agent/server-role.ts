@@ -23,7 +23,6 @@ import { EVENTS } from "../service/methods/event-method.ts";
 import { RpcMethods } from "../service/methods/methods.ts";
 import { Monitor } from "../service/methods/monitor.ts";
 import { MONITOR, MonitorMethod } from "../service/methods/monitor-method.ts";
-import { isSecretOf } from "../service/methods/node-auth.ts";
 import { nodeRelayMethods } from "../service/methods/node-relay-methods.ts";
 import { snapshotMethods } from "../service/methods/snapshot-methods.ts";
 import { type StreamMethod, StreamMethods } from "../service/methods/stream-methods.ts";
@@ -334,7 +333,7 @@ export class ServerRole {
       raftStats: () => this.raft.stats(),
       verify: () => consensus.verify(),
       lines: this.#lines,
-      isNode: (id, token) => isSecretOf(this.raft.machine.nodes.get(id), token),
+      isNode: (id, token) => this.raft.identities.auth.isNode(id, token),
       others: new Map([...this.raft.methods(), ...nodeRelayMethods(relay)]),
       forwarder: this.#forwarder,
     });

@@ -108,6 +108,21 @@ export interface VersionInfo {
   readonly buildDate: string;
 }
 
+/** The keys that sign who a node is, as this server sees them. */
+export interface IdentityView {
+  /** The one that signs; "": there is none yet. */
+  readonly keyId: string;
+  /** Can this server sign by it? */
+  readonly opens: boolean;
+  /** When another is to take over, Unix time. */
+  readonly replacedAtMs: number | undefined;
+  readonly keys: number;
+  /** How many nodes have an identity. */
+  readonly nodes: number;
+  /** Of client_introduction. */
+  readonly enforcement: string;
+}
+
 export interface RaftView {
   /** Client nodes that a leader waits to hear from again. */
   readonly heartbeats: () => number;
@@ -118,6 +133,7 @@ export interface RaftView {
   readonly clusterId: () => string;
   /** Why Raft has stopped on this server; "" if it has not. */
   readonly problem: () => string;
+  readonly identities: () => IdentityView;
   /** The group's servers as a leader sees them; empty where we do not lead. */
   readonly health: () => readonly ServerState[];
 }

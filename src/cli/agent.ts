@@ -43,6 +43,7 @@ interface AgentFlags {
   readonly nodeClass?: string;
   readonly nodePool?: string;
   readonly meta?: readonly string[];
+  readonly clientIntroToken?: string;
 }
 
 /** Nomad waits 5 s; a farewell to a leader and members that no longer answer takes longer. */
@@ -108,6 +109,7 @@ async function runConfigured(flags: AgentFlags, dev: DevTls | undefined): Promis
     version: VERSION,
     material,
     sink,
+    introduction: process.env["NOMAD_CLIENT_INTRO_TOKEN"] || flags.clientIntroToken,
     onFatal: fatal,
     onReload: () => reloads.run(),
   }).catch((error: unknown) => {

@@ -16,7 +16,7 @@ import { CommandError, print, printError } from "./output.ts";
 
 const UNKNOWN_COMMAND = 127;
 /** Scripts pass these on from variables that need not be set; others would change what is meant. */
-const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["namespace", "token"]);
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["clientIntroToken", "namespace", "token"]);
 
 /** @returns the exit code: 0, or that of the error with which a command has ended */
 export async function runProgram(argv: readonly string[]): Promise<number> {
@@ -159,7 +159,8 @@ function addAgent(program: Command): void {
     .option("--servers <list>", "client: servers, separated by commas")
     .option("--node-class <class>", "client: node class")
     .option("--node-pool <pool>", "client: node pool")
-    .option("--meta <key=value>", "client: metadata; repeatable", many);
+    .option("--meta <key=value>", "client: metadata; repeatable", many)
+    .option("--client-intro-token <jwt>", "client: lets it in (NOMAD_CLIENT_INTRO_TOKEN)");
   addKeyFlags(agent);
   agent.action(async (flags) => (await import("./agent.ts")).runAgent(flags));
 }

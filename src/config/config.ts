@@ -24,6 +24,27 @@ export interface HeartbeatConfig {
   readonly failoverTtlMs: number;
 }
 
+export const ENFORCEMENTS = ["none", "warn", "strict"] as const;
+
+/** How client nodes come that no server knows yet. */
+export interface ClientIntroductionConfig {
+  /** A node without an introduction token comes, comes and is logged, or does not come. */
+  readonly enforcement: (typeof ENFORCEMENTS)[number];
+  /** Of such a token. */
+  readonly defaultLifetimeMs: number;
+  readonly maxLifetimeMs: number;
+}
+
+/** The keys by which servers sign who a node is. */
+export interface SigningKeysConfig {
+  /** The age at which one is replaced. */
+  readonly rotationMs: number;
+  /** So long after the last that it has signed is over, it goes. */
+  readonly graceMs: number;
+  /** Between two looks at them. */
+  readonly intervalMs: number;
+}
+
 /** Autopilot's settings of a new cluster. */
 export interface AutopilotSettings {
   readonly cleanupDeadServers: boolean;
@@ -62,6 +83,8 @@ export interface ServerConfig {
   /** So many of the newest events are kept; undefined: there is no event stream. */
   readonly eventBufferSize: number | undefined;
   readonly heartbeat: HeartbeatConfig;
+  readonly introduction: ClientIntroductionConfig;
+  readonly signingKeys: SigningKeysConfig;
   /** Undefined: `<data_dir>/server`. */
   readonly dataDir: string | undefined;
 }

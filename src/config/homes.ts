@@ -9,6 +9,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
     ...["encrypt_verify_incoming", "encrypt_verify_outgoing", "heartbeat_grace"],
     ...["enable_event_broker", "event_buffer_size"],
     ...["raft_snapshot_threshold", "raft_trailing_logs", "retry_interval", "retry_max"],
+    ...["client_introduction", "root_key_gc_interval", "root_key_gc_threshold"],
+    "root_key_rotation_threshold",
   ],
   client: ["node_class", "node_pool", "alloc_dir", "state_dir", "host_volumes_dir"],
   tls: [

@@ -35,11 +35,6 @@ export const IGNORED_SERVER: IgnoredKeys = {
   acl_token_gc_threshold: "duration",
   authoritative_region: "text",
   batch_eval_gc_threshold: "duration",
-  client_introduction: {
-    default_identity_ttl: "duration",
-    enforcement: "text",
-    max_identity_ttl: "duration",
-  },
   csi_plugin_gc_threshold: "duration",
   csi_volume_claim_gc_interval: "duration",
   csi_volume_claim_gc_threshold: "duration",
@@ -71,9 +66,6 @@ export const IGNORED_SERVER: IgnoredKeys = {
   raft_boltdb: "any",
   raft_logstore: "any",
   raft_snapshot_interval: "duration",
-  root_key_gc_interval: "duration",
-  root_key_gc_threshold: "duration",
-  root_key_rotation_threshold: "duration",
   search: "any",
   start_timeout: "duration",
 };

@@ -20,6 +20,7 @@ import {
 import { IGNORED_SERVER, IGNORED_TOP } from "./ignored.ts";
 import { readAudit } from "./parse-audit.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
+import { readIntroduction, readSigningKeys } from "./parse-identity.ts";
 import { readLogRotation, readSyslog } from "./parse-log.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
 import { readTelemetry } from "./parse-telemetry.ts";
@@ -242,6 +243,8 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
     raftTrailingLogs: section.ownInt("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,
     eventBufferSize: readEvents(section),
     heartbeat: readHeartbeat(section),
+    introduction: readIntroduction(section.block("client_introduction")),
+    signingKeys: readSigningKeys(section),
     dataDir: section.text("data_dir"),
   };
   if (server.encryptVerifyIncoming && !server.encryptVerifyOutgoing) {

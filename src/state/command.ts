@@ -37,7 +37,10 @@ export const MessageType = {
   clusterMetadata: 32,
   nodePoolUpsert: 59,
   nodePoolDelete: 60,
-  /** Ours: the whole state, out of an operator's archive. Nomad's servers skip it by its bit. */
+  /** Ours, as the next two; Nomad's servers skip them by their bit. */
+  signingKeyDelete: 123,
+  signingKeyUpsert: 124,
+  /** The whole state, out of an operator's archive. */
   restore: 125,
 } as const;
 

@@ -47,6 +47,9 @@ export function formatOfRecord(type: number): number {
   return RECORDS.get(type) ?? LATEST;
 }
 
+/** Of the keys that sign identities, which stand in an image's header. */
+export const SIGNING_FORMAT = 2;
+
 /** For an operator. */
 export function laterFormat(format: number): string {
   return (

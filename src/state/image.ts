@@ -3,11 +3,12 @@
  * records to the end, each a type and a value (wire/rpc-and-raft.md §10).
  *
  * Nomad has no record for autopilot's settings and loses them with the log; a record of our own it
- * would refuse. Its header is a map of which it knows no field: there they travel unseen.
+ * would refuse. Its header is a map of which it knows no field: there they travel unseen, and with
+ * them the keys that sign identities.
  *
  * @module
  */
-import { type Codec, struct, text, uint64 } from "../wire/codec.ts";
+import { type Codec, list, struct, text, uint64 } from "../wire/codec.ts";
 import { MsgpackReader } from "../wire/msgpack-reader.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
 import {
@@ -16,9 +17,16 @@ import {
   type ClusterMetadata,
   clusterMetadata,
 } from "./command.ts";
-import { FIRST_FORMAT, formatOfRecord, laterFormat, STATE_FORMAT } from "./format.ts";
+import {
+  FIRST_FORMAT,
+  formatOfRecord,
+  laterFormat,
+  SIGNING_FORMAT,
+  STATE_FORMAT,
+} from "./format.ts";
 import { type Node, node } from "./node.ts";
 import { type NodePool, nodePool } from "./node-pool.ts";
+import { type SigningKey, signingKey } from "./signing-key.ts";
 
 /** Nomad's names for what a record is. */
 const RECORD_NAMES: ReadonlyMap<number, string> = new Map([
@@ -62,8 +70,10 @@ const indexRecord = struct({ Key: text, Value: uint64 });
 const LAST_APPLIED = "last_applied";
 const NODES = "nodes";
 const POOLS = "node_pools";
-/** In the header; the version is the format of the latest record in the image (format.ts). */
-const [AUTOPILOT, VERSION] = ["Autopilot", "Version"];
+/** In the header; the version is the format of the latest thing in the image (format.ts). */
+const [AUTOPILOT, SIGNING_KEYS, VERSION] = ["Autopilot", "SigningKeys", "Version"];
+
+const signingKeys = struct({ Index: uint64, Keys: list(signingKey) });
 
 /** What is kept here; the rest of an image of Nomad's is not. */
 export interface ImageContent {
@@ -73,6 +83,8 @@ export interface ImageContent {
   readonly nodesIndex: bigint;
   readonly pools: readonly NodePool[];
   readonly poolsIndex: bigint;
+  readonly signingKeys: readonly SigningKey[];
+  readonly signingKeysIndex: bigint;
 }
 
 export interface RecordCount {
@@ -93,7 +105,8 @@ export function writeImage(content: ImageContent, lastApplied: bigint): Uint8Arr
   for (const one of nodes) out.write(Record.node, node, one);
   for (const one of pools) out.write(Record.nodePool, nodePool, one);
   if (cluster !== undefined) out.write(Record.clusterMetadata, clusterMetadata, cluster);
-  return out.image(autopilot);
+  const { signingKeys: Keys, signingKeysIndex: Index } = content;
+  return out.image(autopilot, Keys.length === 0 ? undefined : { Index, Keys });
 }
 
 /** Records one after the other, and the format that whoever reads them must know. */
@@ -107,10 +120,16 @@ class RecordWriter {
   }
 
   /** With the header in front. */
-  image(autopilot: AutopilotConfig | undefined): Uint8Array {
-    const header = new MsgpackWriter().map(autopilot === undefined ? 1 : 2);
+  image(
+    autopilot: AutopilotConfig | undefined,
+    signing: typeof signingKeys.zero | undefined,
+  ): Uint8Array {
+    const fields = [autopilot, signing].filter((one) => one !== undefined).length;
+    const header = new MsgpackWriter().map(fields + 1);
     if (autopilot !== undefined) autopilotConfig.write(header.text(AUTOPILOT), autopilot);
-    return header.text(VERSION).uint(this.#format).append(this.#records.take()).take();
+    if (signing !== undefined) signingKeys.write(header.text(SIGNING_KEYS), signing);
+    const format = signing === undefined ? this.#format : Math.max(this.#format, SIGNING_FORMAT);
+    return header.text(VERSION).uint(format).append(this.#records.take()).take();
   }
 }
 
@@ -134,6 +153,7 @@ export function whyUnreadable(data: Uint8Array): string {
 /** undefined: no image, or one of a later release. */
 export function readImage(data: Uint8Array): ImageContent | undefined {
   let [autopilot, cluster]: [AutopilotConfig?, ClusterMetadata?] = [];
+  let signing = signingKeys.zero;
   const indexes = new Map<string, bigint>();
   const nodes: Node[] = [];
   const pools: NodePool[] = [];
@@ -141,6 +161,7 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
     data,
     (name, reader) => {
       if (name === AUTOPILOT) autopilot = autopilotConfig.read(reader);
+      else if (name === SIGNING_KEYS) signing = signingKeys.read(reader);
       else if (name !== VERSION) reader.skip();
       else if (reader.uint(0xffff_ffff) > STATE_FORMAT) reader.refuse();
     },
@@ -155,7 +176,12 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
     },
   );
   const [nodesIndex = 1n, poolsIndex = 1n] = [NODES, POOLS].map((key) => indexes.get(key));
-  return whole ? { autopilot, cluster, nodes, nodesIndex, pools, poolsIndex } : undefined;
+  if (!whole) return undefined;
+  return {
+    ...{ autopilot, cluster, nodes, nodesIndex, pools, poolsIndex },
+    signingKeys: signing.Keys ?? [],
+    signingKeysIndex: signing.Index,
+  };
 }
 
 /** What is in it, the largest first; undefined: no image. */

@@ -1,7 +1,7 @@
 /**
  * What the servers of a region agree on, built from committed log entries only, so that it is the
  * same everywhere: cluster metadata, autopilot's settings and the client nodes, with Nomad's
- * message types and fields (wire/rpc-and-raft.md §9, §10).
+ * message types and fields (wire/rpc-and-raft.md §9, §10), and the keys that sign for these nodes.
  *
  * @module
  */
@@ -22,6 +22,11 @@ import { type ImageContent, readImage, writeImage } from "./image.ts";
 import { changeNodes } from "./node-changes.ts";
 import { NodePoolTable } from "./node-pool.ts";
 import { NodeTable } from "./node-table.ts";
+import {
+  SigningKeyTable,
+  signingKeyDeleteRequest,
+  signingKeyUpsertRequest,
+} from "./signing-key.ts";
 
 /**
  * What became of a command, the same on every server. Refused: what it was to replace has changed
@@ -33,6 +38,7 @@ export type Outcome = "applied" | "refused" | "skipped" | "later";
 export class StateMachine {
   readonly nodes = new NodeTable((change) => this.#announced(change));
   readonly pools = new NodePoolTable((change) => this.#announced(change));
+  readonly signingKeys = new SigningKeyTable();
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
@@ -90,6 +96,8 @@ export class StateMachine {
       nodesIndex: BigInt(this.nodes.index),
       pools: this.pools.all(),
       poolsIndex: BigInt(this.pools.index),
+      signingKeys: this.signingKeys.all(),
+      signingKeysIndex: BigInt(this.signingKeys.index),
     };
     return writeImage(content, BigInt(this.#index));
   }
@@ -104,6 +112,8 @@ export class StateMachine {
     const content = readImage(data);
     if (content === undefined) return false;
     this.#replace(content, BigInt(index));
+    const { signingKeys, signingKeysIndex } = content;
+    this.signingKeys.replace(signingKeys, signingKeysIndex, BigInt(index));
     this.#autopilot = content.autopilot;
     this.#index = index;
     this.#listener?.replaced(index);
@@ -149,6 +159,14 @@ export class StateMachine {
         this.#cluster = given ?? this.#cluster;
         return given !== undefined;
       }
+      case MessageType.signingKeyUpsert: {
+        const { Key, Now } = decodeValue(signingKeyUpsertRequest, body) ?? { Key: null, Now: 0n };
+        return Key !== null && this.signingKeys.upsert(index, Key, Now);
+      }
+      case MessageType.signingKeyDelete: {
+        const ids = decodeValue(signingKeyDeleteRequest, body)?.KeyIDs ?? [];
+        return this.signingKeys.delete(index, ids);
+      }
       case MessageType.restore:
         return this.#applyRestore(body, index);
       default:
@@ -172,6 +190,7 @@ export class StateMachine {
     if (content === undefined) return false;
     const { autopilot, cluster = this.#cluster } = content;
     this.#replace({ ...content, cluster, nodesIndex: index, poolsIndex: index }, index);
+    this.signingKeys.merge(content.signingKeys, index);
     if (autopilot !== undefined) this.#autopilot = { ...autopilot, ModifyIndex: index };
     this.#listener?.replaced(Number(index));
     return true;

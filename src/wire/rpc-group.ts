@@ -4,13 +4,24 @@
  *
  * @module
  */
-import { bool, decodeValue, encodeValue, struct, structOf, text, type ValueOf } from "./codec.ts";
+import {
+  bool,
+  decodeValue,
+  encodeValue,
+  raw,
+  struct,
+  structOf,
+  text,
+  type ValueOf,
+} from "./codec.ts";
 import { queryFields, writeFields } from "./rpc-status.ts";
 
 /** Who is there: answered by whoever is asked, and by nobody else. */
 export const GROUP_SELF = "Group.Self";
 /** A server leaves for good: the leader takes it out of the group. */
 export const GROUP_LEAVE = "Group.Leave";
+/** What opens a signing key of the state: a secret, for servers of the region only. */
+export const GROUP_SEALING_KEY = "Group.SealingKey";
 
 const selfRequest = struct(queryFields);
 
@@ -21,6 +32,15 @@ export type GroupSelf = ValueOf<typeof selfReply>;
 export const leaveRequest = struct({ ...writeFields, ID: text });
 /** Kept: why it stays in the group although it goes; "" when it was let go. */
 export const leaveReply = struct({ Kept: text });
+
+export const sealingKeyRequest = struct({ ...queryFields, KeyID: text });
+/** Nil: it has none for this id. */
+export const sealingKeyReply = struct({ Key: raw });
+
+export function encodeSealingKeyRequest(Region: string, KeyID: string): Uint8Array {
+  const fields = { AllowStale: true, Region, KeyID };
+  return encodeValue(sealingKeyRequest, structOf(sealingKeyRequest, fields));
+}
 
 export function encodeSelfRequest(region: string): Uint8Array {
   return encodeValue(selfRequest, structOf(selfRequest, { AllowStale: true, Region: region }));

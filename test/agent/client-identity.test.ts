@@ -21,7 +21,8 @@ function configOf(name: string, more = ""): Config {
 
 test("id and secret are made once, for nobody else to read, without a newline", () => {
   const first = loadClientIdentity(configOf("a"));
-  expect(loadClientIdentity(configOf("a"))).toEqual(first);
+  const { id, secret } = first;
+  expect(loadClientIdentity(configOf("a"))).toMatchObject({ id, secret });
   expect(first.id).not.toBe(first.secret);
   for (const [name, value] of [
     ["client-id", first.id],
@@ -58,6 +59,27 @@ function readId(path: string): string {
     return "";
   }
 }
+
+test("what servers have signed is kept for nobody else to read, and forgotten if they say so", () => {
+  const first = loadClientIdentity(configOf("g"));
+  expect(first.signed).toBe("");
+  first.saveSigned("a.b.c");
+  expect(loadClientIdentity(configOf("g")).signed).toBe("a.b.c");
+  expect(statSync(join(directory, "g", "client", "identity.jwt")).mode & 0o777).toBe(0o600);
+  first.saveSigned("");
+  expect(loadClientIdentity(configOf("g")).signed).toBe("");
+});
+
+test("an introduction is what the flag says, else what is in the file; no JWT is a mistake", () => {
+  const { directory: at = "" } = loadClientIdentity(configOf("h"));
+  const path = join(at, "intro_token.jwt");
+  writeFileSync(path, "a.b.c\n");
+  expect(loadClientIdentity(configOf("h")).introduction).toBe("a.b.c");
+  expect(loadClientIdentity(configOf("h"), "d.e.f").introduction).toBe("d.e.f");
+  expect(() => loadClientIdentity(configOf("h"), "5ec4e7")).toThrow("-client-intro-token");
+  writeFileSync(path, "5ec4e7");
+  expect(() => loadClientIdentity(configOf("h"))).toThrow(`${path} holds no JWT`);
+});
 
 test("state_dir says where they are", () => {
   const at = join(directory, "elsewhere");

@@ -10,6 +10,7 @@ import { encodeQueryOptions, queryOptions } from "../../src/wire/rpc-status.ts";
 import { silent } from "../silent.ts";
 import { goCodec } from "../wire/go-schema.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
+import { authOf } from "./methods/node-server.ts";
 
 function watchedAt(index: number) {
   const watchers = new Set<() => void>();
@@ -130,6 +131,7 @@ test("Node.List says that there is no node, in Nomad's own form, and holds whoev
     config: { graceMs: 1, minTtlMs: 1, maxPerSecond: 1, failoverTtlMs: 1 },
     consensus,
     machine,
+    auth: authOf(machine, clock).auth,
     clock,
     prng: createPrng(1),
     log: silent,

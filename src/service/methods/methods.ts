@@ -18,7 +18,14 @@ import {
 import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
 import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
 import type { NodeLines } from "../rpc/node-lines.ts";
-import { BY_THE_NODE, clientName, isClient, mayCall, OF_NODES } from "../rpc/roles.ts";
+import {
+  BY_THE_NODE,
+  clientName,
+  isClient,
+  isForProvenServers,
+  mayCall,
+  OF_NODES,
+} from "../rpc/roles.ts";
 
 interface RpcMethodsInit {
   readonly region: string;
@@ -104,6 +111,9 @@ export class RpcMethods {
       throw new RpcMethodError(`rpc: service/method request ill-formed: ${name}`, true);
     }
     const { names } = caller;
+    if (names === undefined && isForProvenServers(name)) {
+      throw new RpcMethodError("Permission denied", false);
+    }
     if (names !== undefined && !mayCall(name, names, this.#init.region)) {
       if (!BY_THE_NODE.has(name) || !this.#isOwn(body)) {
         throw new RpcMethodError("Permission denied", false);

@@ -28,7 +28,7 @@ import type { Consensus } from "../raft/consensus.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import { committedRequest, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
-import { authenticatedNode } from "./node-auth.ts";
+import type { NodeAuth } from "./node-auth.ts";
 
 /** What a node says of allocations. Events stay in the state: what a query may have is enough. */
 const BYTES_MAX = 1024 * 1024;
@@ -38,6 +38,7 @@ const NOTE_BYTES_MAX = 16 * 1024;
 interface NodeChangesInit {
   readonly consensus: Pick<Consensus, "apply" | "role">;
   readonly machine: Pick<StateMachine, "nodes">;
+  readonly auth: NodeAuth;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -160,7 +161,7 @@ export class NodeChanges {
       if ((events ?? []).length > 0) continue;
       throw new RpcMethodError(`no node events given for node ${JSON.stringify(id)}`, false);
     }
-    for (const [id] of all) authenticatedNode(this.#init.machine.nodes, id, request.AuthToken);
+    for (const [id] of all) this.#init.auth.node(id, request.AuthToken);
     const { consensus } = this.#init;
     const type = MessageType.nodeEvents;
     const index = await committedRequest(consensus, type, nodeEventsRequest, request);
@@ -173,7 +174,7 @@ export class NodeChanges {
     const ids = new Set((Alloc ?? []).map((one) => one?.NodeID ?? ""));
     if (ids.size === 0) throw new RpcMethodError("must update at least one allocation", false);
     const { nodes } = this.#init.machine;
-    for (const id of ids) authenticatedNode(nodes, id, AuthToken);
+    for (const id of ids) this.#init.auth.node(id, AuthToken);
     return encodeValue(indexReply, { Index: BigInt(nodes.index) });
   }
 

@@ -37,12 +37,11 @@ import {
 import { type QueryOptions, queryMeta } from "../../wire/rpc-status.ts";
 import { whenNewer } from "../blocking-query.ts";
 import type { Consensus } from "../raft/consensus.ts";
-import { RefusalLog } from "../refusals.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import { Heartbeats, type HeartbeatsInit } from "./heartbeats.ts";
 import { committedRequest, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
-import { authenticatedNode, isIdentity, isSecretOf, NO_IDENTITY } from "./node-auth.ts";
+import type { NodeAuth } from "./node-auth.ts";
 import { NodeChanges } from "./node-change-methods.ts";
 import { listNodes } from "./node-list.ts";
 import { StateReads } from "./state-reads.ts";
@@ -55,14 +54,13 @@ const NODE_BYTES_MAX = 1024 * 1024;
 const POOLS_MAX = 4096;
 /** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
 const ALLOCS_INDEX = 1;
-const FOREIGN_IDENTITY =
-  "a client has an identity that nobody here has signed: it is to register again, by its secret";
 /** For a registration to come from the leader. */
 const NEWS_MS = 5000;
 
 interface NodeMethodsInit extends Pick<HeartbeatsInit, "config"> {
   readonly consensus: Pick<Consensus, "leader" | "stats" | "apply" | "role">;
   readonly machine: Pick<StateMachine, "nodes" | "pools" | "watch">;
+  readonly auth: NodeAuth;
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
@@ -78,14 +76,12 @@ export class NodeMethods {
   readonly #heartbeats: Heartbeats;
   readonly #changes: NodeChanges;
   readonly #reads: StateReads;
-  readonly #refusals: RefusalLog;
 
   constructor(init: NodeMethodsInit) {
     this.#init = init;
     const { config, clock, prng } = init;
     const missed = (id: string): void => void this.#missed(id);
     this.#reads = new StateReads(init);
-    this.#refusals = new RefusalLog(init.clock, init.log);
     this.#changes = new NodeChanges(init);
     this.#heartbeats = new Heartbeats({ config, clock, prng, missed });
   }
@@ -146,7 +142,7 @@ export class NodeMethods {
     if (NodePool !== "" && pools.get(NodePool) === undefined && pools.size >= POOLS_MAX) {
       throw new RpcMethodError(`there are ${POOLS_MAX} node pools, and no room for more`, false);
     }
-    const Node: Node = {
+    const fitted = {
       ...given,
       // Only UpdateStatus changes the status of a node that is known.
       Status: known?.Status ?? (given.Status || "initializing"),
@@ -154,23 +150,17 @@ export class NodeMethods {
       NodePool: given.NodePool || DEFAULT_POOL,
       StatusUpdatedAt: this.#nowSeconds(),
     };
+    const { auth } = this.#init;
+    const proof = auth.proofOf(request.AuthToken);
+    if (known === undefined) auth.admit(fitted, proof);
+    const identity = await auth.identityFor(fitted, proof);
+    const IdentitySigningKeyID = keyOf(identity) || (known?.IdentitySigningKeyID ?? "");
     const index = await this.#commit(MessageType.nodeRegister, nodeRegisterRequest, {
       ...request,
       CreateNodePool: true,
-      Node,
+      Node: { ...fitted, IdentitySigningKeyID },
     });
-    return this.#updated(given.ID, index, isIdentity(request.AuthToken) ? NO_IDENTITY : null);
-  }
-
-  /** Whoever proves itself by an identity of elsewhere is told to register: there its secret is. */
-  #heardFrom(id: string, token: string): Node {
-    const { nodes } = this.#init.machine;
-    const known = nodes.get(id);
-    if (known !== undefined && isIdentity(token) && !isSecretOf(known, token)) {
-      this.#refusals.note("identity", FOREIGN_IDENTITY, () => ({ node_id: id, name: known.Name }));
-      throw new RpcMethodError("node not found", false);
-    }
-    return authenticatedNode(nodes, id, token);
+    return this.#updated(given.ID, index, identity?.token);
   }
 
   async #updateStatus(body: Uint8Array): Promise<Uint8Array> {
@@ -178,23 +168,27 @@ export class NodeMethods {
     const { NodeID: id, Status: status } = request;
     if (id === "") throw new RpcMethodError("missing node ID for client status update", false);
     if (!isStatus(status)) throw new RpcMethodError("invalid status for node", false);
-    const known = this.#heardFrom(id, request.AuthToken);
+    const { auth } = this.#init;
+    const { known, proof } = auth.heardFrom(id, request.AuthToken);
+    const identity = await auth.identityFor(known, proof, request.ForceIdentityRenewal);
     // Back from a network of its own, a node has to tell of its allocations first.
     const back = known.Status === "disconnected" && status === "ready";
     const Status = back ? "initializing" : status;
-    if (known.Status === Status && request.NodeEvent === null) return this.#updated(id, 0);
+    const isNews = known.Status !== Status || request.NodeEvent !== null;
+    const IdentitySigningKeyID = keyOf(identity) || known.IdentitySigningKeyID;
+    const isSignedAnew = IdentitySigningKeyID !== known.IdentitySigningKeyID;
+    if (!isNews && !isSignedAnew) return this.#updated(id, 0, identity?.token);
     const reborn = known.Status === "down" ? "Node reregistered by heartbeat" : undefined;
     const UpdatedAt = this.#nowSeconds();
     const NodeEvent =
       request.NodeEvent ?? (reborn === undefined ? null : clusterEvent(reborn, UpdatedAt));
     const index = await this.#commit(MessageType.nodeUpdateStatus, nodeStatusRequest, {
       ...request,
-      Status,
-      UpdatedAt,
-      NodeEvent,
+      ...{ Status, UpdatedAt, NodeEvent, IdentitySigningKeyID },
     });
     if (Status === "down") this.#heartbeats.forget(id);
-    return this.#updated(id, index);
+    // To a client an index is the news that it was missed.
+    return this.#updated(id, isNews ? index : 0, identity?.token);
   }
 
   async #deregister(body: Uint8Array): Promise<Uint8Array> {
@@ -233,9 +227,9 @@ export class NodeMethods {
 
   /**
    * @param index 0: nothing was written, as for an ordinary heartbeat
-   * @param SignedIdentity null: it keeps what it has
+   * @param identity undefined: it keeps what it has
    */
-  #updated(id: string, index: number, SignedIdentity: string | null = null): Uint8Array {
+  #updated(id: string, index: number, identity?: string): Uint8Array {
     const { machine, consensus, servers } = this.#init;
     const known = machine.nodes.get(id);
     const away = known === undefined || known.Status === "down";
@@ -248,7 +242,7 @@ export class NodeMethods {
       NumNodes: machine.nodes.size,
       SchedulingEligibility: known?.SchedulingEligibility ?? "",
       Servers: servers(),
-      SignedIdentity,
+      SignedIdentity: identity ?? null,
     });
     return encodeValue(nodeUpdateReply, reply);
   }
@@ -308,7 +302,7 @@ export class NodeMethods {
 
   #knownAllocs(options: QueryOptions, body: Uint8Array, signal: Signal): Answer {
     const { NodeID, AuthToken, SecretID } = readRequest(nodeRequest, body);
-    authenticatedNode(this.#init.machine.nodes, NodeID, AuthToken || SecretID);
+    this.#init.auth.node(NodeID, AuthToken, SecretID);
     const none = new Map<string, never>();
     return this.#reads.whenNewer(
       options,
@@ -343,6 +337,11 @@ export class NodeMethods {
   ): Promise<number> {
     return committedRequest(this.#init.consensus, type, codec, request);
   }
+}
+
+/** The key that has signed it; "" if it is none. */
+function keyOf(identity: Awaited<ReturnType<NodeAuth["identityFor"]>>): string {
+  return identity !== undefined && "keyId" in identity ? identity.keyId : "";
 }
 
 /** What a registration lacks, in Nomad's words. */

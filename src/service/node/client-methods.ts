@@ -7,7 +7,7 @@
 import { type Disk, diskOf, fingerprint, textOf } from "../../host/fingerprint.ts";
 import type { Clock } from "../../host/host.ts";
 import { type CoreMeter, memoryUsage, mountedDisks, uptimeSeconds } from "../../host/usage.ts";
-import { encodeValue, structOf } from "../../wire/codec.ts";
+import { encodeValue, int64, structOf, text } from "../../wire/codec.ts";
 import {
   clientStatsReply,
   type HostStats,
@@ -15,8 +15,11 @@ import {
   nodeMetaReply,
   nodeMetaRequest,
 } from "../../wire/rpc-client.ts";
+import { nodeIdentityReply } from "../../wire/rpc-keyring.ts";
+import { encodeEmpty } from "../../wire/rpc-status.ts";
 import { readRequest } from "../methods/method-tools.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
+import type { HeldIdentity } from "./held-identity.ts";
 import type { NodeMeta } from "./node-meta.ts";
 
 /** Requests are options, an id, metadata. */
@@ -32,6 +35,7 @@ interface ClientMethodsInit {
   /** Of the file system that its data is on. */
   readonly directory: string;
   readonly meta: NodeMeta;
+  readonly identity: HeldIdentity;
   /** Its metadata has changed. */
   readonly changed: () => void;
   readonly meter: CoreMeter;
@@ -51,6 +55,8 @@ export class ClientMethods {
     this.#methods = new Map<string, (body: Uint8Array) => Answer>([
       ["Agent.Host", () => this.#host()],
       ["ClientStats.Stats", () => this.#stats()],
+      ["NodeIdentity.Get", () => this.#claims()],
+      ["NodeIdentity.Renew", () => this.#renew()],
       ["NodeMeta.Apply", (body) => this.#applyMeta(body)],
       ["NodeMeta.Read", () => encodeValue(nodeMetaReply, init.meta.read())],
     ]);
@@ -74,6 +80,29 @@ export class ClientMethods {
     meta.apply(readRequest(nodeMetaRequest, body).Meta ?? new Map());
     changed();
     return encodeValue(nodeMetaReply, meta.read());
+  }
+
+  /** What the identity says; by the identity itself whoever has it is this node. */
+  #claims(): Uint8Array {
+    const { claims } = this.#init.identity;
+    if (claims === undefined) {
+      throw new RpcMethodError("the node has no identity: its secret counts", false);
+    }
+    const shown = Object.entries(claims).flatMap(([name, value]): [string, Uint8Array][] => {
+      if (typeof value === "string") return [[name, encodeValue(text, value)]];
+      return Number.isSafeInteger(value) ? [[name, encodeValue(int64, BigInt(Number(value)))]] : [];
+    });
+    return encodeValue(nodeIdentityReply, { Claims: new Map(shown) });
+  }
+
+  /** At the next heartbeat. */
+  #renew(): Uint8Array {
+    const { identity } = this.#init;
+    if (identity.claims === undefined) {
+      throw new RpcMethodError("the node has no identity that could be renewed", false);
+    }
+    identity.renew();
+    return encodeEmpty();
   }
 
   async #stats(): Promise<Uint8Array> {

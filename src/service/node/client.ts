@@ -23,6 +23,7 @@ import { clientAllocsReply, nodeRequest, nodeUpdateReply } from "../../wire/rpc-
 import { Driver } from "../drive.ts";
 import { RpcRemoteError } from "../rpc/call.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
+import type { HeldIdentity } from "./held-identity.ts";
 
 /** A server holds a poll for up to five minutes and a sixteenth. */
 const POLL_MS = 330_000;
@@ -48,6 +49,7 @@ interface NodeClientInit {
   readonly id: string;
   /** Proves that it is this node. */
   readonly secret: string;
+  readonly identity: HeldIdentity;
   /** What it tells of itself, as it is now. */
   readonly record: () => Node;
   readonly call: NodeCall;
@@ -68,6 +70,8 @@ export interface NodeReport {
   readonly heartbeatAtMs: number | undefined;
   /** What the servers gave it for the next heartbeat. */
   readonly ttlMs: number;
+  /** Until when the identity that servers have signed for it holds; undefined: it has none. */
+  readonly identityUntilMs: number | undefined;
   /** Why there is no answer; "" if there is. */
   readonly problem: string;
 }
@@ -137,6 +141,7 @@ export class NodeClient {
       ...{ state, server, servers, ttlMs: this.#ttlMs, problem: this.#problem || none },
       registeredAtMs: this.#registeredAtMs,
       heartbeatAtMs: this.#heartbeatAtMs,
+      identityUntilMs: this.#init.identity.expiresAtMs,
     };
   }
 
@@ -174,15 +179,18 @@ export class NodeClient {
   }
 
   #registration(): Uint8Array {
-    const { record, region } = this.#init;
-    const request = structOf(nodeRegisterRequest, { Node: record(), Region: region });
+    const { record, region, identity } = this.#init;
+    const request = structOf(nodeRegisterRequest, {
+      ...{ AuthToken: identity.forRegistration, Node: record(), Region: region },
+    });
     return encodeValue(nodeRegisterRequest, request);
   }
 
   #heartbeat(Status: string): Uint8Array {
-    const { region, id, secret, clock } = this.#init;
+    const { region, id, identity, clock } = this.#init;
     const request = structOf(nodeStatusRequest, {
-      AuthToken: secret,
+      AuthToken: identity.token,
+      ForceIdentityRenewal: identity.wantsAnother,
       NodeID: id,
       Region: region,
       Status,
@@ -200,7 +208,7 @@ export class NodeClient {
     const answer = this.#init.call(server, method, body, how);
     answer.then(
       (bytes) => this.#answered(call, server, method, bytes),
-      (error: unknown) => this.#failed(call, server, error),
+      (error: unknown) => this.#failed(call, server, method, error),
     );
   }
 
@@ -208,9 +216,11 @@ export class NodeClient {
     if (!this.#calls.delete(call)) return;
     const reply = decodeValue(nodeUpdateReply, bytes);
     if (reply === undefined) {
-      return this.#failed(call, server, new Error("its answer cannot be decoded"), true);
+      return this.#failed(call, server, method, new Error("its answer cannot be decoded"), true);
     }
     this.#problem = "";
+    this.#keep(() => this.#init.identity.told(reply.SignedIdentity));
+    if (method === "Node.Register") this.#init.identity.registered();
     const ttlMs = Math.min(Math.max(0, Number(reply.HeartbeatTTL) / 1e6), TTL_MAX_MS);
     if (method === "Node.UpdateStatus") this.#heartbeatAtMs = this.#init.clock.wallMs();
     if (ttlMs > 0) this.#ttlMs = ttlMs;
@@ -221,9 +231,21 @@ export class NodeClient {
     this.#follow();
   }
 
-  #failed(call: number, server: ServerName, error: unknown, known = false): void {
+  /** An identity is good until the process ends, also where it cannot be kept. */
+  #keep(change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      this.#init.log.warn("cannot keep the node's identity", { error: errorText(error) });
+    }
+  }
+
+  #failed(call: number, server: ServerName, method: string, error: unknown, known = false): void {
     if (!this.#calls.delete(call) && !known) return;
     const why = failureOf(error);
+    // Without it the secret counts, or what introduces the node.
+    const isRefused = method === "Node.Register" && why === "denied";
+    if (isRefused) this.#keep(() => this.#init.identity.refused());
     this.#failing(server, errorText(error));
     this.#init.log.warn("a server does not take this node", {
       ...{ server, error: errorText(error), failure: why },
@@ -255,10 +277,10 @@ export class NodeClient {
 
   /** There are no jobs, so nothing ever comes of it but the way that it keeps open. */
   async #pollAt(server: ServerName, signal: AbortSignal): Promise<void> {
-    const { id, secret, region, call, prng, log } = this.#init;
+    const { id, secret, identity, region, call, prng, log } = this.#init;
     for (let seen = 0n; !signal.aborted; ) {
       const body = bodyOf(nodeRequest, {
-        ...{ NodeID: id, SecretID: secret, AuthToken: secret, Region: region },
+        ...{ NodeID: id, SecretID: secret, AuthToken: identity.token, Region: region },
         ...{ AllowStale: seen > 0n, MinQueryIndex: seen },
       });
       try {

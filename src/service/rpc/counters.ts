@@ -21,6 +21,8 @@ export interface RpcCounters {
   /** Streaming calls that are open. */
   streaming: number;
   readonly refused: Map<string, number>;
+  /** Nodes that came without being introduced, or with what does not hold, by level and reason. */
+  readonly uninvited: Map<string, number>;
 }
 
 export interface HandshakeCounters {
@@ -47,5 +49,6 @@ export function createRpcCounters(): RpcCounters {
     forwarded: 0,
     streaming: 0,
     refused: new Map(),
+    uninvited: new Map(),
   };
 }

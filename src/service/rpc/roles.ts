@@ -1,6 +1,6 @@
 /** Which certificate may do what, over RPC (wire/rpc-and-raft.md §1.1) and over HTTP. */
 import { isSameName } from "../../tls/x509/host-name.ts";
-import { GROUP_LEAVE, GROUP_SELF } from "../../wire/rpc-group.ts";
+import { GROUP_LEAVE, GROUP_SEALING_KEY, GROUP_SELF } from "../../wire/rpc-group.ts";
 
 /** The name that a server of `region` has to prove. */
 export function serverName(region: string): string {
@@ -32,6 +32,14 @@ export function mayOperate(names: readonly string[], region: string): boolean {
   return hasName(names, operatorName(region)) || isServer(names, region);
 }
 
+/**
+ * May it be called only by whoever has proved to be a server of the region, and by nobody on a
+ * connection in the clear? What is told there is a secret of the servers.
+ */
+export function isForProvenServers(method: string): boolean {
+  return method === GROUP_SEALING_KEY;
+}
+
 /** May the holder of a certificate with these names call `method` at a server of `region`? */
 export function mayCall(method: string, names: readonly string[], region: string): boolean {
   if (FOR_THE_GROUP.has(method)) return isServer(names, region);
@@ -46,6 +54,7 @@ const BY_OPERATORS: ReadonlySet<string> = new Set([
     (one) => `Node.${one}`,
   ),
   ...["NodeIdentity.Renew", "NodeMeta.Apply", "NodePool.DeleteNodePools"],
+  ...["ACL.CreateClientIntroductionToken", "Keyring.Delete", "Keyring.List", "Keyring.Rotate"],
 ]);
 
 /** Of these, what a client may do to its own node: by its secret it proves that it is its own. */
@@ -67,7 +76,7 @@ export function isClient(names: readonly string[], region: string): boolean {
 
 /** What the servers of a region do among themselves: ours, and Nomad's, which are not served. */
 const FOR_THE_GROUP: ReadonlySet<string> = new Set([
-  ...[GROUP_LEAVE, GROUP_SELF],
+  ...[GROUP_LEAVE, GROUP_SEALING_KEY, GROUP_SELF],
   ...["Ack", "Create", "Dequeue", "Nack", "Reap", "Reblock", "Update"].map((one) => `Eval.${one}`),
   ...["Deployment.Reap", "Keyring.Get", "Plan.Submit"],
 ]);

@@ -7,6 +7,7 @@ import { createPrng } from "../../../src/protocol/prng.ts";
 import { StreamMethods } from "../../../src/service/methods/stream-methods.ts";
 import { NodeClient } from "../../../src/service/node/client.ts";
 import { ClientMethods } from "../../../src/service/node/client-methods.ts";
+import { HeldIdentity } from "../../../src/service/node/held-identity.ts";
 import { type ChangedMeta, NodeMeta } from "../../../src/service/node/node-meta.ts";
 import { ReverseCalls } from "../../../src/service/node/reverse.ts";
 import { CallStream } from "../../../src/service/rpc/call.ts";
@@ -25,6 +26,7 @@ import {
   nodeMetaReply,
   nodeMetaRequest,
 } from "../../../src/wire/rpc-client.ts";
+import { nodeIdentityReply } from "../../../src/wire/rpc-keyring.ts";
 import { clientAllocsReply, nodeRequest, nodeUpdateReply } from "../../../src/wire/rpc-node.ts";
 import { encodeEmpty } from "../../../src/wire/rpc-status.ts";
 import { silent } from "../../silent.ts";
@@ -54,6 +56,13 @@ class Bench {
     },
   });
   debug = false;
+  /** By what it has proved who it is, call by call. */
+  readonly proofs: string[] = [];
+  /** What the servers sign for it: null, nothing. */
+  signed: string | null = null;
+  /** Identities as they were kept, one after the other. */
+  readonly saved: string[] = [];
+  readonly identity: HeldIdentity;
   readonly pool = new RpcPool({
     dialer: { connect: (to) => this.#connect(`${to.ip.join(".")}:${to.port}`) },
     clock: this.clock,
@@ -61,24 +70,36 @@ class Bench {
     log: silent,
     onStream: (stream) => void this.reverse().serve(stream),
   });
-  readonly client = new NodeClient({
-    ...{ region: "global", id: ID, secret: SECRET, inProcess: false },
-    servers: [ADDRESSES[0] ?? ""],
-    record: () =>
-      structOf(node, { ID, SecretID: SECRET, Name: "c1", Meta: mapBytes(this.meta.all) }),
-    call: async (server, method, body, { timeoutMs, repeat, signal }) => {
-      const [ip = "", port] = server.split(":");
-      const address = { ip: Uint8Array.from(ip.split("."), Number), port: Number(port) };
-      this.pool.forgive(address);
-      const target = { address, region: "global" };
-      return this.pool.call(target, method, body, timeoutMs, repeat, signal);
-    },
-    ...{ clock: this.clock, prng: createPrng(7), log: silent },
-  });
+  readonly client: NodeClient;
+
+  constructor(identity = "", introduction = "") {
+    this.identity = new HeldIdentity({
+      ...{ secret: SECRET, identity, introduction },
+      save: (token) => void this.saved.push(token),
+    });
+    this.client = this.#create();
+  }
+
+  #create = (): NodeClient =>
+    new NodeClient({
+      ...{ region: "global", id: ID, secret: SECRET, inProcess: false, identity: this.identity },
+      servers: [ADDRESSES[0] ?? ""],
+      record: () =>
+        structOf(node, { ID, SecretID: SECRET, Name: "c1", Meta: mapBytes(this.meta.all) }),
+      call: async (server, method, body, { timeoutMs, repeat, signal }) => {
+        const [ip = "", port] = server.split(":");
+        const address = { ip: Uint8Array.from(ip.split("."), Number), port: Number(port) };
+        this.pool.forgive(address);
+        const target = { address, region: "global" };
+        return this.pool.call(target, method, body, timeoutMs, repeat, signal);
+      },
+      ...{ clock: this.clock, prng: createPrng(7), log: silent },
+    });
 
   reverse(): ReverseCalls {
     const methods = new ClientMethods({
       ...{ id: ID, directory: "/", meta: this.meta, meter: new CoreMeter(), debug: this.debug },
+      identity: this.identity,
       changed: () => {
         this.changes += 1;
       },
@@ -114,10 +135,16 @@ class Bench {
 
   #serve(address: string, method: string, body: Uint8Array): Uint8Array | Promise<never> {
     const readers: Record<string, () => string | undefined> = {
-      "Node.Register": () => decodeValue(nodeRegisterRequest, body)?.Node?.Name,
+      "Node.Register": () => {
+        const request = decodeValue(nodeRegisterRequest, body);
+        this.proofs.push(`Register ${request?.AuthToken}`);
+        return request?.Node?.Name;
+      },
       "Node.UpdateStatus": () => {
         const request = decodeValue(nodeStatusRequest, body);
-        expect([request?.AuthToken, request?.NodeID]).toEqual([SECRET, ID]);
+        const forced = request?.ForceIdentityRenewal === true ? " renew" : "";
+        this.proofs.push(`UpdateStatus ${request?.AuthToken}${forced}`);
+        expect(request?.NodeID).toBe(ID);
         return request?.Status;
       },
       "Node.GetClientAllocs": () => {
@@ -138,7 +165,7 @@ class Bench {
     const Servers = this.told.map((RPCAdvertiseAddr) => {
       return { Datacenter: "dc1", RPCAdvertiseAddr, RPCMajorVersion: 0, RPCMinorVersion: 0 };
     });
-    const reply = { HeartbeatTTL: 10_000_000_000n, Servers };
+    const reply = { HeartbeatTTL: 10_000_000_000n, Servers, SignedIdentity: this.signed };
     return encodeValue(nodeUpdateReply, structOf(nodeUpdateReply, reply));
   }
 
@@ -232,6 +259,100 @@ describe("a node", () => {
     });
     await lonely.clock.advance(7000);
     expect(left).toBe(true);
+  });
+});
+
+describe("by what a node proves who it is", () => {
+  const [OLD, NEW] = ["a.b.c", "d.e.f"];
+
+  async function running(bench: Bench): Promise<Bench> {
+    bench.client.start();
+    await bench.clock.advance(10);
+    return bench;
+  }
+
+  test("its secret where servers sign nothing", async () => {
+    const { proofs, saved } = await running(new Bench());
+    expect(proofs).toEqual(["Register ", `UpdateStatus ${SECRET}`]);
+    expect(saved).toEqual([]);
+  });
+
+  test("the identity that it was given, in the next run, too", async () => {
+    const bench = new Bench();
+    bench.signed = OLD;
+    await running(bench);
+    expect(bench.proofs).toEqual(["Register ", `UpdateStatus ${OLD}`]);
+    expect(bench.saved).toEqual([OLD]);
+    const next = await running(new Bench(OLD));
+    expect(next.proofs).toEqual([`Register ${OLD}`, `UpdateStatus ${OLD}`]);
+    next.signed = NEW;
+    await next.clock.advance(20_000);
+    expect(next.proofs.at(-1)).toBe(`UpdateStatus ${NEW}`);
+    expect(next.saved).toEqual([NEW]);
+  });
+
+  test("its secret again when a server says that it has none", async () => {
+    const bench = new Bench(OLD);
+    bench.signed = "";
+    await running(bench);
+    expect(bench.proofs).toEqual([`Register ${OLD}`, `UpdateStatus ${SECRET}`]);
+    expect(bench.saved).toEqual([""]);
+  });
+
+  test("its secret when no server takes its identity, and a heartbeat later it is ready", async () => {
+    const bench = new Bench(OLD);
+    bench.answer = () => {
+      return bench.proofs.at(-1)?.endsWith(OLD) === true ? no("Permission denied") : undefined;
+    };
+    await running(bench);
+    await bench.clock.advance(10_000);
+    expect(bench.proofs.slice(0, 3)).toEqual([
+      `Register ${OLD}`,
+      "Register ",
+      `UpdateStatus ${SECRET}`,
+    ]);
+    expect(bench.client.report().state).toBe("ready");
+  });
+
+  test("its introduction until it is let in, and never after", async () => {
+    const bench = new Bench("", "i.n.t");
+    let open = false;
+    bench.answer = (_address, method) => {
+      return open || method !== "Node.Register" ? undefined : no("Permission denied");
+    };
+    await running(bench);
+    open = true;
+    await bench.clock.advance(10_000);
+    expect(bench.proofs.slice(0, 3)).toEqual([
+      "Register i.n.t",
+      "Register i.n.t",
+      `UpdateStatus ${SECRET}`,
+    ]);
+    bench.client.changed();
+    await bench.clock.advance(10);
+    expect(bench.proofs).toContain("Register ");
+  });
+
+  test("another identity when an operator wants it to have one", async () => {
+    const bench = new Bench();
+    // A header and claims that say when it is over.
+    const claims = Buffer.from('{"sub":"node:x","exp":4000000000,"aud":"a"}').toString("base64url");
+    const token = `eyJhbGciOiJFZERTQSJ9.${claims}.AAAA`;
+    await running(bench);
+    const none = bench.ask("NodeIdentity.Renew", encodeEmpty(), nodeIdentityReply);
+    await expect(none).rejects.toThrow("no identity");
+    bench.signed = token;
+    await bench.clock.advance(20_000);
+    expect(bench.client.report().identityUntilMs).toBe(4e12);
+    const shown = await bench.ask("NodeIdentity.Get", encodeEmpty(), nodeIdentityReply);
+    expect([...(shown?.Claims?.keys() ?? [])]).toEqual(["sub", "exp", "aud"]);
+    bench.signed = null;
+    await bench.ask("NodeIdentity.Renew", encodeEmpty(), nodeIdentityReply);
+    await bench.clock.advance(20_000);
+    expect(bench.proofs.at(-1)).toBe(`UpdateStatus ${token} renew`);
+    bench.signed = NEW;
+    await bench.clock.advance(20_000);
+    expect(bench.proofs.at(-1)).toBe(`UpdateStatus ${NEW}`);
   });
 });
 
