@@ -264,6 +264,7 @@ export class ConsensusRole {
       leave: (id) => this.#duties.leave(id),
     });
     const pools = new NodePoolMethods({
+      region: this.#init.config.region,
       ...{ consensus, machine, clock: systemClock, prng: this.#init.prng },
     });
     return new Map([

@@ -1,5 +1,6 @@
 /** A request's JSON, read as Go reads it: names in any case, null is zero, more is ignored. */
 import { isObject } from "../config/tree.ts";
+import { nanosOf, parseDurationMs } from "../wire/duration.ts";
 import { ApiError } from "./errors.ts";
 
 export class JsonBody {
@@ -40,6 +41,21 @@ export class JsonBody {
     const value = this.#of(name) ?? 0;
     const fits = typeof value === "number" && Number.isInteger(value) && Math.abs(value) < 2 ** 63;
     return fits ? BigInt(value) : wrong(name, "a duration in nanoseconds");
+  }
+
+  /** The same, or as Go writes it: "24h". */
+  duration(name: string): bigint {
+    const value = this.#of(name) ?? 0;
+    if (typeof value !== "string") return this.nanos(name);
+    const ms = value === "" ? 0 : parseDurationMs(value);
+    const fits = ms !== undefined && Math.abs(ms) < 9e12;
+    return fits ? nanosOf(ms) : wrong(name, "a duration, for example 24h");
+  }
+
+  /** null: it is not there, or null. */
+  flagOrNull(name: string): boolean | null {
+    const value = this.#of(name) ?? null;
+    return value === null ? null : this.flag(name);
   }
 
   /** undefined: it is not there, or null. */

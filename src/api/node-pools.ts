@@ -1,11 +1,18 @@
 /** GET /v1/node/pools and /v1/node/pool/NAME: the pools, and the nodes of one. */
-import { nodePoolDeleteRequest, poolJson } from "../state/node-pool.ts";
+import {
+  nodePool,
+  nodePoolDeleteRequest,
+  nodePoolUpsertRequest,
+  poolJson,
+  poolSchedulerConfig,
+} from "../state/node-pool.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
-import { nodePoolNodesRequest, nodePoolRequest } from "../wire/rpc-node.ts";
+import { indexReply, nodePoolNodesRequest, nodePoolRequest } from "../wire/rpc-node.ts";
 import { encodeQueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
+import { JsonBody } from "./json-body.ts";
 import {
   type IndexedAnswer,
   metaHeaders,
@@ -57,6 +64,45 @@ export async function listPoolNodes(
   const body = encodeValue(nodePoolNodesRequest, request);
   const reply = decode(rawListReply, await ask(context, "NodePool.ListNodes", body, signal));
   return { value: (reply.Nodes ?? []).map(stubJson), headers: metaHeaders(reply) };
+}
+
+/**
+ * Makes a pool, or changes what it says.
+ *
+ * @param path the name in the path; undefined: there is none
+ */
+export async function upsertNodePool(
+  context: ApiContext,
+  path: string | undefined,
+  query: URLSearchParams,
+  body: string,
+): Promise<IndexedAnswer> {
+  const given = JsonBody.parse(body);
+  const Name = given.text("Name");
+  if (path !== undefined && path !== Name) {
+    throw new ApiError(400, "Node pool name does not match request path");
+  }
+  const scheduler = given.body("SchedulerConfiguration");
+  const pool = structOf(nodePool, {
+    Name,
+    Description: given.text("Description"),
+    Meta: given.texts("Meta"),
+    NodeIdentityTTL: given.duration("NodeIdentityTTL"),
+    ...(scheduler === undefined ? {} : { SchedulerConfiguration: schedulerBytes(scheduler) }),
+  });
+  const { region } = askedOf(context, query);
+  const request = structOf(nodePoolUpsertRequest, { NodePools: [pool], Region: region });
+  const bytes = encodeValue(nodePoolUpsertRequest, request);
+  const { Index } = decode(indexReply, await ask(context, "NodePool.UpsertNodePools", bytes));
+  return { value: undefined, headers: { "X-Nomad-Index": String(Index) } };
+}
+
+function schedulerBytes(given: JsonBody): Uint8Array {
+  const value = {
+    MemoryOversubscriptionEnabled: given.flagOrNull("MemoryOversubscriptionEnabled"),
+    SchedulerAlgorithm: given.text("SchedulerAlgorithm"),
+  };
+  return encodeValue(poolSchedulerConfig, value);
 }
 
 /** Of those without nodes; one that a client still names comes back with it. */

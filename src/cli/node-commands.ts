@@ -69,10 +69,22 @@ function addPools(pool: Command): void {
     .argument("<node-pool>", "its name, or the beginning of it")
     .description("Show one")
     .action(async (name, flags) => (await import("./node-pool.ts")).poolInfo(name, flags));
+  apiCommand(pool.command("apply"))
+    .argument("<input>", "a specification in HCL; - reads it from stdin")
+    .description("Make a node pool, or change what it says")
+    .option("--json", "the specification is JSON, as the HTTP API has it")
+    .action(async (path, flags) => (await import("./node-pool-change.ts")).poolApply(path, flags));
+  pool
+    .command("init")
+    .argument("[file]", "where to (default pool.nomad.hcl or pool.nomad.json)")
+    .description("Write an example of a specification")
+    .option("--out <format>", "hcl (the default) or json")
+    .option("--quiet", "say nothing when it is done")
+    .action(async (file, flags) => (await import("./node-pool-change.ts")).poolInit(file, flags));
   apiCommand(pool.command("delete"))
     .argument("<node-pool>", "its whole name")
     .description("Delete one that has no nodes")
-    .action(async (name, flags) => (await import("./node-pool.ts")).poolDelete(name, flags));
+    .action(async (name, flags) => (await import("./node-pool-change.ts")).poolDelete(name, flags));
   paged(pool.command("nodes"))
     .argument("<node-pool>", "its name, or the beginning of it")
     .description("List the nodes of one")

@@ -119,13 +119,3 @@ async function listOf(
   const items: readonly unknown[] = Array.isArray(answer) ? answer : [];
   return { items, next: typeof next === "string" && next !== "" ? next : undefined };
 }
-
-/** By its whole name: nothing is deleted by a beginning. */
-export async function poolDelete(name: string, flags: ApiFlags): Promise<void> {
-  const client = new ApiClient(flags, process.env);
-  const path = `/v1/node/pool/${encodeURIComponent(name)}`;
-  await client.ok("DELETE", path).catch((error: Error) => {
-    throw new CommandError(`Error deleting node pool: ${error.message}`);
-  });
-  print(`Successfully deleted node pool ${JSON.stringify(name)}!`);
-}

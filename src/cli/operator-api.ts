@@ -16,6 +16,9 @@ interface ApiCommandFlags extends ApiFlags {
   readonly verbose?: boolean;
 }
 
+/** A snapshot may be sent like this. */
+const BODY_BYTES_MAX = 2 ** 31;
+
 /** The body of whatever the answer is goes to stdout; its status is no failure, as in Nomad. */
 export async function operatorApi(target: string, flags: ApiCommandFlags): Promise<void> {
   const { path, address } = split(target, flags);
@@ -104,7 +107,7 @@ function readBody({ verbose }: ApiCommandFlags): Uint8Array | undefined {
   try {
     if (!isFed(STDIN)) return undefined;
     if (verbose === true) printError("* Reading request body from stdin.");
-    const body = readBytes(STDIN);
+    const body = readBytes(STDIN, BODY_BYTES_MAX);
     return body.length === 0 ? undefined : body;
   } catch {
     return undefined; // There is no stdin.

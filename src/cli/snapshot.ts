@@ -14,6 +14,8 @@ import { field, parseAnswer } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
 const PATH = "/v1/operator/snapshot";
+/** Of what fits into the memory of whoever reads it. */
+const ARCHIVE_BYTES_MAX = 2 ** 31;
 
 interface SaveFlags extends ApiFlags {
   readonly stale?: boolean;
@@ -108,7 +110,7 @@ async function verified<T>(what: string, archive: Promise<T>): Promise<T> {
 
 function read(file: string): Uint8Array {
   try {
-    return readBytes(file);
+    return readBytes(file, ARCHIVE_BYTES_MAX);
   } catch (error) {
     throw new CommandError(`Error opening snapshot file: open ${file}: ${describeErrno(error)}`);
   }

@@ -14,24 +14,24 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   rmSync,
   statSync,
   writeSync,
 } from "node:fs";
+import { FILE_BYTES_MAX, readWholeFile } from "./read-file.ts";
 
 export const STDIN = 0;
 export const STDOUT = 1;
 export const STDERR = 2;
 
-/** @param file a path, or a descriptor */
+/** @param file a path, or a descriptor. @throws when it is longer than any text that is meant */
 export function readText(file: string | number): string {
-  return readFileSync(file, "utf8");
+  return Buffer.from(readBytes(file)).toString("utf8");
 }
 
-export function readBytes(file: string | number): Uint8Array {
-  return readFileSync(file);
+export function readBytes(file: string | number, bytesMax = FILE_BYTES_MAX): Uint8Array {
+  return readWholeFile(file, bytesMax);
 }
 
 export function isThere(path: string): boolean {

@@ -11,7 +11,13 @@ import {
 import type { ApiContext } from "../api/context.ts";
 import { askElsewhere } from "../api/elsewhere.ts";
 import { drainNode, evaluateNode, setEligibility } from "../api/node-changes.ts";
-import { deleteNodePool, getNodePool, listNodePools, listPoolNodes } from "../api/node-pools.ts";
+import {
+  deleteNodePool,
+  getNodePool,
+  listNodePools,
+  listPoolNodes,
+  upsertNodePool,
+} from "../api/node-pools.ts";
 import {
   getNode,
   type IndexedAnswer,
@@ -25,6 +31,12 @@ interface NodeRequest {
   readonly request: Request;
   /** The router cannot tell what is in a path that is put together. */
   readonly params: { readonly id?: string };
+}
+
+interface PoolRequest {
+  readonly request: Request;
+  /** undefined: the path has none. */
+  readonly params?: { readonly name?: string };
 }
 
 type Change = (
@@ -98,10 +110,22 @@ function addPools(app: Elysia, contextOf: ContextOf, allow: (request: Request) =
   app.get("/v1/node/pool/:name/nodes", async ({ request, params }) => {
     return indexed(request, await listPoolNodes(contextOf(request), params.name, ...read(request)));
   });
+  const upsert = async ({ request, params }: PoolRequest): Promise<Response> => {
+    allow(request);
+    const body = await request.text();
+    const context = contextOf(request);
+    return indexed(request, await upsertNodePool(context, params?.name, queryOf(request), body));
+  };
+  for (const path of ["/v1/node/pools", "/v1/node/pool/:name"]) {
+    app.put(path, upsert, { parse: "none" }).post(path, upsert, { parse: "none" });
+  }
+  app.delete("/v1/node/pools", invalidMethod);
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
-    for (const path of ["/v1/node/pools", "/v1/node/pool/:name", "/v1/node/pool/:name/nodes"]) {
-      const isDelete = method === "DELETE" && path.endsWith("name");
-      if (!isDelete) app.route(method, path, invalidMethod);
+    app.route(method, "/v1/node/pool/:name/nodes", invalidMethod);
+    if (method === "PATCH") {
+      for (const path of ["/v1/node/pools", "/v1/node/pool/:name"]) {
+        app.route(method, path, invalidMethod);
+      }
     }
     app.route(method, "/v1/node/pool", notFound);
   }

@@ -6,6 +6,7 @@
  */
 import {
   any,
+  bool,
   encodeValue,
   int64,
   list,
@@ -35,6 +36,12 @@ export const nodePool = struct({
 });
 export type NodePool = ValueOf<typeof nodePool>;
 
+/** Nothing is scheduled here: it is kept, and shown. */
+export const poolSchedulerConfig = struct({
+  MemoryOversubscriptionEnabled: pointer(bool),
+  SchedulerAlgorithm: text,
+});
+
 export const nodePoolUpsertRequest = struct({ ...writeFields, NodePools: list(pointer(nodePool)) });
 export const nodePoolDeleteRequest = struct({ ...writeFields, Names: list(text) });
 
@@ -42,15 +49,37 @@ export const DEFAULT_POOL = "default";
 /** Every node is in it, and none says so of itself. */
 export const ALL_POOL = "all";
 
-const DAY_NANOS = 86_400_000_000_000n;
+/** What a pool has where nobody says anything else. */
+export const IDENTITY_TTL_NANOS = 86_400_000_000_000n;
+/** A state has no more: their names come from clients, too. */
+export const POOLS_MAX = 4096;
+const DESCRIPTION_BYTES_MAX = 256;
+const NAME = /^[a-zA-Z0-9-_]{1,128}$/;
 
 export function isPoolName(name: string): boolean {
-  return /^[a-zA-Z0-9-_]{1,128}$/.test(name);
+  return NAME.test(name);
+}
+
+export function isBuiltIn(name: string): boolean {
+  return name === ALL_POOL || name === DEFAULT_POOL;
+}
+
+/** What is wrong with a pool that somebody wants, in Nomad's words; none: nothing. */
+export function poolFaults({ Name, Description, NodeIdentityTTL }: NodePool): readonly string[] {
+  const faults: string[] = [];
+  if (!isPoolName(Name)) {
+    faults.push(`invalid name ${JSON.stringify(Name)}, must match regex ${NAME.source}`);
+  }
+  if (new TextEncoder().encode(Description).length > DESCRIPTION_BYTES_MAX) {
+    faults.push(`description longer than ${DESCRIPTION_BYTES_MAX}`);
+  }
+  if (NodeIdentityTTL < 0n) faults.push("node identity TTL must not be negative");
+  return faults;
 }
 
 function poolOf(index: bigint, Name: string, Description = ""): NodePool {
   const indexes = { CreateIndex: index, ModifyIndex: index };
-  return structOf(nodePool, { ...indexes, Name, Description, NodeIdentityTTL: DAY_NANOS });
+  return structOf(nodePool, { ...indexes, Name, Description, NodeIdentityTTL: IDENTITY_TTL_NANOS });
 }
 
 /** As Nomad's state has them before the first entry of the log. */
@@ -101,10 +130,10 @@ export class NodePoolTable {
     this.#set(index, poolOf(index, name));
   }
 
-  /** For a log of Nomad's: its operators make pools, too. */
+  /** Operators make pools, or change them. */
   upsert(index: bigint, given: readonly (NodePool | null)[]): boolean {
     for (const one of given) {
-      if (one === null || one.Name === ALL_POOL || one.Name === DEFAULT_POOL) continue;
+      if (one === null || isBuiltIn(one.Name)) continue;
       const CreateIndex = this.#pools.get(one.Name)?.CreateIndex ?? index;
       this.#set(index, { ...one, CreateIndex, ModifyIndex: index });
     }
@@ -112,7 +141,7 @@ export class NodePoolTable {
   }
 
   delete(index: bigint, names: readonly string[]): boolean {
-    const gone = names.filter((name) => name !== ALL_POOL && name !== DEFAULT_POOL);
+    const gone = names.filter((name) => !isBuiltIn(name));
     if (gone.some((name) => !this.#pools.has(name))) return false;
     for (const name of gone) {
       const pool = this.#pools.get(name);

@@ -17,6 +17,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   node: "a.global",
   path: "/v1/regions",
   file: "/dev/null",
+  input: new URL("../../package.json", import.meta.url).pathname,
 };
 
 function wordsOf(command: Command): readonly string[] {
@@ -118,6 +119,7 @@ function more(words: readonly string[]): readonly string[] {
     drain: ["-enable", "3f1c"],
     eligibility: ["-enable", "3f1c"],
   };
+  if (words[1] === "pool") return name === "apply" ? ["-json"] : [];
   if (words[0] === "node") return name === "apply" ? ["a=b"] : (ofNodes[group ?? ""] ?? []);
   return group === "raft" && name !== "list-peers" ? ["-peer-id=x"] : [];
 }

@@ -32,6 +32,8 @@ test("a log directory, a file that is moved away, and the supervisor's socket", 
   };
   writeFileSync(file, JSON.stringify(config));
   expect((await run(["config", "validate", file])).code).toBe(0);
+  const piped = `"${await binary()}" config validate <(sleep 0.1; cat ${file})`;
+  expect(Bun.spawnSync(["bash", "-c", piped]).stdout.toString()).toContain("is valid!");
   const agent = lab.add(
     Agent.start([await binary(), "agent", `-config=${file}`], {
       directory: lab.directory,

@@ -1,5 +1,6 @@
 /** Client nodes by the command line and over HTTP, with two servers over TLS: who may change what. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import {
@@ -186,6 +187,54 @@ test("node pools: made by the nodes in them, listed with filters, pages and all"
   expect((await cli("node", "pool", "delete", "gpus")).out).toBe(
     'Successfully deleted node pool "gpus"!\n',
   );
+});
+
+test("node pools of operators: from HCL, JSON or stdin, changed, and refused in Nomad's words", async () => {
+  const init = await cli("node", "pool", "init", "-quiet", "made.hcl");
+  expect([init.code, init.out]).toEqual([0, ""]);
+  expect((await cli("node", "pool", "init", "made.hcl")).err).toBe(
+    'File "made.hcl" already exists\n',
+  );
+  const applied = await cli("node", "pool", "apply", "made.hcl");
+  expect(applied).toMatchObject({ out: 'Successfully applied node pool "example"!\n', err: "" });
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(lab.directory, name), text);
+    return name;
+  };
+  const lines = 'node_identity_ttl = "1h"\n  scheduler_config { scheduler_algorithm = "spread" }';
+  const spec = file("p.hcl", `node_pool "mine" {\n  ${lines}\n  meta { a = "b" }\n}\n`);
+  expect((await cli("node", "pool", "apply", spec)).code).toBe(0);
+  expect(await getJson(FIRST, "/v1/node/pool/mine")).toMatchObject({
+    ...{ Name: "mine", Meta: { a: "b" }, NodeIdentityTTL: 3_600_000_000_000 },
+    SchedulerConfiguration: { SchedulerAlgorithm: "spread" },
+  });
+  const json = file(
+    "p.json",
+    '{ "Name": "mine", "Description": "by JSON", "NodeIdentityTTL": "2h" }',
+  );
+  expect((await cli("node", "pool", "apply", "-json", json)).code).toBe(0);
+  expect((await cli("node", "pool", "info", "mine")).out).toContain(
+    "by JSON\nNode Identity TTL = 2h",
+  );
+  const wrong: readonly (readonly [string, string])[] = [
+    ['node_pool "default" { }', '400 (modifying node pool "default" is not allowed)'],
+    ['node_pool "a b" { }', 'invalid name "a b", must match regex ^[a-zA-Z0-9-_]{1,128}$'],
+    ['node_pool "a" {\n  descripton = "x"\n}', "w.hcl:2:3"],
+    ['node_pool "a" { }\nnode_pool "b" { }', "is a second node pool"],
+    ["x = 1", 'there is no node_pool "NAME" { } block'],
+  ];
+  for (const [text, error] of wrong) {
+    const { code, err } = await cli("node", "pool", "apply", file("w.hcl", text));
+    expect([code, err.includes(error)]).toEqual([1, true]);
+  }
+  const url = `http://${FIRST}:4646/v1/node/pool/other`;
+  const mismatch = await fetch(url, { method: "PUT", body: '{ "Name": "mine" }' });
+  expect([mismatch.status, await mismatch.text()]).toEqual([
+    ...[400, "Node pool name does not match request path"],
+  ]);
+  for (const name of ["mine", "example"]) {
+    expect((await cli("node", "pool", "delete", name)).code).toBe(0);
+  }
 });
 
 test("filters of lists, and where one is wrong", async () => {

@@ -70,3 +70,11 @@ test("mistakes of every file are told at once", async () => {
   expect(failed).toBeInstanceOf(LoadError);
   for (const name of ["one.hcl", "two.hcl", "nowhere.hcl"]) expect(failed.text).toContain(name);
 });
+
+test("what has no end is no configuration", async () => {
+  const error = await load(["/dev/zero"]).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(LoadError);
+  expect(error instanceof LoadError ? error.text : "").toContain(
+    "cannot read the configuration: it is longer than 16 MiB",
+  );
+});

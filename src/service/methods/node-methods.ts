@@ -22,7 +22,7 @@ import {
   type Node,
   node as nodeCodec,
 } from "../../state/node.ts";
-import { ALL_POOL, DEFAULT_POOL, isPoolName } from "../../state/node-pool.ts";
+import { ALL_POOL, DEFAULT_POOL, isPoolName, POOLS_MAX } from "../../state/node-pool.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
 import { type Codec, encodeValue, pointer, struct, structOf } from "../../wire/codec.ts";
 import { nanosOf } from "../../wire/duration.ts";
@@ -50,8 +50,6 @@ export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) }
 
 /** A whole node, or the ids of many: real ones stay below 64 KiB. */
 const NODE_BYTES_MAX = 1024 * 1024;
-/** A client that names another one each time would fill the state. */
-const POOLS_MAX = 4096;
 /** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
 const ALLOCS_INDEX = 1;
 /** For a registration to come from the leader. */

@@ -1,14 +1,17 @@
 /** The NodePool methods: which pools there are, and which nodes are in one. */
 import { MessageType } from "../../state/command.ts";
 import {
-  ALL_POOL,
-  DEFAULT_POOL,
+  IDENTITY_TTL_NANOS,
+  isBuiltIn,
   type NodePool,
   nodePool,
   nodePoolDeleteRequest,
+  nodePoolUpsertRequest,
+  POOLS_MAX,
+  poolFaults,
 } from "../../state/node-pool.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
-import { encodeValue, list, pointer, struct } from "../../wire/codec.ts";
+import { type Codec, encodeValue, list, pointer, struct } from "../../wire/codec.ts";
 import { indexReply, nodePoolNodesRequest, nodePoolRequest } from "../../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta, queryOptions } from "../../wire/rpc-status.ts";
 import type { Consensus } from "../raft/consensus.ts";
@@ -24,6 +27,7 @@ const nodePoolListReply = struct({ ...queryMeta, NodePools: list(pointer(nodePoo
 const singleNodePoolReply = struct({ ...queryMeta, NodePool: pointer(nodePool) });
 
 interface NodePoolMethodsInit extends StateReadsInit {
+  readonly region: string;
   readonly consensus: Pick<Consensus, "apply" | "leader" | "stats">;
   readonly machine: Pick<StateMachine, "nodes" | "pools" | "watch">;
 }
@@ -45,6 +49,10 @@ export class NodePoolMethods {
       [
         "NodePool.DeleteNodePools",
         { where: "leader", run: (_options, body) => this.#delete(body) },
+      ],
+      [
+        "NodePool.UpsertNodePools",
+        { where: "leader", run: (_options, body) => this.#upsert(body) },
       ],
       ["NodePool.List", reading((options, body, signal) => this.#list(options, body, signal))],
       [
@@ -92,27 +100,72 @@ export class NodePoolMethods {
     return listNodes(this.#init.machine.nodes, this.#reads, whole, signal, request.Name);
   }
 
+  /** Makes pools, or changes what they say. */
+  async #upsert(body: Uint8Array): Promise<Uint8Array> {
+    const request = readRequest(nodePoolUpsertRequest, body);
+    const given = (request.NodePools ?? []).flatMap((one) => (one === null ? [] : [one]));
+    if (given.length === 0) throw refused("must specify at least one node pool");
+    for (const pool of given) {
+      const faults = poolFaults(pool);
+      const name = JSON.stringify(pool.Name);
+      if (faults.length > 0) throw refused(`invalid node pool ${name}: ${inGoList(faults)}`);
+      if (isBuiltIn(pool.Name)) throw refused(`modifying node pool ${name} is not allowed`);
+    }
+    const { pools } = this.#init.machine;
+    const added = new Set(given.map(({ Name }) => Name).filter((name) => !pools.get(name)));
+    if (pools.size + added.size > POOLS_MAX) {
+      throw new RpcMethodError(`there are ${POOLS_MAX} node pools, and no room for more`, false);
+    }
+    const NodePools = given.map((pool): NodePool => {
+      return { ...pool, Hash: null, NodeIdentityTTL: pool.NodeIdentityTTL || IDENTITY_TTL_NANOS };
+    });
+    const value = { ...request, NodePools };
+    return this.#write(MessageType.nodePoolUpsert, nodePoolUpsertRequest, value);
+  }
+
   /** Those without nodes: one with a wrong name in its file leaves a pool behind. */
   async #delete(body: Uint8Array): Promise<Uint8Array> {
     const request = readRequest(nodePoolDeleteRequest, body);
     const names = request.Names ?? [];
-    if (names.length === 0) throw new RpcMethodError("must specify at least one node pool", false);
+    if (names.length === 0) throw refused("must specify at least one node pool to delete");
+    if (names.includes("")) throw refused("node pool name is empty");
     const { nodes, pools } = this.#init.machine;
     const used = new Set(nodes.all().map((one) => one.NodePool));
+    const { region } = this.#init;
+    const faults = names
+      .filter((name) => used.has(name))
+      .map((name) => `node pool ${JSON.stringify(name)} has nodes in regions: [${region}]`);
+    if (faults.length > 0) throw new RpcMethodError(inGoList(faults), false);
     for (const name of names) {
-      if (name === ALL_POOL || name === DEFAULT_POOL) {
-        throw new RpcMethodError(`node pool ${JSON.stringify(name)} is built in`, false);
-      }
       if (pools.get(name) === undefined) {
-        throw new RpcMethodError(`node pool ${JSON.stringify(name)} not found`, false);
+        throw new RpcMethodError(`node pool ${name} not found`, false);
       }
-      if (used.has(name)) {
-        throw new RpcMethodError(`node pool ${JSON.stringify(name)} has nodes`, false);
+      if (isBuiltIn(name)) {
+        throw new RpcMethodError(
+          `deleting node pool ${JSON.stringify(name)} is not allowed`,
+          false,
+        );
       }
     }
-    const { consensus } = this.#init;
-    const type = MessageType.nodePoolDelete;
-    const index = await committedRequest(consensus, type, nodePoolDeleteRequest, request);
+    return this.#write(MessageType.nodePoolDelete, nodePoolDeleteRequest, request);
+  }
+
+  async #write<T extends { readonly AuthToken: string }>(
+    type: number,
+    codec: Codec<T>,
+    request: T,
+  ): Promise<Uint8Array> {
+    const index = await committedRequest(this.#init.consensus, type, codec, request);
     return encodeValue(indexReply, { Index: BigInt(index) });
   }
+}
+
+function refused(why: string): RpcMethodError {
+  return new RpcMethodError(`RPC Error:: 400,${why}`, false);
+}
+
+/** Several errors as one, in the form that Go programs print. */
+function inGoList(faults: readonly string[]): string {
+  const count = faults.length === 1 ? "1 error" : `${faults.length} errors`;
+  return `${count} occurred:\n${faults.map((one) => `\t* ${one}\n`).join("")}\n`;
 }

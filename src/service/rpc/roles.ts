@@ -53,8 +53,9 @@ const BY_OPERATORS: ReadonlySet<string> = new Set([
   ...["BatchDeregister", "Deregister", "Evaluate", "UpdateDrain", "UpdateEligibility"].map(
     (one) => `Node.${one}`,
   ),
-  ...["NodeIdentity.Renew", "NodeMeta.Apply", "NodePool.DeleteNodePools"],
   ...["ACL.CreateClientIntroductionToken", "Keyring.Delete", "Keyring.List", "Keyring.Rotate"],
+  ...["NodeIdentity.Renew", "NodeMeta.Apply"],
+  ...["NodePool.DeleteNodePools", "NodePool.UpsertNodePools"],
 ]);
 
 /** Of these, what a client may do to its own node: by its secret it proves that it is its own. */

@@ -30,7 +30,13 @@ function asking(machine: StateMachine): (name: string, body: Uint8Array) => Prom
       return { index, outcome: machine.apply(index, data) };
     },
   };
-  const init = { consensus, machine, clock: new ManualClock(), prng: createPrng(1) };
+  const init = {
+    region: "global",
+    consensus,
+    machine,
+    clock: new ManualClock(),
+    prng: createPrng(1),
+  };
   const methods = new NodePoolMethods(init).methods();
   return async (name, body) => {
     const options = decodeQueryOptions(body);
@@ -144,11 +150,42 @@ test("an operator deletes a pool that nobody is in", async () => {
     return asking(machine)("DeleteNodePools", encodeValue(nodePoolDeleteRequest, request));
   };
   await expect(remove()).rejects.toThrow("must specify at least one node pool");
-  await expect(remove("typo", "gpu")).rejects.toThrow('node pool "gpu" has nodes');
-  await expect(remove("all")).rejects.toThrow('node pool "all" is built in');
-  await expect(remove("none")).rejects.toThrow('node pool "none" not found');
+  await expect(remove("")).rejects.toThrow("node pool name is empty");
+  await expect(remove("typo", "gpu")).rejects.toThrow(
+    '1 error occurred:\n\t* node pool "gpu" has nodes in regions: [global]\n\n',
+  );
+  await expect(remove("all")).rejects.toThrow('deleting node pool "all" is not allowed');
+  await expect(remove("none")).rejects.toThrow("node pool none not found");
   await remove("typo");
   expect(names(await pools(machine))).toEqual(["all", "default", "gpu"]);
+});
+
+test("an operator makes a pool and changes it; what is wrong with one is said", async () => {
+  const machine = new StateMachine();
+  const upsert = (...fields: readonly object[]): Promise<Uint8Array> => {
+    const NodePools = fields.map((one) => structOf(nodePool, one));
+    const request = structOf(nodePoolUpsertRequest, { NodePools, AuthToken: "secret" });
+    return asking(machine)("UpsertNodePools", encodeValue(nodePoolUpsertRequest, request));
+  };
+  const wrong: readonly (readonly [readonly object[], string])[] = [
+    [[], "400,must specify at least one node pool"],
+    [[{ Name: "a b" }], '400,invalid node pool "a b": 1 error occurred:\n\t* invalid name "a b", '],
+    [[{ Name: "a", Description: "é".repeat(129) }], "\t* description longer than 256\n"],
+    [[{ Name: "a", NodeIdentityTTL: -1n }], "\t* node identity TTL must not be negative"],
+    [[{ Name: "a" }, { Name: "default" }], '400,modifying node pool "default" is not allowed'],
+  ];
+  for (const [given, text] of wrong) await expect(upsert(...given)).rejects.toThrow(text);
+  expect(machine.pools.size).toBe(2);
+  await upsert({ Name: "gpu", Description: "d", Meta: new Map([["a", "b"]]) });
+  const [created] = [machine.pools.get("gpu")];
+  expect(created).toMatchObject({ Description: "d", NodeIdentityTTL: 86_400_000_000_000n });
+  await upsert({ Name: "gpu", NodeIdentityTTL: 60_000_000_000n });
+  expect(machine.pools.get("gpu")).toMatchObject({
+    ...{ Description: "", Meta: null, NodeIdentityTTL: 60_000_000_000n },
+    CreateIndex: created?.CreateIndex,
+  });
+  for (let i = machine.pools.size; i < 4096; i++) machine.pools.use(1n, `p${i}`);
+  await expect(upsert({ Name: "one-more" })).rejects.toThrow("no room for more");
 });
 
 test("one client does not fill the state with pools", async () => {
