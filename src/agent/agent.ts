@@ -35,6 +35,7 @@ import { createHandshakeCounters, createRpcCounters } from "../service/rpc/count
 import type { TlsMaterial } from "../tls/material.ts";
 import { printable } from "../wire/text.ts";
 import { Auditing } from "./auditing.ts";
+import { clientAcl } from "./client-acl.ts";
 import { type ClientIdentity, loadClientIdentity } from "./client-identity.ts";
 import { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
@@ -259,10 +260,10 @@ class Parts {
         report: () => client.report(),
         setServers: (servers) => client.setServers(servers),
       },
-      call: async (method, body, signal) =>
-        (server ?? client)?.call(method, body, signal) ?? nobody(),
+      call: async (...asked) => (server ?? client)?.call(...asked) ?? nobody(),
       streams: this.#streams,
       metrics: this.#metrics.view,
+      acl: server?.raft.acl.resolver ?? clientAcl(config(), client),
     };
   }
 

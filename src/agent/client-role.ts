@@ -187,7 +187,10 @@ export class ClientRole {
 
   /** Members as a server sees them. @throws Error when none answers */
   async members(): Promise<ServerMembers> {
-    const body = encodeQueryOptions({ Region: this.#init.config.region, AllowStale: true });
+    const { config, identity } = this.#init;
+    // Asked as the node: whoever asks the agent has been judged by it.
+    const AuthToken = identity.secret;
+    const body = encodeQueryOptions({ AuthToken, Region: config.region, AllowStale: true });
     const members = decodeServerMembers(await this.call("Status.Members", body));
     if (members === undefined) throw new Error("the reply cannot be decoded");
     return members;
@@ -239,6 +242,8 @@ export class ClientRole {
   /** An operator at this agent changes its own node: to the servers its secret says so. */
   #signed(method: string, body: Uint8Array): Uint8Array {
     const { id, secret } = this.#init.identity;
+    // Where there are tokens, the operator's own decides.
+    if (this.#init.config.acl.enabled) return body;
     const isOwn = BY_THE_NODE.has(method) && decodeNodeNamed(body) === id;
     return isOwn ? withField(body, "AuthToken", encodeText(secret)) : body;
   }

@@ -36,6 +36,7 @@ import { structOf } from "../wire/codec.ts";
 import { nanosOf } from "../wire/duration.ts";
 import type { NodeServer } from "../wire/rpc-node.ts";
 import type { RaftStats } from "../wire/rpc-status.ts";
+import { AclRole } from "./acl-role.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import type { Directory, KnownServer } from "./directory.ts";
 import { type LeaderCall, leaveGroup, sayWhatIsLeft } from "./farewell.ts";
@@ -58,6 +59,8 @@ interface ConsensusRoleInit {
   readonly prng: Prng;
   readonly sink: LogSink;
   readonly directory: Directory;
+  /** A call as if it had come to our port. @throws Error */
+  readonly call: (method: string, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
 }
 
 const MIXES_WARNING = "unsafe_raft_with_other_servers is on: for tests of the protocol only";
@@ -72,6 +75,7 @@ export class ConsensusRole {
   readonly #nodes: NodeMethods;
   readonly identities: IdentityRole;
   readonly consensus: Consensus;
+  readonly acl: AclRole;
   readonly #refusals: RefusalLog;
   readonly #door: Door;
   readonly #bootstrap: Bootstrap;
@@ -121,27 +125,38 @@ export class ConsensusRole {
       onLeader: (leader) => this.#leaderChanged(leader),
       ...(!mixes && { olderThan: (format: number) => this.#olderThan(format) }),
     });
-    this.#duties = new LeaderDuties({
-      consensus: this.consensus,
-      machine: this.machine,
-      region,
-      self: this.#self,
-      mixes,
-      ownStats: () => this.stats(),
-      pool: init.pool,
-      clock: systemClock,
-      log: sink.logger("nomad.autopilot"),
-      directory: init.directory,
-      initial: autopilotOf(config.autopilot),
-      established: () => this.#lead(),
-    });
+    this.#duties = this.#createDuties();
     const { consensus, machine } = this;
     this.identities = new IdentityRole({ ...init, consensus, machine });
     this.#nodes = this.#createNodes();
+    const { call, prng } = init;
+    this.acl = new AclRole({
+      ...{ config, consensus, machine, prng, call },
+      log: sink.logger("nomad.acl"),
+    });
     const { pool, directory: servers } = init;
     this.#bootstrap = new Bootstrap({
       ...{ self: this.#self, expect: config.server.bootstrapExpect, consensus },
       ...{ pool, directory: servers, clock: systemClock, log: this.#log },
+    });
+  }
+
+  #createDuties(): LeaderDuties {
+    const { config, pool, sink, directory } = this.#init;
+    const { region, server } = config;
+    return new LeaderDuties({
+      consensus: this.consensus,
+      machine: this.machine,
+      region,
+      self: this.#self,
+      mixes: server.unsafeRaftWithOtherServers,
+      ownStats: () => this.stats(),
+      pool,
+      clock: systemClock,
+      log: sink.logger("nomad.autopilot"),
+      directory,
+      initial: autopilotOf(config.autopilot),
+      established: () => this.#lead(),
     });
   }
 
@@ -173,6 +188,7 @@ export class ConsensusRole {
     this.#bootstrap.stop();
     this.identities.stop();
     this.#nodes.stop();
+    this.acl.stop();
     this.#duties.stop();
     this.consensus.stop();
   }
@@ -265,13 +281,14 @@ export class ConsensusRole {
     });
     const pools = new NodePoolMethods({
       region: this.#init.config.region,
-      ...{ consensus, machine, clock: systemClock, prng: this.#init.prng },
+      ...{ consensus, machine, clock: systemClock, prng: this.#init.prng, guard: this.acl.guard },
     });
     return new Map([
       ...operator,
       ...group,
       ...this.#nodes.methods(),
       ...pools.methods(),
+      ...this.acl.methods(),
       ...this.identities.methods(),
     ]);
   }
@@ -302,12 +319,14 @@ export class ConsensusRole {
     this.#duties.stop();
     this.identities.follow();
     this.#nodes.stop();
+    this.acl.stop();
   }
 
   /** We lead, and the state of all terms before ours is applied here. */
   #lead(): void {
     this.identities.lead();
     this.#nodes.lead();
+    this.acl.lead();
   }
 
   #leaderChanged(leader: Sender | undefined): void {

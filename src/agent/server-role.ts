@@ -113,6 +113,7 @@ export class ServerRole {
       prng: this.#prng,
       sink,
       directory: this.#directory,
+      call: (method, body, signal) => this.call(method, body, signal),
     });
     this.#forwarder = new RpcForwarder({
       pool: init.pool,
@@ -296,9 +297,11 @@ export class ServerRole {
       server: (id) => this.#serverNamed(id),
       nodes: this.#nodeAccess,
       ownNode: this.#init.clientId,
+      guard: this.raft.acl.guard,
     });
     const snapshots = snapshotMethods({
       region,
+      guard: this.raft.acl.guard,
       consensus: this.raft.consensus,
       forwarder: this.#forwarder,
       leader: () => this.raft.leaderTarget(),
@@ -336,6 +339,7 @@ export class ServerRole {
       isNode: (id, token) => this.raft.identities.auth.isNode(id, token),
       others: new Map([...this.raft.methods(), ...nodeRelayMethods(relay)]),
       forwarder: this.#forwarder,
+      guard: this.raft.acl.guard,
     });
   }
 

@@ -7,6 +7,7 @@ import type { RaftServer } from "../protocol/raft/message.ts";
 import type { KeyQueryResult } from "../protocol/serf/action.ts";
 import type { KeyOperation } from "../protocol/serf/key-queries.ts";
 import type { Keyring } from "../secret/keyring.ts";
+import type { Identity } from "../service/acl/resolver.ts";
 import type { AuditLog } from "../service/audit/audit-log.ts";
 import type { GossipCounters } from "../service/gossip/counters.ts";
 import type { StreamMethods } from "../service/methods/stream-methods.ts";
@@ -31,6 +32,7 @@ export interface ReloadReport {
 
 /** All of it, for whoever answers everything; a function names the parts that it needs. */
 export interface ApiContext extends AgentFacts, Connections, Servers {
+  readonly acl: AclAccess;
   /** Undefined on an agent that is a client only. */
   readonly gossip: GossipView | undefined;
   /** Undefined on an agent that is a client only. */
@@ -157,4 +159,11 @@ export interface GossipView {
   readonly forceLeave: (node: string, prune: boolean) => void;
   /** A text is why it was not asked. */
   readonly askKeys: (operation: KeyOperation, key: Uint8Array) => Promise<KeyQueryResult> | string;
+}
+
+/** Who has which token. */
+export interface AclAccess {
+  readonly enabled: boolean;
+  /** @throws Error, now or later, with Nomad's text: there is no such token, or it has expired */
+  readonly resolve: (token: string) => Identity | Promise<Identity>;
 }

@@ -57,6 +57,19 @@ export interface AutopilotSettings {
   readonly enableCustomUpgrades: boolean;
 }
 
+export interface AclConfig {
+  readonly enabled: boolean;
+  /** How long a client agent believes what a server has said of a token, a policy, a role. */
+  readonly tokenTtlMs: number;
+  readonly policyTtlMs: number;
+  readonly roleTtlMs: number;
+  /** What a token may be given that expires. */
+  readonly tokenMinExpirationMs: number;
+  readonly tokenMaxExpirationMs: number;
+  /** A management token of the authoritative region; empty: none. */
+  readonly replicationToken: string;
+}
+
 export interface ServerConfig {
   readonly enabled: boolean;
   readonly bootstrapExpect: number;
@@ -85,6 +98,10 @@ export interface ServerConfig {
   readonly heartbeat: HeartbeatConfig;
   readonly introduction: ClientIntroductionConfig;
   readonly signingKeys: SigningKeysConfig;
+  /** Where global tokens, policies and roles are kept; empty: in this region. */
+  readonly authoritativeRegion: string;
+  /** So long after its end a token is deleted. */
+  readonly aclTokenGcMs: number;
   /** Undefined: `<data_dir>/server`. */
   readonly dataDir: string | undefined;
 }
@@ -248,6 +265,7 @@ export interface Config {
   readonly leaveOnTerminate: boolean;
   readonly enableDebug: boolean;
   readonly httpApiResponseHeaders: Readonly<Record<string, string>>;
+  readonly acl: AclConfig;
   readonly server: ServerConfig;
   readonly client: ClientConfig;
   readonly autopilot: AutopilotSettings;

@@ -7,16 +7,6 @@ export interface IgnoredKeys {
 }
 
 export const IGNORED_TOP: IgnoredKeys = {
-  acl: {
-    // Looked at by itself: ACLs are refused rather than faked.
-    enabled: "any",
-    policy_ttl: "duration",
-    replication_token: "text",
-    role_ttl: "duration",
-    token_max_expiration_ttl: "duration",
-    token_min_expiration_ttl: "duration",
-    token_ttl: "duration",
-  },
   consul: "any",
   disable_anonymous_signature: "flag",
   disable_update_check: "flag",
@@ -32,8 +22,6 @@ export const IGNORED_TOP: IgnoredKeys = {
 };
 
 export const IGNORED_SERVER: IgnoredKeys = {
-  acl_token_gc_threshold: "duration",
-  authoritative_region: "text",
   batch_eval_gc_threshold: "duration",
   csi_plugin_gc_threshold: "duration",
   csi_volume_claim_gc_interval: "duration",

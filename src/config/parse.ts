@@ -18,6 +18,7 @@ import {
   type TlsConfig,
 } from "./config.ts";
 import { IGNORED_SERVER, IGNORED_TOP } from "./ignored.ts";
+import { readAcl } from "./parse-acl.ts";
 import { readAudit } from "./parse-audit.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
 import { readIntroduction, readSigningKeys } from "./parse-identity.ts";
@@ -112,6 +113,7 @@ export function parseConfig(files: readonly Block[], options: ParseOptions): Par
     leaveOnTerminate: top.bool("leave_on_terminate") ?? false,
     enableDebug: top.bool("enable_debug") ?? devMode,
     httpApiResponseHeaders: readHeaders(top),
+    acl: readAcl(top.block("acl")),
     server: devMode ? { ...server, enabled: true } : server,
     client,
     autopilot: readAutopilot(top.block("autopilot")),
@@ -245,6 +247,8 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
     heartbeat: readHeartbeat(section),
     introduction: readIntroduction(section.block("client_introduction")),
     signingKeys: readSigningKeys(section),
+    authoritativeRegion: section.text("authoritative_region") ?? "",
+    aclTokenGcMs: section.durationMs("acl_token_gc_threshold") ?? 3_600_000,
     dataDir: section.text("data_dir"),
   };
   if (server.encryptVerifyIncoming && !server.encryptVerifyOutgoing) {
@@ -383,11 +387,5 @@ function checkWhole(config: Config, top: Section, hasPaths: boolean, report: Rep
         "Must specify the state, alloc-dir, alloc-mounts-dir and plugin-dir if data-dir is omitted.";
       report.fail(message, undefined, help);
     }
-  }
-  const acl = top.block("acl");
-  if (acl.bool("enabled") === true) {
-    const message = "acl.enabled: this agent has no ACLs, and does not act as if it had";
-    const help = "take it out; without ACLs, verify_https_client says who may call";
-    report.fail(message, acl.position("enabled"), help);
   }
 }

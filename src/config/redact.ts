@@ -30,12 +30,14 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   delivery_guarantee rotate_bytes rotate_duration rotate_max_files mode endpoints stages operations
   path type format log_rotate_bytes log_rotate_duration log_rotate_max_files
   unsafe_raft_with_other_servers
+  authoritative_region acl_token_gc_threshold token_ttl policy_ttl role_ttl
+  token_min_expiration_ttl token_max_expiration_ttl
   enforcement default_identity_ttl max_identity_ttl root_key_gc_interval root_key_gc_threshold
   root_key_rotation_threshold`;
 
-const BLOCKS = `server client tls ports addresses advertise telemetry limits autopilot server_join
-  meta http_api_response_headers encrypt reserved host_volume audit sink filter drain_on_shutdown
-  client_introduction`;
+const BLOCKS = `acl server client tls ports addresses advertise telemetry limits autopilot
+  server_join meta http_api_response_headers encrypt reserved host_volume audit sink filter
+  drain_on_shutdown client_introduction`;
 
 const NAME_LENGTH_MAX = 40;
 const SECRET_NAME = /encrypt$|token|secret|passw|credential|auth$|api_key|private_key/i;

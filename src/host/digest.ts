@@ -13,3 +13,10 @@ export function isSameSecret(one: string, other: string): boolean {
   const [a, b] = [one, other].map((text) => sha256(new TextEncoder().encode(text)));
   return a !== undefined && b !== undefined && timingSafeEqual(a, b);
 }
+
+/** BLAKE2b of 32 bytes, which Nomad tells changed tokens, policies and roles by. */
+export function blake2b256(...parts: readonly string[]): Uint8Array {
+  const hash = new Bun.CryptoHasher("blake2b256");
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+}

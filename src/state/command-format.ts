@@ -1,10 +1,14 @@
 /** Which format a server must read to do a command of the log (format.ts). */
 import { decodeValue } from "../wire/codec.ts";
+import { AclMessage } from "./acl/acl-changes.ts";
 import { IGNORABLE, MessageType, restoreRequest } from "./command.ts";
 import { FIRST_FORMAT, formatOfCommand, STATE_FORMAT } from "./format.ts";
 import { formatOfImage } from "./image.ts";
 
-const KNOWN: ReadonlySet<number> = new Set(Object.values(MessageType));
+const KNOWN: ReadonlySet<number> = new Set([
+  ...Object.values(MessageType),
+  ...Object.values(AclMessage),
+]);
 
 /**
  * @param data an entry's

@@ -12,6 +12,15 @@ import { type Codec, list, struct, text, uint64 } from "../wire/codec.ts";
 import { MsgpackReader } from "../wire/msgpack-reader.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
 import {
+  type AclPolicy,
+  type AclRole,
+  type AclToken,
+  aclPolicy,
+  aclRole,
+  aclToken,
+} from "./acl/acl.ts";
+import type { AclContent } from "./acl/acl-table.ts";
+import {
   type AutopilotConfig,
   autopilotConfig,
   type ClusterMetadata,
@@ -64,12 +73,27 @@ const RECORD_NAMES: ReadonlyMap<number, string> = new Map([
   [31, "HostVolume"],
   [64, "Namespace"],
 ]);
-const Record = { node: 0, index: 2, clusterMetadata: 14, nodePool: 28 } as const;
+const Record = {
+  node: 0,
+  index: 2,
+  aclPolicy: 11,
+  aclToken: 12,
+  clusterMetadata: 14,
+  aclRole: 25,
+  nodePool: 28,
+} as const;
 
 const indexRecord = struct({ Key: text, Value: uint64 });
 const LAST_APPLIED = "last_applied";
 const NODES = "nodes";
 const POOLS = "node_pools";
+/** Of ACLs; written where there is anything to say. */
+const ACL_INDEXES = {
+  tokensIndex: "acl_token",
+  policiesIndex: "acl_policy",
+  rolesIndex: "acl_roles",
+  bootstrapIndex: "acl_token_bootstrap",
+} as const;
 /** In the header; the version is the format of the latest thing in the image (format.ts). */
 const [AUTOPILOT, SIGNING_KEYS, VERSION] = ["Autopilot", "SigningKeys", "Version"];
 
@@ -77,6 +101,7 @@ const signingKeys = struct({ Index: uint64, Keys: list(signingKey) });
 
 /** What is kept here; the rest of an image of Nomad's is not. */
 export interface ImageContent {
+  readonly acl: AclContent;
   readonly autopilot: AutopilotConfig | undefined;
   readonly cluster: ClusterMetadata | undefined;
   readonly nodes: readonly Node[];
@@ -102,11 +127,24 @@ export function writeImage(content: ImageContent, lastApplied: bigint): Uint8Arr
   out.write(Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
   out.write(Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
   out.write(Record.index, indexRecord, { Key: POOLS, Value: poolsIndex });
+  writeAcls(out, content.acl);
   for (const one of nodes) out.write(Record.node, node, one);
   for (const one of pools) out.write(Record.nodePool, nodePool, one);
   if (cluster !== undefined) out.write(Record.clusterMetadata, clusterMetadata, cluster);
   const { signingKeys: Keys, signingKeysIndex: Index } = content;
   return out.image(autopilot, Keys.length === 0 ? undefined : { Index, Keys });
+}
+
+function writeAcls(out: RecordWriter, acl: AclContent): void {
+  const { tokensIndex, policiesIndex, rolesIndex, bootstrapIndex } = acl;
+  const indexes = { tokensIndex, policiesIndex, rolesIndex, bootstrapIndex };
+  for (const [name, Value] of Object.entries(indexes)) {
+    const Key = new Map(Object.entries(ACL_INDEXES)).get(name) ?? "";
+    if (Value > 0n) out.write(Record.index, indexRecord, { Key, Value });
+  }
+  for (const one of acl.policies) out.write(Record.aclPolicy, aclPolicy, one);
+  for (const one of acl.tokens) out.write(Record.aclToken, aclToken, one);
+  for (const one of acl.roles) out.write(Record.aclRole, aclRole, one);
 }
 
 /** Records one after the other, and the format that whoever reads them must know. */
@@ -157,6 +195,7 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
   const indexes = new Map<string, bigint>();
   const nodes: Node[] = [];
   const pools: NodePool[] = [];
+  const acls = new AclReader();
   const whole = eachRecord(
     data,
     (name, reader) => {
@@ -171,17 +210,45 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
       else if (type === Record.nodePool) pools.push(nodePool.read(reader));
       else if (type === Record.index) {
         const { Key, Value } = indexRecord.read(reader);
-        if (Key === NODES || Key === POOLS) indexes.set(Key, Value);
-      } else reader.skip();
+        indexes.set(Key, Value);
+      } else acls.read(type, reader);
     },
   );
   const [nodesIndex = 1n, poolsIndex = 1n] = [NODES, POOLS].map((key) => indexes.get(key));
   if (!whole) return undefined;
   return {
+    acl: acls.content(indexes),
     ...{ autopilot, cluster, nodes, nodesIndex, pools, poolsIndex },
     signingKeys: signing.Keys ?? [],
     signingKeysIndex: signing.Index,
   };
+}
+
+/** The records of ACLs. */
+class AclReader {
+  readonly #tokens: AclToken[] = [];
+  readonly #policies: AclPolicy[] = [];
+  readonly #roles: AclRole[] = [];
+
+  read(type: number, reader: MsgpackReader): void {
+    if (type === Record.aclPolicy) this.#policies.push(aclPolicy.read(reader));
+    else if (type === Record.aclToken) this.#tokens.push(aclToken.read(reader));
+    else if (type === Record.aclRole) this.#roles.push(aclRole.read(reader));
+    else reader.skip();
+  }
+
+  content(indexes: ReadonlyMap<string, bigint>): AclContent {
+    const index = (key: keyof typeof ACL_INDEXES): bigint => indexes.get(ACL_INDEXES[key]) ?? 0n;
+    return {
+      tokens: this.#tokens,
+      policies: this.#policies,
+      roles: this.#roles,
+      tokensIndex: index("tokensIndex"),
+      policiesIndex: index("policiesIndex"),
+      rolesIndex: index("rolesIndex"),
+      bootstrapIndex: index("bootstrapIndex"),
+    };
+  }
 }
 
 /** What is in it, the largest first; undefined: no image. */

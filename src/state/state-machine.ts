@@ -1,11 +1,13 @@
 /**
  * What the servers of a region agree on, built from committed log entries only, so that it is the
- * same everywhere: cluster metadata, autopilot's settings and the client nodes, with Nomad's
+ * same everywhere: cluster metadata, autopilot's settings, the client nodes and ACLs, with Nomad's
  * message types and fields (wire/rpc-and-raft.md §9, §10), and the keys that sign for these nodes.
  *
  * @module
  */
 import { decodeValue } from "../wire/codec.ts";
+import { changeAcls } from "./acl/acl-changes.ts";
+import { AclTable } from "./acl/acl-table.ts";
 import type { Change, ChangeListener } from "./change.ts";
 import {
   type AutopilotConfig,
@@ -39,6 +41,7 @@ export class StateMachine {
   readonly nodes = new NodeTable((change) => this.#announced(change));
   readonly pools = new NodePoolTable((change) => this.#announced(change));
   readonly signingKeys = new SigningKeyTable();
+  readonly acl = new AclTable((change) => this.#announced(change));
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
@@ -90,6 +93,7 @@ export class StateMachine {
 
   snapshot(): Uint8Array {
     const content: ImageContent = {
+      acl: this.acl.content(),
       autopilot: this.#autopilot,
       cluster: this.#cluster,
       nodes: this.nodes.all(),
@@ -148,6 +152,8 @@ export class StateMachine {
       const request = decodeValue(nodeEligibilityRequest, body);
       return request === undefined ? "skipped" : this.nodes.updateEligibility(index, request);
     }
+    const outcome = changeAcls(this.acl, type, body, index);
+    if (outcome !== undefined) return outcome;
     return this.#change(type, body, index) ? "applied" : "skipped";
   }
 
@@ -189,7 +195,11 @@ export class StateMachine {
     const content = readImage(decodeValue(restoreRequest, body)?.Snapshot ?? new Uint8Array(0));
     if (content === undefined) return false;
     const { autopilot, cluster = this.#cluster } = content;
-    this.#replace({ ...content, cluster, nodesIndex: index, poolsIndex: index }, index);
+    const acl = {
+      ...content.acl,
+      ...{ tokensIndex: index, policiesIndex: index, rolesIndex: index },
+    };
+    this.#replace({ ...content, acl, cluster, nodesIndex: index, poolsIndex: index }, index);
     this.signingKeys.merge(content.signingKeys, index);
     if (autopilot !== undefined) this.#autopilot = { ...autopilot, ModifyIndex: index };
     this.#listener?.replaced(Number(index));
@@ -198,6 +208,7 @@ export class StateMachine {
 
   #replace(content: ImageContent, index: bigint): void {
     this.#cluster = content.cluster;
+    this.acl.replace(content.acl, index);
     this.nodes.replace(content.nodes, content.nodesIndex, index);
     this.pools.replace(content.pools, content.poolsIndex, index);
     // An image of before there were pools has none: they come with the nodes.

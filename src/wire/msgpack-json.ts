@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { YEAR_1970 } from "./codec.ts";
+import { type GoTime, YEAR_1970 } from "./codec.ts";
 import { MsgpackReader } from "./msgpack-reader.ts";
 import { decodeText } from "./text.ts";
 
@@ -88,6 +88,13 @@ function readBytes(bytes: Uint8Array): JsonValue {
   if (bytes.length !== TIME_BYTES || bytes[0] !== 1 || bytes[1] !== 0) return decodeText(bytes);
   const seconds = new DataView(bytes.buffer, bytes.byteOffset).getBigInt64(1) - YEAR_1970;
   return timeText(Number(seconds)) ?? decodeText(bytes);
+}
+
+/** RFC 3339 in UTC, with as many digits behind the seconds as there are. */
+export function goTimeText({ seconds, nanos }: GoTime): string {
+  const text = timeText(Number(seconds - YEAR_1970)) ?? "0001-01-01T00:00:00Z";
+  const fraction = String(nanos).padStart(9, "0").replace(/0+$/, "");
+  return fraction === "" ? text : text.replace("Z", `.${fraction}Z`);
 }
 
 const DAY_SECONDS = 86_400;

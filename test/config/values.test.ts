@@ -182,13 +182,6 @@ describe("keys of Nomad's without an effect here", () => {
       for (const key of Object.keys(keys)) expect(warning).toContain(key);
     });
   }
-
-  test("ACLs that are switched on are refused rather than faked", () => {
-    expect(errors(`${SERVER}acl {\n  enabled = true\n}`)[0]).toStartWith(
-      "6:13 acl.enabled: this agent has no ACLs",
-    );
-    expect(errors(`${SERVER}acl {\n  enabled = false\n}`)).toEqual([]);
-  });
 });
 
 test("keys that Nomad drops where they do not belong: a warning that names where they do", () => {

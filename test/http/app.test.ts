@@ -8,6 +8,7 @@ import { type Caller, type OwnIdentity, refuseChange, refuseRead } from "../../s
 import { createHttpApp, type HttpApp } from "../../src/http/app.ts";
 import { isKeyFault, makeKey } from "../../src/secret/key.ts";
 import { Keyring } from "../../src/secret/keyring.ts";
+import { EVERYBODY } from "../../src/service/acl/resolver.ts";
 import { createGossipCounters } from "../../src/service/gossip/counters.ts";
 import { createHandshakeCounters, createRpcCounters } from "../../src/service/rpc/counters.ts";
 import { MetricIntervals } from "../../src/service/telemetry/intervals.ts";
@@ -106,6 +107,7 @@ function createContext(config: Config, gossip: GossipView, call?: ApiContext["ca
     call: call ?? (async () => encodeText("127.0.0.1:4647")),
     streams: { open: async () => Promise.reject(new Error("no streams here")) },
     warnings: [],
+    acl: { enabled: false, resolve: () => EVERYBODY },
     members: async () => ({
       serverName: "n1",
       serverRegion: "global",

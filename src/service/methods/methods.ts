@@ -14,6 +14,7 @@ import {
   encodeServerMembers,
   encodeText,
   encodeTexts,
+  withField,
 } from "../../wire/rpc-status.ts";
 import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
 import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
@@ -26,6 +27,7 @@ import {
   mayCall,
   OF_NODES,
 } from "../rpc/roles.ts";
+import type { MethodGuard } from "./method-guard.ts";
 
 interface RpcMethodsInit {
   readonly region: string;
@@ -45,6 +47,8 @@ interface RpcMethodsInit {
   /** All but Status and Region. */
   readonly others: ReadonlyMap<string, Method>;
   readonly forwarder: RpcForwarder;
+  /** Looks at the tokens of calls; undefined: nobody has any. */
+  readonly guard?: Pick<MethodGuard, "check" | "enabled">;
   /** A call that is refused for its certificate, and why. */
   readonly refused?: (why: string) => void;
 }
@@ -58,6 +62,8 @@ export interface Method {
   readonly consistent?: boolean;
   /** Of its request; undefined: of a query's. */
   readonly bytesMax?: number;
+  /** Where it is answered, whatever the request says; undefined: what the request says counts. */
+  readonly regionOf?: (body: Uint8Array) => string | undefined;
   /** @param signal aborted when nobody waits for the answer any more */
   readonly run: (
     options: QueryOptions,
@@ -77,6 +83,11 @@ export class RpcMethods {
   readonly #init: RpcMethodsInit;
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #services: ReadonlySet<string>;
+
+  /** Their names, all of which ACLs have an answer to. */
+  get names(): Iterable<string> {
+    return this.#methods.keys();
+  }
 
   constructor(init: RpcMethodsInit) {
     this.#init = init;
@@ -114,7 +125,8 @@ export class RpcMethods {
     if (names === undefined && isForProvenServers(name)) {
       throw new RpcMethodError("Permission denied", false);
     }
-    if (names !== undefined && !mayCall(name, names, this.#init.region)) {
+    const byToken = this.#init.guard?.enabled === true;
+    if (names !== undefined && !mayCall(name, names, this.#init.region, byToken)) {
       if (!BY_THE_NODE.has(name) || !this.#isOwn(body)) {
         throw new RpcMethodError("Permission denied", false);
       }
@@ -125,8 +137,9 @@ export class RpcMethods {
       throw new RpcMethodError("msgpack decode error: the request body is not a struct", true);
     }
     if (names !== undefined && !options.Forwarded) this.#checkNode(name, names);
-    if (method?.where === "here") return method.run(options, body, caller.signal);
-    const answer = this.#route({ name, body, options, signal: caller.signal }, method);
+    const request = moved({ name, body, options, signal: caller.signal }, method);
+    if (method?.where === "here") return this.#run(request, method);
+    const answer = this.#route(request, method);
     const { line } = caller;
     if (line === undefined || options.Forwarded || !FROM_NODES.has(name)) return answer;
     return Promise.resolve(answer).then((bytes) => {
@@ -161,7 +174,7 @@ export class RpcMethods {
 
   #route(request: ForwardedRequest, method: Method | undefined): Uint8Array | Promise<Uint8Array> {
     const { forwarder, region } = this.#init;
-    const { name, body, options, signal } = request;
+    const { name, options } = request;
     const { fillsRegion = false } = method ?? {};
     const wanted = options.Region === "" && fillsRegion ? region : options.Region;
     if (wanted === "" && method !== undefined) {
@@ -174,7 +187,7 @@ export class RpcMethods {
       return forwarder.toRegion(wanted, request);
     }
     if (method === undefined) throw new RpcMethodError(this.#unknown(name), true);
-    const run = (): Uint8Array | Promise<Uint8Array> => method.run(options, body, signal);
+    const run = (): Uint8Array | Promise<Uint8Array> => this.#run(request, method);
     if (options.AllowStale || method.where === "region") return run();
     if (method.consistent === true) {
       return forwarder.toLeader(request, run, this.#init.verify);
@@ -182,10 +195,25 @@ export class RpcMethods {
     return forwarder.weLead() ? run() : forwarder.toLeader(request, run);
   }
 
+  /** Here, and for whoever may. @throws RpcMethodError */
+  #run(request: ForwardedRequest, method: Method): Uint8Array | Promise<Uint8Array> {
+    const { name, body, options, signal } = request;
+    this.#init.guard?.check(name, options.AuthToken, body);
+    return method.run(options, body, signal);
+  }
+
   #unknown(name: string): string {
     const known = this.#services.has(serviceOf(name));
     return known ? `rpc: can't find method ${name}` : `rpc: can't find service ${name}`;
   }
+}
+
+/** The same request, where its method has a region of its own. */
+function moved(request: ForwardedRequest, method: Method | undefined): ForwardedRequest {
+  const Region = method?.regionOf?.(request.body);
+  if (Region === undefined || Region === request.options.Region) return request;
+  const body = withField(request.body, "Region", encodeText(Region));
+  return { ...request, body, options: { ...request.options, Region } };
 }
 
 /** The last dot parts them, as in Go. */

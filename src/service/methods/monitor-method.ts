@@ -9,10 +9,13 @@ import type { RpcForwarder } from "../rpc/client/forward.ts";
 import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { NodeLines } from "../rpc/node-lines.ts";
 import { REQUEST_BYTES_MAX, type ValueStream } from "../rpc/value-stream.ts";
+import type { MethodGuard } from "./method-guard.ts";
 import type { Monitor } from "./monitor.ts";
 import { HANDSHAKE_MS, passOn, passOver, type StreamMethod } from "./stream-methods.ts";
 
 export const MONITOR = "Agent.Monitor";
+/** It names no node that a token could be the secret of. */
+const NO_BODY = new Uint8Array(0);
 
 interface MonitorMethodInit {
   readonly region: string;
@@ -25,6 +28,8 @@ interface MonitorMethodInit {
   readonly nodes: NodeAccess | undefined;
   /** The id of the client node that this agent is; undefined: it is none. */
   readonly ownNode: string | undefined;
+  /** Looks at tokens; a client leaves that to the servers that ask it. */
+  readonly guard?: Pick<MethodGuard, "check">;
 }
 
 export interface NodeAccess {
@@ -63,6 +68,11 @@ export class MonitorMethod implements StreamMethod {
     if (request.Region !== "" && request.Region !== region) {
       if (request.Forwarded) return fail(500, "No path to region");
       return pass(request.Region, request);
+    }
+    try {
+      this.#init.guard?.check(MONITOR, request.AuthToken, NO_BODY);
+    } catch (error) {
+      return fail(403, errorText(error));
     }
     if (request.NodeID !== "" && request.NodeID !== this.#init.ownNode) {
       const way = await this.#wayTo(request);

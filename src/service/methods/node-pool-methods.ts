@@ -1,4 +1,7 @@
 /** The NodePool methods: which pools there are, and which nodes are in one. */
+import type { NodePoolCapability } from "../../state/acl/capability.ts";
+import { ALL_GRANTS } from "../../state/acl/grants.ts";
+import { type Grants, mayUse } from "../../state/acl/need.ts";
 import { MessageType } from "../../state/command.ts";
 import {
   IDENTITY_TTL_NANOS,
@@ -16,6 +19,7 @@ import { indexReply, nodePoolNodesRequest, nodePoolRequest } from "../../wire/rp
 import { type QueryOptions, queryMeta, queryOptions } from "../../wire/rpc-status.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
+import { denied, type MethodGuard } from "./method-guard.ts";
 import { committedRequest, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 import { listNodes } from "./node-list.ts";
@@ -30,6 +34,8 @@ interface NodePoolMethodsInit extends StateReadsInit {
   readonly region: string;
   readonly consensus: Pick<Consensus, "apply" | "leader" | "stats">;
   readonly machine: Pick<StateMachine, "nodes" | "pools" | "watch">;
+  /** What the bearer of a token may do; undefined: everything. */
+  readonly guard?: Pick<MethodGuard, "grants">;
 }
 
 type Answer = Uint8Array | Promise<Uint8Array>;
@@ -48,11 +54,11 @@ export class NodePoolMethods {
     return new Map<string, Method>([
       [
         "NodePool.DeleteNodePools",
-        { where: "leader", run: (_options, body) => this.#delete(body) },
+        { where: "leader", run: (options, body) => this.#delete(options, body) },
       ],
       [
         "NodePool.UpsertNodePools",
-        { where: "leader", run: (_options, body) => this.#upsert(body) },
+        { where: "leader", run: (options, body) => this.#upsert(options, body) },
       ],
       ["NodePool.List", reading((options, body, signal) => this.#list(options, body, signal))],
       [
@@ -69,13 +75,17 @@ export class NodePoolMethods {
   #list(options: QueryOptions, body: Uint8Array, signal: AbortSignal | undefined): Answer {
     const { pools } = this.#init.machine;
     const request = readRequest(queryOptions, body);
-    const isWanted = wantedBy(request.Filter, nodePool);
+    const isMatching = wantedBy(request.Filter, nodePool);
     const index = (): number => pools.index;
     return this.#reads.whenNewer(options, signal, index, async () => {
       const turns = this.#reads.turns(signal);
       const meta = this.#reads.meta(index());
       const all = pools.all();
       const keyOf = (one: NodePool): string => one.Name;
+      const grants = this.#grants(options);
+      const isWanted = (one: NodePool): boolean => {
+        return grants.nodePool(one.Name, "read") && isMatching(one);
+      };
       const { items, next } = await pageOf({
         ...{ all, keyOf, options: request, isWanted, turns },
       });
@@ -86,6 +96,7 @@ export class NodePoolMethods {
   #get(options: QueryOptions, body: Uint8Array, signal: AbortSignal | undefined): Answer {
     const { pools } = this.#init.machine;
     const { Name } = readRequest(nodePoolRequest, body);
+    this.#mustHave(options, Name, "read");
     const index = (): number => Number(pools.get(Name)?.ModifyIndex ?? BigInt(pools.index));
     return this.#reads.whenNewer(options, signal, index, () => {
       const reply = { ...this.#reads.meta(index()), NodePool: pools.get(Name) ?? null };
@@ -96,14 +107,16 @@ export class NodePoolMethods {
   /** A pool that is not there has no nodes. */
   #nodes(options: QueryOptions, body: Uint8Array, signal: AbortSignal | undefined): Answer {
     const request = readRequest(nodePoolNodesRequest, body);
+    this.#mustHave(options, request.Name, "read");
     const whole = { ...request, ...options };
     return listNodes(this.#init.machine.nodes, this.#reads, whole, signal, request.Name);
   }
 
   /** Makes pools, or changes what they say. */
-  async #upsert(body: Uint8Array): Promise<Uint8Array> {
+  async #upsert(options: QueryOptions, body: Uint8Array): Promise<Uint8Array> {
     const request = readRequest(nodePoolUpsertRequest, body);
     const given = (request.NodePools ?? []).flatMap((one) => (one === null ? [] : [one]));
+    for (const { Name } of given) this.#mustHave(options, Name, "write");
     if (given.length === 0) throw refused("must specify at least one node pool");
     for (const pool of given) {
       const faults = poolFaults(pool);
@@ -124,9 +137,10 @@ export class NodePoolMethods {
   }
 
   /** Those without nodes: one with a wrong name in its file leaves a pool behind. */
-  async #delete(body: Uint8Array): Promise<Uint8Array> {
+  async #delete(options: QueryOptions, body: Uint8Array): Promise<Uint8Array> {
     const request = readRequest(nodePoolDeleteRequest, body);
     const names = request.Names ?? [];
+    for (const name of names) this.#mustHave(options, name, "delete");
     if (names.length === 0) throw refused("must specify at least one node pool to delete");
     if (names.includes("")) throw refused("node pool name is empty");
     const { nodes, pools } = this.#init.machine;
@@ -157,6 +171,15 @@ export class NodePoolMethods {
   ): Promise<Uint8Array> {
     const index = await committedRequest(this.#init.consensus, type, codec, request);
     return encodeValue(indexReply, { Index: BigInt(index) });
+  }
+  #grants({ AuthToken }: QueryOptions): Grants {
+    return this.#init.guard?.grants(AuthToken) ?? ALL_GRANTS;
+  }
+
+  /** @throws RpcMethodError: Permission denied */
+  #mustHave(options: QueryOptions, nodePool: string, capability: NodePoolCapability): void {
+    const grants = this.#grants(options);
+    if (!mayUse(grants, `node_pool:${capability}`, { nodePool })) throw denied();
   }
 }
 

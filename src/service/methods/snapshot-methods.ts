@@ -35,6 +35,7 @@ import type { PoolTarget } from "../rpc/client/pool.ts";
 import type { RpcCaller } from "../rpc/method-error.ts";
 import { isAnyServer } from "../rpc/roles.ts";
 import { REQUEST_BYTES_MAX, type ValueStream } from "../rpc/value-stream.ts";
+import type { MethodGuard } from "./method-guard.ts";
 import { ARCHIVE_BYTES_MAX, packArchive, unpackArchive } from "./snapshot-archive.ts";
 import { HANDSHAKE_MS, passOn, type StreamCall, type StreamMethod } from "./stream-methods.ts";
 
@@ -51,6 +52,7 @@ interface SnapshotMethodsInit {
   readonly consensus: Consensus;
   readonly forwarder: RpcForwarder;
   readonly leader: () => PoolTarget | "self" | undefined;
+  readonly guard?: Pick<MethodGuard, "check">;
   readonly nowMs: () => number;
   readonly log: Log;
   /** We lead, and the state is another one. */
@@ -89,6 +91,7 @@ async function save(init: SnapshotMethodsInit, call: StreamCall, caller: RpcCall
       const body = encodeValue(queryOptions, { ...request, Forwarded: true });
       return passOn(call, init.forwarder, to, SNAPSHOT_SAVE, body);
     }
+    mustMay(init, SNAPSHOT_SAVE, request.AuthToken);
     const { consensus, nowMs } = init;
     // Everything that was promised before is in it.
     if (!request.AllowStale) await consensus.verify();
@@ -120,6 +123,7 @@ async function restore(
       const body = encodeValue(snapshotRestoreRequest, { ...request, Forwarded: true });
       return passOn(call, init.forwarder, to, SNAPSHOT_RESTORE, body);
     }
+    mustMay(init, SNAPSHOT_RESTORE, request.AuthToken);
     const { consensus, log, restored } = init;
     const { meta, state } = await unpackArchive(await readArchive(values)).catch((error) => {
       throw new SnapshotError(400, `cannot restore: ${errorText(error)}`);
@@ -182,6 +186,15 @@ async function answered<T extends { readonly ErrorCode: bigint; readonly ErrorMs
  */
 function mustBeServer({ names }: RpcCaller): void {
   if (names !== undefined && !isAnyServer(names)) throw new SnapshotError(403, "Permission denied");
+}
+
+/** @throws SnapshotError */
+function mustMay({ guard }: SnapshotMethodsInit, name: string, token: string): void {
+  try {
+    guard?.check(name, token, new Uint8Array(0));
+  } catch (error) {
+    throw new SnapshotError(403, errorText(error));
+  }
 }
 
 /** @throws SnapshotError */
