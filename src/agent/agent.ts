@@ -270,8 +270,9 @@ class Parts {
   /** A client has its own log to show, and servers to ask for events. */
   #ownLog(counters: ApiContext["rpc"], ownNode: string | undefined): StreamMethods {
     const { sink, config } = this.#init;
+    const streamTo = async () => (await this.#client?.stream()) ?? nobody();
     const method = new MonitorMethod({
-      region: config.region,
+      ...{ region: config.region, streamTo },
       monitor: new Monitor({ sink, clock: systemClock }),
       forwarder: undefined,
       server: () => undefined,
@@ -280,7 +281,7 @@ class Parts {
     });
     const events = new EventMethod({
       ...{ region: config.region, broker: undefined, clock: systemClock, isClient: true },
-      streamTo: async () => (await this.#client?.stream()) ?? nobody(),
+      streamTo,
     });
     const methods = new Map<string, StreamMethod>([
       [MONITOR, method],

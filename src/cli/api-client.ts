@@ -4,8 +4,9 @@
  * @module
  */
 
-import { request as httpRequest } from "node:http";
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import type { Socket } from "node:net";
 import { after } from "../host/timer.ts";
 import { dialHttps } from "../tls/https.ts";
 import { type AgentAddress, parseAddress } from "./agent-address.ts";
@@ -14,6 +15,7 @@ import { explainFailure } from "./api-failure.ts";
 import { type ClientTls, loadClientTls } from "./client-tls.ts";
 import { parseAnswer } from "./json-read.ts";
 import { CommandError, printError } from "./output.ts";
+import { type HttpProxy, proxyFor } from "./proxy.ts";
 import { type Environment, settingOf } from "./setting.ts";
 import { waitingFor } from "./waiting-for.ts";
 
@@ -107,8 +109,9 @@ export class ApiClient {
     const stopWaiting = this.#watch(path, asking);
     const seen: Seen = { secured: false };
     try {
-      const connection = await this.#connection(seen);
-      return await perform(url, { ...options, ...connection }, asking);
+      const { headers: more = {}, ...connection } = await this.#connection(url, seen);
+      const whole = { ...options, ...connection, headers: { ...options.headers, ...more } };
+      return await perform(url, whole, asking);
     } catch (error) {
       if (error instanceof CommandError) throw error;
       const tls = this.#tls === undefined ? undefined : { ...this.#tls, ...seen };
@@ -144,14 +147,18 @@ export class ApiClient {
   }
 
   /** What the request goes through. @throws Error, and nothing has been sent */
-  async #connection(seen: Seen): Promise<RequestOptions> {
+  async #connection(target: URL, seen: Seen): Promise<RequestOptions> {
     const { socketPath, url } = this.#at;
     if (socketPath !== undefined) return { socketPath };
-    if (this.#tls === undefined) return {};
+    const proxy = proxyFor(url, this.#env);
+    if (this.#tls === undefined) return proxy === undefined ? {} : inTheClear(proxy, target);
     const { caSetting, authorities, pair, serverName, skipVerify } = this.#tls;
+    const port = Number(url.port || 443);
+    const through = proxy && (await tunnelTo(proxy, `${url.hostname}:${port}`));
     const socket = await dialHttps({
       host: url.hostname.replace(/^\[|\]$/g, ""),
-      port: Number(url.port || 443),
+      port,
+      through,
       serverName,
       authorities: caSetting === undefined ? undefined : authorities,
       skipVerify,
@@ -177,6 +184,23 @@ export class ApiClient {
       `${message}\nThe agent speaks TLS: try -address=${https} (or NOMAD_ADDR)`,
     );
   }
+}
+
+async function tunnelTo(proxy: HttpProxy, to: string): Promise<Socket> {
+  const { openTunnel } = await import("./proxy-tunnel.ts");
+  return openTunnel(proxy, to);
+}
+
+/** A proxy is asked for the whole URL. */
+async function inTheClear(proxy: HttpProxy, target: URL): Promise<RequestOptions> {
+  const { dialProxy, proxyLogin } = await import("./proxy-tunnel.ts");
+  const socket = await dialProxy(proxy);
+  const login = proxyLogin(proxy);
+  const agent = Object.assign(new HttpAgent({ keepAlive: false }), {
+    createConnection: () => socket,
+  });
+  const headers = { Host: target.host, ...(login && { "Proxy-Authorization": login }) };
+  return { agent, path: target.href, headers };
 }
 
 /** How far a connection came. */

@@ -40,11 +40,13 @@ export async function explainFailure(attempt: Attempt, error: unknown): Promise<
   const { method, url, socketPath, tls } = attempt;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const failure = { code, reason: describeErrno(error) };
+  const isProxys = error instanceof Error && error.name === "ProxyError";
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
   const where = socketPath === undefined ? withoutPassword(url.href) : `unix://${socketPath}`;
-  const why =
-    (tls === undefined ? undefined : await explainTls(attempt.url, tls, failure, error)) ??
-    explainAny(attempt, failure);
+  const why = isProxys
+    ? failure.reason
+    : ((tls && (await explainTls(attempt.url, tls, failure, error))) ??
+      explainAny(attempt, failure));
   return `${verb} "${where}": ${why}`;
 }
 

@@ -1,6 +1,6 @@
 /** Connections of the command line to an HTTPS port, judged before anything is sent. */
 
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { connect, rootCertificates, type TLSSocket } from "node:tls";
 import { readText } from "../host/files.ts";
 import { after } from "../host/timer.ts";
@@ -24,15 +24,18 @@ interface DialHttps {
   /** PEM texts. */
   readonly pair: { readonly cert: string; readonly key: string } | undefined;
   readonly timeoutMs: number;
+  /** What leads there already; undefined: host and port are dialled. */
+  readonly through?: Socket | undefined;
 }
 
 /** @throws TlsError, or Error with a code of the network or of the TLS library */
 export function dialHttps(how: DialHttps): Promise<TLSSocket> {
-  const { host, port, pair, skipVerify, timeoutMs } = how;
+  const { host, port, pair, skipVerify, timeoutMs, through } = how;
   const name = how.serverName ?? host;
   return new Promise((resolve, reject) => {
     const socket = connect({
-      ...{ host, port, minVersion: "TLSv1.2", rejectUnauthorized: false, ecdhCurve: GROUPS },
+      ...(through === undefined ? { host, port } : { socket: through }),
+      ...{ minVersion: "TLSv1.2", rejectUnauthorized: false, ecdhCurve: GROUPS },
       servername: isIP(name) === 0 ? name : "",
       ...pair,
     });

@@ -317,6 +317,23 @@ describe("a client agent", () => {
     expect(other.err).toContain("Permission denied");
   });
 
+  test("shows the log of any server, and says when there is none of that name", async () => {
+    const query = "server_id=s1&log_level=debug&plain=true";
+    const stop = AbortSignal.timeout(15_000);
+    const answer = await fetch(`http://${IP}:4646/v1/agent/monitor?${query}`, { signal: stop });
+    const reader = answer.body?.getReader();
+    let text = "";
+    while (!text.includes("path=/v1/regions")) {
+      await getJson(FIRST, "/v1/regions");
+      text += new TextDecoder().decode((await reader?.read())?.value);
+    }
+    await reader?.cancel();
+    expect((await own("monitor", "-server-id=nobody")).err).toContain(
+      "unknown Nomad server nobody",
+    );
+    expect((await own("monitor", "-region=mars")).err).toContain("No path to region");
+  });
+
   test("is told by an operator which servers there are", async () => {
     expect((await own("node", "config", "-servers")).out.split("\n")).toContain(`${FIRST}:4647`);
     const set = (...servers: string[]) => own("node", "config", "-update-servers", ...servers);

@@ -30,6 +30,8 @@ interface MonitorMethodInit {
   readonly ownNode: string | undefined;
   /** Looks at tokens; a client leaves that to the servers that ask it. */
   readonly guard?: Pick<MethodGuard, "check">;
+  /** On an agent that is a client only: to a server, which finds whoever else is meant. */
+  readonly streamTo?: () => Promise<ByteStream>;
 }
 
 export interface NodeAccess {
@@ -65,6 +67,13 @@ export class MonitorMethod implements StreamMethod {
     if (request.NodeID !== "" && request.ServerID !== "") {
       return fail(400, "Cannot target node and server simultaneously");
     }
+    const failed = (error: unknown): void => fail(500, errorText(error));
+    if (this.#init.streamTo !== undefined && !this.#isOwn(request)) {
+      const body = encodeValue(monitorRequest, request);
+      return this.#init
+        .streamTo()
+        .then((to) => passOver({ stream, values }, to, MONITOR, body).catch(failed), failed);
+    }
     if (request.Region !== "" && request.Region !== region) {
       if (request.Forwarded) return fail(500, "No path to region");
       return pass(request.Region, request);
@@ -79,9 +88,7 @@ export class MonitorMethod implements StreamMethod {
       if (typeof way === "string") return fail(404, way);
       if ("address" in way) return pass(way, request);
       const body = encodeValue(monitorRequest, request);
-      return passOver({ stream, values }, way, MONITOR, body).catch((error: unknown) => {
-        fail(500, errorText(error));
-      });
+      return passOver({ stream, values }, way, MONITOR, body).catch(failed);
     }
     if (request.ServerID !== "") {
       const target = server(request.ServerID);
@@ -89,6 +96,12 @@ export class MonitorMethod implements StreamMethod {
       if (target !== "self") return pass(target, { ...request, ServerID: "" });
     }
     return monitor.serve(stream, request);
+  }
+
+  #isOwn({ NodeID, ServerID, Region }: MonitorRequest): boolean {
+    const { region, ownNode } = this.#init;
+    const isHere = Region === "" || Region === region;
+    return isHere && ServerID === "" && (NodeID === "" || NodeID === ownNode);
   }
 
   /** A stream to a client, a server that has one, or why there is neither. */
