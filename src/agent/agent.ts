@@ -272,12 +272,10 @@ class Parts {
     const { sink, config } = this.#init;
     const streamTo = async () => (await this.#client?.stream()) ?? nobody();
     const method = new MonitorMethod({
-      ...{ region: config.region, streamTo },
+      ...{ region: config.region, streamTo, ownNode, nodes: undefined },
       monitor: new Monitor({ sink, clock: systemClock }),
       forwarder: undefined,
       server: () => undefined,
-      nodes: undefined,
-      ownNode,
     });
     const events = new EventMethod({
       ...{ region: config.region, broker: undefined, clock: systemClock, isClient: true },
