@@ -6,11 +6,23 @@ import { readVersion } from "./version.ts";
 /** The base name is embedded in the binary: always `nomad`, or the bytes differ. */
 export const BINARY = new URL("./out/nomad", import.meta.url).pathname;
 
-export async function build(outfile: string): Promise<void> {
+/** How a binary differs from the one for this machine. */
+interface BuildOptions {
+  /** For another machine: what the compiler calls it, and its runtime. */
+  readonly target?: { readonly name: string; readonly runtime: string };
+  /** In place of what this build is: for tests of an upgrade. */
+  readonly defines?: Readonly<Record<string, string | number>>;
+}
+
+export async function build(outfile: string, options: BuildOptions = {}): Promise<void> {
   mkdirSync(dirname(outfile), { recursive: true });
   const root = new URL("..", import.meta.url).pathname;
   const { agent, revision, buildDate } = readVersion();
-  const defines = { AGENT_VERSION: agent, AGENT_REVISION: revision, AGENT_BUILD_DATE: buildDate };
+  const defines = {
+    ...{ AGENT_VERSION: agent, AGENT_REVISION: revision, AGENT_BUILD_DATE: buildDate },
+    ...options.defines,
+  };
+  const { target } = options;
   const run = Bun.spawnSync(
     [
       process.execPath,
@@ -26,6 +38,9 @@ export async function build(outfile: string): Promise<void> {
       ...Object.entries(defines).map(
         ([name, value]) => `--define=${name}=${JSON.stringify(value)}`,
       ),
+      ...(target === undefined
+        ? []
+        : [`--target=bun-${target.name}`, `--compile-executable-path=${target.runtime}`]),
       `--outfile=${outfile}`,
       "src/main.ts",
     ],

@@ -60,6 +60,7 @@ export function createProgram(): Command {
   addNode(program);
   addConfig(program);
   addTls(program);
+  addSystemd(program);
   const info = formatted(apiCommand(program.command("agent-info"))).description(
     "Display the agent's own numbers",
   );
@@ -206,6 +207,16 @@ function addConfig(program: Command): void {
     .argument("[paths...]", "configuration files and directories")
     .description("Check a configuration, TLS files and gossip key included")
     .action(async (paths) => (await import("./config-validate.ts")).configValidate(paths));
+}
+
+function addSystemd(program: Command): void {
+  program
+    .command("systemd")
+    .description("What systemd needs to run an agent")
+    .command("unit")
+    .description("Print the unit: save it as /etc/systemd/system/nomad.service")
+    .option("--binary <path>", "what it is to run (default: this binary)")
+    .action(async (flags) => (await import("./systemd-unit.ts")).printUnit(flags));
 }
 
 function addTls(program: Command): void {
