@@ -41,7 +41,7 @@ export async function collectMetrics(
     metrics.push(counter("nomad.agent.audit.written", audit.written));
     metrics.push(counter("nomad.agent.audit.failed", audit.failed));
   }
-  metrics.push(...hostMetrics(context), ...runtimeMetrics());
+  metrics.push(...identityMetrics(context), ...hostMetrics(context), ...runtimeMetrics());
   return metrics;
 }
 
@@ -81,6 +81,26 @@ function runtimeMetrics(): Metric[] {
   ];
   const { limit } = descriptors;
   if (Number.isFinite(limit)) metrics.push(gauge("nomad.runtime.descriptors_max", limit, {}));
+  return metrics;
+}
+
+/** Who was let in without an introduction, or refused; and how old what signs is. */
+function identityMetrics({ rpc, raft, client, nowMs }: ApiContext): Metric[] {
+  const metrics = [...rpc.uninvited].map(([what, count]) => {
+    const [level = "", reason = ""] = what.split(": ");
+    return counter("nomad.client_introduction.violations", count, { level, reason });
+  });
+  const seconds = (untilMs: number): number => Math.floor((untilMs - nowMs()) / 1000);
+  const { replacedAtMs, nodes } = raft?.identities() ?? {};
+  if (replacedAtMs !== undefined) {
+    const name = "nomad.keyring.signing_key.replaced_in_seconds";
+    metrics.push(gauge(name, seconds(replacedAtMs), {}));
+  }
+  if (nodes !== undefined) metrics.push(gauge("nomad.nomad.nodes_with_identity", nodes, {}));
+  const until = client?.report().identityUntilMs;
+  if (until !== undefined) {
+    metrics.push(gauge("nomad.client.identity.expiration_seconds", seconds(until), {}));
+  }
   return metrics;
 }
 

@@ -32,6 +32,7 @@ export async function statusReport(context: ApiContext): Promise<JsonObject> {
     members: membersReport(members),
     gossip: gossipReport(context),
     raft: raftReport(context),
+    identities: identitiesReport(context),
     client: clientReport(context),
     rpc: rpcReport(context),
     http: httpReport(context),
@@ -122,6 +123,21 @@ function nodeReport(context: AgentFacts): JsonObject {
   };
 }
 
+/** By which key servers sign who a node is, and until when. */
+function identitiesReport({ raft }: ApiContext): JsonObject {
+  if (raft === undefined) return { enabled: false };
+  const { keyId, opens, replacedAtMs, keys, nodes, enforcement } = raft.identities();
+  return {
+    enabled: true,
+    signing_key: keyId,
+    this_server_signs: opens,
+    replaced_at: replacedAtMs === undefined ? null : new Date(replacedAtMs).toISOString(),
+    keys,
+    nodes_with_identity: nodes,
+    client_introduction: enforcement,
+  };
+}
+
 /** Where the node stands with its servers. */
 function clientReport({ client }: ApiContext): JsonObject {
   if (client === undefined) return { enabled: false };
@@ -137,6 +153,7 @@ function clientReport({ client }: ApiContext): JsonObject {
     registered_at: time(report.registeredAtMs),
     last_heartbeat: time(report.heartbeatAtMs),
     heartbeat_ttl_seconds: Math.round(report.ttlMs / 100) / 10,
+    identity_until: time(report.identityUntilMs),
     problem: report.problem,
   };
 }

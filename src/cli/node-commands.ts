@@ -53,7 +53,27 @@ export function addNode(program: Command): void {
       (await import("./node-config.ts")).nodeConfig(addresses, flags),
     );
   addMeta(node.command("meta").description("Interact with the metadata of a client node"));
+  addIdentity(node);
   addPools(node.command("pool").description("Interact with node pools"));
+}
+
+function addIdentity(node: Command): void {
+  const identity = node.command("identity").description("Interact with the identity of a node");
+  formatted(apiCommand(identity.command("get")))
+    .argument("<node-id>", "a node, by its id or the beginning of it")
+    .description("Show what the identity says that servers have signed for a node")
+    .action(async (id, flags) => (await import("./node-identity.ts")).identityGet(id, flags));
+  apiCommand(identity.command("renew"))
+    .argument("<node-id>", "a node, by its id or the beginning of it")
+    .description("Have a node ask for another identity at its next heartbeat")
+    .action(async (id, flags) => (await import("./node-identity.ts")).identityRenew(id, flags));
+  const intro = node.command("intro").description("Let nodes in that no server knows yet");
+  formatted(apiCommand(intro.command("create")))
+    .description("Make a token by which a new client may register; it is a secret")
+    .option("--node-name <name>", "only a node of this name (default: any)")
+    .option("--node-pool <pool>", "only a node of this pool (default: default)")
+    .option("--ttl <duration>", "how long it may be used (default: as the servers say)")
+    .action(async (flags) => (await import("./node-identity.ts")).introCreate(flags));
 }
 
 function addPools(pool: Command): void {

@@ -46,6 +46,8 @@ function basics(node: unknown, flags: NodeShowFlags): (readonly [string, string]
     ["Eligibility", textField(node, "SchedulingEligibility")],
     ["Status", textField(node, "Status")],
   ];
+  const signedBy = textField(node, "IdentitySigningKeyID");
+  if (flags.verbose === true && signedBy !== "") pairs.push(["Identity Key", signedBy]);
   const last = field(node, "LastDrain") ?? null;
   if (last === null) return pairs;
   const message = textField(field(last, "Meta"), "message");

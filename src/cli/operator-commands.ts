@@ -16,6 +16,7 @@ export function addOperator(program: Command): void {
   apiCommand(tls.command("reload"))
     .description("Have the agent read its certificates and tls block again")
     .action(async (flags) => (await import("./tls-reload.ts")).reloadTls(flags));
+  addRootKeyring(operator);
   const gossip = operator.command("gossip").description("Gossip encryption");
   const keyring = gossip.command("keyring").description("Gossip encryption keys");
   keyring
@@ -41,6 +42,27 @@ export function addOperator(program: Command): void {
   apiCommand(keyring.command("rotate"))
     .description("Replace all keys by a new one, checked step by step, without downtime")
     .action(async (flags) => (await import("./keyring.ts")).rotateKeys(flags));
+}
+
+function addRootKeyring(operator: Command): void {
+  const root = operator.command("root").description("Keys of the servers' common state");
+  const keyring = root.command("keyring").description("Keys that sign who client nodes are");
+  formatted(apiCommand(keyring.command("list")))
+    .description("List the keys, without anything that is secret")
+    .option("--verbose", "whole ids")
+    .action(async (flags) => (await import("./root-keyring.ts")).keyringList(flags));
+  apiCommand(keyring.command("rotate"))
+    .description("Have another key sign; what the one before has signed holds until it is over")
+    .option("--now", "at once")
+    .option("--prepublish <duration>", "later: until then it is only published")
+    .option("--full", "accepted for Nomad's sake: nothing is encrypted by these keys")
+    .option("--verbose", "whole ids")
+    .action(async (flags) => (await import("./root-keyring.ts")).keyringRotate(flags));
+  apiCommand(keyring.command("remove"))
+    .argument("<key-id>", "its whole id: `list -verbose` shows it")
+    .description("Remove a key that does not sign any more")
+    .option("--force", "also if nodes have identities that it has signed")
+    .action(async (id, flags) => (await import("./root-keyring.ts")).keyringRemove(id, flags));
 }
 
 function addRequests(operator: Command): void {

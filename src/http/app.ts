@@ -41,6 +41,7 @@ import {
   STRANGER,
 } from "./access.ts";
 import { answer, type ContextOf, invalidMethod, plain, tokenOf } from "./answers.ts";
+import { addIdentities } from "./identity-answers.ts";
 import { addOwnAnswers } from "./own-answers.ts";
 
 interface HttpAppInit {
@@ -154,6 +155,7 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
     if (refusal !== undefined) throw new ApiError(403, refusal);
   };
   addOwnAnswers(app, contextOf, allow);
+  addIdentities(app, contextOf, allow);
   const guarded = (change: (context: ApiContext) => Reader | undefined) => {
     return async ({ request }: { request: Request }): Promise<Response> => {
       allow(request);

@@ -171,7 +171,7 @@ function addElsewhere(app: Elysia, contextOf: ContextOf): void {
   });
 }
 
-function indexed(request: Request, { value, headers }: IndexedAnswer): Response {
+export function indexed(request: Request, { value, headers }: IndexedAnswer): Response {
   const response = answer(request, value);
   for (const [name, text] of Object.entries(headers)) response.headers.set(name, text);
   return response;

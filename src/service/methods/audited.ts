@@ -16,7 +16,7 @@ type Calls = Pick<RpcMethods, "call" | "bodyBytesMax">;
 const CHANGING = new RegExp(
   "^(?:Set|Upsert|Delete|Remove|RaftRemove|RaftAdd|AutopilotSet|SchedulerSet|Transfer|Deregister|" +
     "Batch|Bootstrap|Apply|Rotate|Register|Revert|Evaluate|Purge|Force|Garbage|Reconcile|Snapshot|" +
-    "Exchange|Expire|Login|Scale|Dispatch|Stop|Restart|Signal|Promote|Fail|Pause|Cancel|Stable|Create|" +
+    "Exchange|Expire|Login|Scale|Dispatch|Stop|Restart|Signal|Promote|Renew|Fail|Pause|Cancel|Stable|Create|" +
     "Claim|UpdateDrain|UpdateEligibility|UpdateKey)",
 );
 /** Of servers and nodes among themselves. */
