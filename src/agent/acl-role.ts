@@ -36,6 +36,8 @@ interface AclRoleInit {
   readonly machine: StateMachine;
   readonly prng: Prng;
   readonly log: Log;
+  /** The node whose identity a token is; undefined: nobody's. */
+  readonly nodeOf: (identity: string) => string | undefined;
   /** A call as if it had come to our port. @throws Error */
   readonly call: (method: string, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
 }
@@ -49,10 +51,10 @@ export class AclRole {
 
   constructor(init: AclRoleInit) {
     this.#init = init;
-    const { config, machine, consensus, call, log } = init;
+    const { config, machine, consensus, call, log, nodeOf } = init;
     const { enabled, replicationToken: token } = config.acl;
     if (enabled) throw new Error("acl.enabled: over HTTP no token is looked at yet");
-    this.resolver = new AclResolver({ enabled, machine, clock: systemClock });
+    this.resolver = new AclResolver({ enabled, machine, clock: systemClock, nodeOf });
     this.guard = new MethodGuard(this.resolver);
     const region = this.#authoritativeRegion;
     this.#replication =

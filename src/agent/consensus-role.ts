@@ -131,6 +131,7 @@ export class ConsensusRole {
     this.#nodes = this.#createNodes();
     const { call, prng } = init;
     this.acl = new AclRole({
+      nodeOf: (token) => this.identities.auth.nodeOf(token),
       ...{ config, consensus, machine, prng, call },
       log: sink.logger("nomad.acl"),
     });

@@ -236,6 +236,49 @@ test("the lexer always ends, with an outline or with one fault that has its plac
   );
 });
 
+describe("who may come, and the keys that sign who a node is", () => {
+  const block = (text: string): string => SERVER.replace(/\}\s*$/, `${text}\n}`);
+
+  test("Nomad's defaults", () => {
+    const { server } = read(SERVER).config ?? {};
+    expect(server?.introduction).toEqual({
+      ...{ enforcement: "warn", defaultLifetimeMs: 300_000, maxLifetimeMs: 1_800_000 },
+    });
+    expect(server?.signingKeys).toEqual({
+      ...{ rotationMs: 720 * 3_600_000, graceMs: 3_600_000, intervalMs: 600_000 },
+    });
+  });
+
+  test("as an operator sets them", () => {
+    const { config, problems } = read(
+      block(`client_introduction {
+  enforcement = "Strict"
+  default_identity_ttl = "1m"
+  max_identity_ttl = "2m"
+}
+root_key_rotation_threshold = "24h"
+root_key_gc_interval = "1ms"`),
+    );
+    expect(problems).toEqual([]);
+    expect(config?.server.introduction).toEqual({
+      ...{ enforcement: "strict", defaultLifetimeMs: 60_000, maxLifetimeMs: 120_000 },
+    });
+    expect(config?.server.signingKeys).toMatchObject({ rotationMs: 86_400_000, intervalMs: 1000 });
+  });
+
+  test("mistakes have a place, and a default beyond the maximum is a warning", () => {
+    const wrong = read(block('client_introduction {\n  enforcement = "stricct"\n  ttl = "1m"\n}'));
+    expect(wrong.config).toBeUndefined();
+    expect(wrong.shown).toContain('did you mean "strict"?');
+    expect(wrong.shown).toContain('unknown key "ttl" in block "server.client_introduction"');
+    const negative = read(block('root_key_rotation_threshold = "-1h"'));
+    expect(negative.shown).toContain("root_key_rotation_threshold");
+    const long = read(block('client_introduction {\n  default_identity_ttl = "2h"\n}'));
+    expect(long.config).toBeDefined();
+    expect(long.shown).toContain("is longer than max_identity_ttl");
+  });
+});
+
 describe("autopilot and heartbeats", () => {
   test("Nomad's defaults", () => {
     const { config, problems } = read(SERVER);

@@ -72,6 +72,13 @@ export class NodeAuth {
     return { kind: "refused", why: "of no node", introduces: false };
   }
 
+  /** Of a node that is there; undefined: the token is nobody's identity, or does not hold. */
+  nodeOf(token: string): string | undefined {
+    const proof = this.proofOf(token);
+    const isKnown = proof.kind === "node" && this.#init.machine.nodes.get(proof.id) !== undefined;
+    return isKnown ? proof.id : undefined;
+  }
+
   /** Is that the secret of the node with this id, or its identity? */
   isNode(id: string, token: string): boolean {
     const known = this.#init.machine.nodes.get(id);

@@ -115,6 +115,10 @@ describe("a node", () => {
     expect(server.identities.auth.isNode(OTHER, token)).toBe(false);
     expect(server.identities.auth.isNode(ID, token)).toBe(true);
     expect(server.identities.auth.isNode(ID, SECRET)).toBe(true);
+    const { auth } = server.identities;
+    expect([token, SECRET, `${token}x`, ""].map((one) => auth.nodeOf(one))).toEqual([
+      ...[ID, undefined, undefined, undefined],
+    ]);
   });
 
   test("is signed nothing by a server without a key, and its secret counts", async () => {
