@@ -15,7 +15,6 @@ import { fingerprint } from "../host/fingerprint.ts";
 import type { ByteStream, Log } from "../host/host.ts";
 import { machineInterfaces } from "../host/interfaces.ts";
 import { formatAddress, splitHostPort } from "../host/ip.ts";
-import { letGoOfCode } from "../host/let-go.ts";
 import { lookupHost } from "../host/machine.ts";
 import { streamPair } from "../host/stream-pair.ts";
 import { CoreMeter } from "../host/usage.ts";
@@ -311,8 +310,6 @@ export class ClientRole {
   #schedule(waitMs: number): void {
     this.#stopLooking = systemClock.schedule(systemClock.now() + waitMs, () => {
       this.#lookAgain();
-      // On every machine there is one of these, beside what the machine is for.
-      if (this.#init.own === undefined) letGoOfCode();
       this.#schedule(LOOK_MS);
     });
   }

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { CString, dlopen, type Pointer, read, toArrayBuffer } from "bun:ffi";
+import { CString, type Pointer, read, toArrayBuffer } from "bun:ffi";
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { parseIp } from "./ip.ts";
+import { openLibc } from "./libc.ts";
 
 export interface InterfaceAddress {
   readonly name: string;
@@ -48,7 +49,10 @@ const Family = { inet: 2, inet6: 10, packet: 17 } as const;
 const INTERFACES_MAX = 65_536;
 
 function fromLibc(): readonly InterfaceAddress[] {
-  const { symbols, close } = open();
+  const { symbols, close } = openLibc({
+    getifaddrs: { args: ["ptr"], returns: "i32" },
+    freeifaddrs: { args: ["ptr"], returns: "void" },
+  });
   const list = new BigUint64Array(1);
   if (symbols.getifaddrs(list) !== 0) throw new Error("getifaddrs");
   const head = Number(list[0]);
@@ -76,21 +80,6 @@ function fromLibc(): readonly InterfaceAddress[] {
   // By interface; of one interface IPv4 comes first, as libc gives them.
   const rank = ({ name }: InterfaceAddress): number => indexes.get(name) ?? INTERFACES_MAX;
   return found.sort((a, b) => rank(a.one) - rank(b.one) || a.index - b.index).map(({ one }) => one);
-}
-
-function open(): ReturnType<typeof openAs> {
-  try {
-    return openAs("libc.so.6");
-  } catch {
-    return openAs("libc.so"); // musl
-  }
-}
-
-function openAs(library: string) {
-  return dlopen(library, {
-    getifaddrs: { args: ["ptr"], returns: "i32" },
-    freeifaddrs: { args: ["ptr"], returns: "void" },
-  });
 }
 
 function isPointer(value: number | null): value is Pointer {

@@ -4,12 +4,11 @@
  *
  * @module
  */
-import { dlopen } from "bun:ffi";
 import { readFileSync, readlinkSync } from "node:fs";
+import { openLibc } from "./libc.ts";
 
 const MADV_DONTNEED = 4;
-const open = () =>
-  dlopen("libc.so.6", { madvise: { args: ["u64", "u64", "i32"], returns: "i32" } }).symbols;
+const open = () => openLibc({ madvise: { args: ["u64", "u64", "i32"], returns: "i32" } }).symbols;
 
 let libc: ReturnType<typeof open> | undefined;
 

@@ -12,8 +12,6 @@ const SOCKET_TYPE = 2 | 0o2000000;
 /** Never wait, and no signal when nobody is there (MSG_DONTWAIT | MSG_NOSIGNAL). */
 const SEND_FLAGS = 0x40 | 0x4000;
 const PATH_BYTES_MAX = 107;
-/** glibc's, then musl's. */
-const LIBRARIES = ["libc.so.6", "libc.so"];
 
 interface UnixDatagrams {
   /** @returns false when it could not be sent: nobody is there, or has no room */
@@ -64,26 +62,12 @@ export async function openUnixDatagrams(path: string): Promise<UnixDatagrams> {
   };
 }
 
-interface Libc {
-  socket(domain: number, type: number, protocol: number): number;
-  connect(socket: number, address: Uint8Array, length: number): number;
-  send(socket: number, bytes: Uint8Array, length: number, flags: number): number | bigint;
-  close(socket: number): number;
-}
-
-async function loadLibc(): Promise<Libc> {
-  const { dlopen } = await import("bun:ffi");
-  for (const library of LIBRARIES) {
-    try {
-      return dlopen(library, {
-        socket: { args: ["i32", "i32", "i32"], returns: "i32" },
-        connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
-        send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
-        close: { args: ["i32"], returns: "i32" },
-      }).symbols;
-    } catch {
-      // The next one.
-    }
-  }
-  throw new Error("libc cannot be loaded");
+async function loadLibc() {
+  const { openLibc } = await import("./libc.ts");
+  return openLibc({
+    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+    connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+    send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
+    close: { args: ["i32"], returns: "i32" },
+  }).symbols;
 }
