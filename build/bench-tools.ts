@@ -1,5 +1,5 @@
 /** What the benchmarks share: one line a figure, and what a process has cost so far. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BINARY } from "./build.ts";
 
@@ -29,16 +29,18 @@ export interface TlsFiles {
   readonly key: string;
 }
 
-/** A CA and a server's certificate, as our own commands make them. */
-export function makeCertificates(directory: string): TlsFiles {
-  for (const args of [
-    ["ca", "create"],
-    ["cert", "create", "-server"],
-  ]) {
+/** A certificate, and the CA of the folder if it has none yet, as our own commands make them. */
+export function makeCertificates(
+  directory: string,
+  role: "server" | "client" = "server",
+): TlsFiles {
+  const ca = join(directory, "nomad-agent-ca.pem");
+  const create = (...args: readonly string[]): void => {
     const run = Bun.spawnSync([BINARY, "tls", ...args], { cwd: directory, stderr: "pipe" });
     if (!run.success) throw new Error(run.stderr.toString());
-  }
-  const pair = join(directory, "global-server-nomad");
-  const ca = join(directory, "nomad-agent-ca.pem");
+  };
+  if (!existsSync(ca)) create("ca", "create");
+  create("cert", "create", `-${role}`);
+  const pair = join(directory, `global-${role}-nomad`);
   return { ca, cert: `${pair}.pem`, key: `${pair}-key.pem` };
 }

@@ -12,15 +12,20 @@ const SMALL_BYTES = 1024;
 /** ... into blocks of this size. */
 const BLOCK_BYTES = 4096;
 
-export class Inbox {
+/** Whose inbox it is. */
+interface Owner {
   /** Told once for every byte that a listener has taken. */
-  readonly #consumed: (bytes: number) => void;
+  consumed(bytes: number): void;
+}
+
+export class Inbox {
+  readonly #owner: Owner | undefined;
   #handler: StreamHandler | undefined;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   /** Of small chunks that wait: the last one may be in it. */
   #block = NONE;
-  /** Of the waiting bytes, how many `#consumed` has been told of: what `takeFirst` gave back. */
+  /** Of the waiting bytes, how many the owner has been told of: what `takeFirst` gave back. */
   #told = 0;
   #paused = false;
   #ended = false;
@@ -29,8 +34,8 @@ export class Inbox {
   #closeTold = false;
   #error: Error | undefined;
 
-  constructor(consumed: (bytes: number) => void) {
-    this.#consumed = consumed;
+  constructor(owner?: Owner) {
+    this.#owner = owner;
   }
 
   /** Bytes that wait. */
@@ -156,7 +161,7 @@ export class Inbox {
       const told = Math.min(this.#told, chunk.length);
       this.#told -= told;
       this.#handler.data(chunk);
-      if (chunk.length > told) this.#consumed(chunk.length - told);
+      if (chunk.length > told) this.#owner?.consumed(chunk.length - told);
     }
     if (this.#handler === undefined || this.#paused || this.#chunks.length > 0) return;
     if (this.#ended && !this.#endTold) {

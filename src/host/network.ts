@@ -133,7 +133,7 @@ export function dialSocket(to: Address, timeoutMs: number): Promise<SocketStream
 export class SocketStream implements ByteStream {
   readonly socket: Socket;
   readonly remote: Address;
-  readonly #inbox = new Inbox(() => undefined);
+  readonly #inbox = new Inbox();
   #error: Error | undefined;
   readonly #onData = (chunk: Uint8Array): void => {
     this.#inbox.push(chunk);

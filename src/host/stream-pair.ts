@@ -17,7 +17,7 @@ export function streamPair(): readonly [ByteStream, ByteStream] {
 
 class PairEnd implements ByteStream {
   readonly remote = NOWHERE;
-  readonly #inbox = new Inbox((bytes) => this.#took(bytes));
+  readonly #inbox = new Inbox(this);
   #peer: PairEnd | undefined;
   #unread = 0;
   #full = false;
@@ -85,7 +85,8 @@ class PairEnd implements ByteStream {
     this.#inbox.drained();
   }
 
-  #took(bytes: number): void {
+  /** The listener has taken so many. */
+  consumed(bytes: number): void {
     this.#unread -= bytes;
     if (!this.#full || this.#unread > HIGH_WATER_BYTES / 2) return;
     this.#full = false;

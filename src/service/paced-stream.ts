@@ -14,7 +14,7 @@ export class PacedStream implements ByteStream {
   readonly remote: Address;
   readonly #inner: ByteStream;
   readonly #pace: Pace;
-  readonly #inbox = new Inbox(() => undefined);
+  readonly #inbox = new Inbox();
   #paused = false;
   /** It waits for one of the next turns. */
   #yielding = false;

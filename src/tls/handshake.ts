@@ -175,18 +175,24 @@ function settle(
       timeoutMs === 0
         ? undefined
         : after(timeoutMs, () => fail(new TlsError("timeout", "TLS handshake: i/o timeout")));
-    // Stays on after the handshake: an error without a listener would end the process.
     socket.on("error", failed);
     socket.once("close", closed);
     socket.once(done, () => {
       cancel?.();
       socket.off("close", closed);
+      // An error without a listener would end the process.
+      socket.on("error", ignore);
+      socket.off("error", failed);
       socket.pause();
       const fault = judge();
       if (fault === undefined) resolve();
       else fail(fault);
     });
   });
+}
+
+function ignore(): void {
+  // The stream on it hears of it, too.
 }
 
 function secured(socket: TLSSocket, remote: SocketStream["remote"]): SecuredStream {

@@ -137,11 +137,14 @@ export const time: Codec<GoTime> = {
   },
 };
 
+/** One for all: a node has ten such fields, and most of them are nil. */
+const NOTHING = Uint8Array.of(NIL);
+
 /** Any value, as the bytes it came in; nothing is kept of what it means. */
 export const any: Codec<Uint8Array> = {
-  zero: Uint8Array.of(NIL),
+  zero: NOTHING,
   write: (out, value) => out.append(value),
-  read: (reader) => reader.skipped(),
+  read: (reader) => (reader.nil() ? NOTHING : reader.skipped()),
 };
 
 /** `[]T`: nil and empty differ. */

@@ -114,7 +114,7 @@ export class MsgpackReader {
 
   /** A Go string; nil is "". */
   text(): string {
-    return this.#shortText() ?? decodeText(this.#raw() ?? EMPTY);
+    return decodeText(this.#raw() ?? EMPTY);
   }
 
   /** A Go []byte as a view into the input (copy what must outlive it); nil stays null. */
@@ -239,21 +239,6 @@ export class MsgpackReader {
       if (this.#bytes[this.#at + 1 + i] !== name.charCodeAt(i)) return false;
     }
     return true;
-  }
-
-  /** A short text of ASCII, without a view of its bytes; undefined: read it in the usual way. */
-  #shortText(): string | undefined {
-    const head = this.#peek() ?? 0;
-    const length = head & 0x1f;
-    if ((head & 0xe0) !== 0xa0 || this.#at + 1 + length > this.#bytes.length) return undefined;
-    let text = "";
-    for (let i = 0; i < length; i++) {
-      const byte = this.#bytes[this.#at + 1 + i] ?? 0;
-      if (byte > 0x7f) return undefined;
-      text += String.fromCharCode(byte);
-    }
-    this.#at += 1 + length;
-    return text;
   }
 
   #raw(): Uint8Array | null {

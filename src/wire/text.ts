@@ -15,8 +15,6 @@ const ESCAPE_BASE = 0xdc00;
 
 /** Bytes to a string; every byte string has exactly one, see the module text. */
 export function decodeText(bytes: Uint8Array): string {
-  const ascii = decodeShortAscii(bytes);
-  if (ascii !== undefined) return ascii;
   try {
     return strict.decode(bytes);
   } catch {
@@ -39,17 +37,6 @@ export function encodeText(text: string): Uint8Array {
 /** For people and JSON: what is not UTF-8 shows as U+FFFD. */
 export function printable(text: string): string {
   return text.isWellFormed() ? text : text.toWellFormed();
-}
-
-function decodeShortAscii(bytes: Uint8Array): string | undefined {
-  if (bytes.length > 64) return undefined;
-  let text = "";
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0;
-    if (byte > 0x7f) return undefined;
-    text += String.fromCharCode(byte);
-  }
-  return text;
 }
 
 function hasEscapes(text: string): boolean {

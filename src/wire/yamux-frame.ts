@@ -8,10 +8,28 @@ import { type FrameHeader, FrameType } from "../protocol/yamux/frame.ts";
 
 export const HEADER_BYTES = 12;
 
+/** Of what a writer begins with: all of a turn's control frames, or a short answer. */
+const BEGIN_BYTES = 4096;
+/** Above this the buffer of a burst is given back. */
+const KEEP_BYTES_MAX = 256 * 1024;
+
+/** Bytes to write to. */
+class Block {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+    this.view = new DataView(this.bytes.buffer);
+  }
+}
+
+/** Sessions write one after another, and thousands are silent: what one wrote to, the next one gets. */
+let spare: Block | undefined;
+
 /** Frames one after another in one string of bytes. */
 export class FrameWriter {
-  #bytes = new Uint8Array(4096);
-  #view = new DataView(this.#bytes.buffer);
+  #block: Block | undefined;
   #length = 0;
 
   get length(): number {
@@ -19,39 +37,43 @@ export class FrameWriter {
   }
 
   add(header: FrameHeader, payload: Uint8Array): void {
-    this.#room(HEADER_BYTES + payload.length);
+    const { bytes, view } = this.#room(HEADER_BYTES + payload.length);
     const at = this.#length;
-    this.#view.setUint8(at, 0);
-    this.#view.setUint8(at + 1, header.type);
-    this.#view.setUint16(at + 2, header.flags);
-    this.#view.setUint32(at + 4, header.stream);
-    this.#view.setUint32(at + 8, header.length);
-    this.#bytes.set(payload, at + HEADER_BYTES);
+    view.setUint8(at, 0);
+    view.setUint8(at + 1, header.type);
+    view.setUint16(at + 2, header.flags);
+    view.setUint32(at + 4, header.stream);
+    view.setUint32(at + 8, header.length);
+    bytes.set(payload, at + HEADER_BYTES);
     this.#length += HEADER_BYTES + payload.length;
   }
 
   /** What was added, as bytes of their own. */
   take(): Uint8Array {
-    const taken = this.#bytes.slice(0, this.#length);
+    const block = this.#block;
+    if (block === undefined) return NONE;
+    const taken = block.bytes.slice(0, this.#length);
     this.#length = 0;
-    if (this.#bytes.length > KEEP_BYTES_MAX) {
-      this.#bytes = new Uint8Array(4096);
-      this.#view = new DataView(this.#bytes.buffer);
-    }
+    this.#block = undefined;
+    if (block.bytes.length <= KEEP_BYTES_MAX) spare = block;
     return taken;
   }
 
-  #room(bytes: number): void {
-    if (this.#length + bytes <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + bytes));
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+  #room(bytes: number): Block {
+    let block = this.#block ?? spare ?? new Block(BEGIN_BYTES);
+    if (block === spare) spare = undefined;
+    const needed = this.#length + bytes;
+    if (needed > block.bytes.length) {
+      const grown = new Block(Math.max(block.bytes.length * 2, needed));
+      grown.bytes.set(block.bytes.subarray(0, this.#length));
+      block = grown;
+    }
+    this.#block = block;
+    return block;
   }
 }
 
-/** Above this the buffer of a burst is given back. */
-const KEEP_BYTES_MAX = 256 * 1024;
+const NONE = new Uint8Array(0);
 
 /** Who hears of frames. */
 interface FrameSink {
@@ -65,8 +87,8 @@ interface FrameSink {
 /** Cuts a connection's bytes into headers and pieces of payload; keeps at most 11 bytes. */
 export class FrameReader {
   readonly #sink: FrameSink;
-  readonly #head = new Uint8Array(HEADER_BYTES);
-  readonly #view = new DataView(this.#head.buffer);
+  /** Of a header that did not come whole. */
+  #head: Uint8Array | undefined;
   #have = 0;
   #payload = 0;
 
@@ -90,27 +112,44 @@ export class FrameReader {
         at = end;
         continue;
       }
-      while (at < bytes.length && this.#have < HEADER_BYTES) {
-        this.#head[this.#have++] = bytes[at++] ?? 0;
-      }
-      if (this.#have === HEADER_BYTES) this.#header();
+      if (this.#have === 0 && bytes.length - at >= HEADER_BYTES) {
+        this.#header(bytes, at);
+        at += HEADER_BYTES;
+      } else at = this.#piece(bytes, at);
     }
   }
 
-  #header(): void {
+  /** @returns where the piece of the header ends */
+  #piece(bytes: Uint8Array, from: number): number {
+    const head = this.#head ?? new Uint8Array(HEADER_BYTES);
+    this.#head = head;
+    let at = from;
+    while (at < bytes.length && this.#have < HEADER_BYTES) head[this.#have++] = bytes[at++] ?? 0;
+    if (this.#have < HEADER_BYTES) return at;
     this.#have = 0;
-    const type = frameType(this.#view.getUint8(1));
-    if (this.#view.getUint8(0) !== 0) return this.#sink.garbled("bad-version");
+    this.#head = undefined;
+    this.#header(head, 0);
+    return at;
+  }
+
+  #header(bytes: Uint8Array, at: number): void {
+    const type = frameType(bytes[at + 1] ?? 0);
+    if (bytes[at] !== 0) return this.#sink.garbled("bad-version");
     if (type === undefined) return this.#sink.garbled("bad-type");
     const header = {
       type,
-      flags: this.#view.getUint16(2),
-      stream: this.#view.getUint32(4),
-      length: this.#view.getUint32(8),
+      flags: ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0),
+      stream: uint32(bytes, at + 4),
+      length: uint32(bytes, at + 8),
     };
     this.#payload = type === FrameType.data ? header.length : 0;
     this.#sink.header(header);
   }
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return ((high << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 }
 
 function frameType(byte: number): FrameType | undefined {

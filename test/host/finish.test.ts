@@ -75,7 +75,7 @@ test("what still comes is dropped, also when nobody was reading", async () => {
 
 test("a listener that has paused hears that the stream was cut off, and nothing else", () => {
   const heard: string[] = [];
-  const inbox = new Inbox(() => undefined);
+  const inbox = new Inbox();
   const handler = {
     data: () => void heard.push("data"),
     ended: () => void heard.push("ended"),
@@ -90,7 +90,7 @@ test("a listener that has paused hears that the stream was cut off, and nothing 
 
 test("one that was cut off before anybody listened is over for whoever pauses at its bytes", () => {
   const heard: string[] = [];
-  const inbox = new Inbox(() => undefined);
+  const inbox = new Inbox();
   inbox.push(Uint8Array.of(1));
   inbox.closed(new Error("reset"));
   inbox.listen({
@@ -106,7 +106,7 @@ test("one that was cut off before anybody listened is over for whoever pauses at
 
 test("what came before an end in order is heard, however late", () => {
   const heard: string[] = [];
-  const inbox = new Inbox(() => undefined);
+  const inbox = new Inbox();
   inbox.listen({
     data: () => void heard.push("data"),
     ended: () => void heard.push("ended"),
@@ -122,7 +122,7 @@ test("what came before an end in order is heard, however late", () => {
 });
 
 test("small chunks that wait are joined, and come as they went", () => {
-  const inbox = new Inbox(() => undefined);
+  const inbox = new Inbox();
   const sent = Array.from({ length: 20_000 }, (_, i) => new Uint8Array(1 + (i % 7)).fill(i));
   const large = new Uint8Array(5000).fill(9);
   for (const [i, chunk] of sent.entries()) inbox.push(i === 10_000 ? large : chunk);

@@ -10,7 +10,7 @@ import type { FrameHeader } from "../../protocol/yamux/frame.ts";
 import { YamuxSession } from "../../protocol/yamux/session.ts";
 import { FrameReader, FrameWriter } from "../../wire/yamux-frame.ts";
 import { Driver } from "../drive.ts";
-import { MuxStream } from "./mux-stream.ts";
+import { MuxStream, type MuxStreamCommands } from "./mux-stream.ts";
 
 /** Answers that a peer may have waiting without reading them; then it is not read either. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
@@ -36,6 +36,12 @@ export class Mux {
   readonly #reader: FrameReader;
   readonly #writer = new FrameWriter();
   readonly #streams = new Map<number, MuxStream>();
+  readonly #commands: MuxStreamCommands = {
+    write: (id, bytes) => this.#tell(() => this.#session.write(id, bytes)),
+    end: (id) => this.#tell((now) => this.#session.end(id, now)),
+    reset: (id) => this.#tell(() => this.#session.reset(id)),
+    consumed: (id, bytes) => this.#tell(() => this.#session.consumed(id, bytes)),
+  };
   readonly #pongs = new Map<number, (rttMs: number) => void>();
   #reading = false;
   #flushing = false;
@@ -182,12 +188,7 @@ export class Mux {
   }
 
   #opened(id: number): MuxStream {
-    const stream = new MuxStream(this.#init.stream.remote, {
-      write: (bytes) => this.#tell(() => this.#session.write(id, bytes)),
-      end: () => this.#tell((now) => this.#session.end(id, now)),
-      reset: () => this.#tell(() => this.#session.reset(id)),
-      consumed: (bytes) => this.#tell(() => this.#session.consumed(id, bytes)),
-    });
+    const stream = new MuxStream(this.#init.stream.remote, id, this.#commands);
     this.#streams.set(id, stream);
     return stream;
   }
