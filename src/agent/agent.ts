@@ -81,11 +81,6 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-/** After its start an agent has done whatever only a start needs ... */
-const SETTLED_MS = 10_000;
-/** ... and one without a server, which stands beside what its machine is for, does little later. */
-const IDLE_MS = 60_000;
-
 /** @throws Error with one sentence for the operator; nothing is left running */
 export async function startAgent(init: AgentInit): Promise<Agent> {
   const { config, sink } = init;
@@ -314,14 +309,7 @@ class Parts {
     await this.#server?.joinOthers();
     this.#client?.start();
     await this.#metrics.start(this.context, this.#init.sink.logger("agent"));
-    this.#settle(SETTLED_MS);
-  }
-
-  #settle(waitMs: number): void {
-    this.#stopSettling = systemClock.schedule(systemClock.now() + waitMs, () => {
-      letGoOfCode();
-      if (this.#server === undefined) this.#settle(IDLE_MS);
-    });
+    this.#stopSettling = letGoOfCode(systemClock, this.#server === undefined);
   }
 
   /** Files that somebody has moved away are written anew. */
