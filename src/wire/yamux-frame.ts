@@ -24,7 +24,7 @@ class Block {
   }
 }
 
-/** Sessions write one after another, and thousands are silent: what one wrote to, the next one gets. */
+/** Sessions write one after another, and thousands are silent: they share what they write to. */
 let spare: Block | undefined;
 
 /** Frames one after another in one string of bytes. */
