@@ -21,6 +21,7 @@ import type { Method } from "../service/methods/methods.ts";
 import { NodeMethods } from "../service/methods/node-methods.ts";
 import { NodePoolMethods } from "../service/methods/node-pool-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
+import { systemMethods } from "../service/methods/system-methods.ts";
 import { Consensus } from "../service/raft/consensus.ts";
 import { createDoor, type Door } from "../service/raft/door.ts";
 import { type RaftHandler, serveRaft } from "../service/raft/serve.ts";
@@ -284,10 +285,14 @@ export class ConsensusRole {
       region: this.#init.config.region,
       ...{ consensus, machine, clock: systemClock, prng: this.#init.prng, guard: this.acl.guard },
     });
+    const nodes = this.#nodes.methods();
+    const deregister: Method["run"] = (...call) =>
+      nodes.get("Node.BatchDeregister")?.run(...call) ?? new Uint8Array(0);
     return new Map([
       ...operator,
       ...group,
-      ...this.#nodes.methods(),
+      ...nodes,
+      ...systemMethods({ machine, deregister }),
       ...pools.methods(),
       ...this.acl.methods(),
       ...this.identities.methods(),

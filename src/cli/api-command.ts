@@ -18,6 +18,7 @@ export interface ApiFlags {
 
 export function apiCommand(command: Command): Command {
   return command
+    .optionsGroup("General options:")
     .option("--address <url>", "the agent: http(s)://host:port or unix:///path (NOMAD_ADDR)")
     .option("--region <name>", "region to ask (NOMAD_REGION)")
     .option("--namespace <name>", "namespace to ask for (NOMAD_NAMESPACE)")
@@ -30,5 +31,6 @@ export function apiCommand(command: Command): Command {
     .option("--token <secret>", "token to send (NOMAD_TOKEN)")
     .addOption(new Option("--insecure", "as -tls-skip-verify").hideHelp())
     .addOption(new Option("--no-color", "no colours").hideHelp())
-    .addOption(new Option("--force-color", "colours").hideHelp());
+    .addOption(new Option("--force-color", "colours").hideHelp())
+    .optionsGroup("Options:");
 }

@@ -6,15 +6,21 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { nearest } from "../config/suggest.ts";
+import { addAbsent } from "./absent-commands.ts";
 import { addKeyFlags } from "./agent-flags.ts";
 import { apiCommand } from "./api-command.ts";
 import { argumentText, commandPath, normaliseArgv } from "./argv.ts";
 import { formatted } from "./data-format.ts";
 import { addNode } from "./node-commands.ts";
 import { addOperator } from "./operator-commands.ts";
+import { addOthers } from "./other-commands.ts";
 import { CommandError, print, printError } from "./output.ts";
 
 const UNKNOWN_COMMAND = 127;
+/** What is asked for every day comes first in the help. */
+const COMMON: ReadonlySet<string> = new Set([
+  ...["agent", "monitor", "node", "operator", "server", "status"],
+]);
 /** Scripts pass these on from variables that need not be set; others would change what is meant. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["clientIntroToken", "namespace", "token"]);
 
@@ -88,6 +94,11 @@ export function createProgram(): Command {
   program.option("--autocomplete-install", "complete commands in the shells of this user");
   program.option("--autocomplete-uninstall", "no longer");
   program.addOption(new Option("--man", "print the manual page").hideHelp());
+  addOthers(program);
+  addAbsent(program);
+  for (const command of program.commands) {
+    command.helpGroup(COMMON.has(command.name()) ? "Common commands:" : "Other commands:");
+  }
   for (const command of everyCommand(program)) finish(command);
   program.hook("preAction", (_program, command) => refuseEmpty(command));
   program.action(async (flags: TopFlags, self: Command) => runTop(program, flags, self.args));
@@ -301,7 +312,7 @@ function finish(command: Command): void {
     .exitOverride()
     .helpOption("-h, --help", "this help")
     .helpCommand(false)
-    .configureHelp({ optionTerm: (option) => oneDash(option.flags) })
+    .configureHelp({ optionTerm: (option) => oneDash(option.flags), sortSubcommands: true })
     .allowExcessArguments(command.commands.length > 0)
     .showHelpAfterError(false)
     .configureOutput({

@@ -27,6 +27,7 @@ import {
   transferLeadership,
 } from "../api/raft.ts";
 import { statusReport } from "../api/status.ts";
+import { systemTask } from "../api/system.ts";
 import { withToken } from "../api/token.ts";
 import { systemClock } from "../host/clock.ts";
 import { errorText } from "../host/error-text.ts";
@@ -101,6 +102,10 @@ function changers(context: ApiContext): Readonly<Record<string, Reader>> {
     "/v1/agent/keyring/remove": (_url, body) => changeKeys(context, "remove", body),
     "/v1/agent/keyring/use": (_url, body) => changeKeys(context, "use", body),
     "/v1/agent/reload": () => reload(context),
+    "/v1/system/gc": ({ searchParams }) =>
+      systemTask(context, "System.GarbageCollect", askedOf(context, searchParams)),
+    "/v1/system/reconcile/summaries": ({ searchParams }) =>
+      systemTask(context, "System.ReconcileJobSummaries", askedOf(context, searchParams)),
     "/v1/operator/raft/transfer-leadership": ({ searchParams }) =>
       transferLeadership(context, askedOf(context, searchParams), searchParams),
     "/v1/agent/join": (url) => agentJoin(context, url.searchParams.getAll("address")),

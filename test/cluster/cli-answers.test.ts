@@ -485,3 +485,106 @@ test("snapshot save never overwrites a file, and asks nobody", async () => {
   const { code, err } = await run(["operator", "snapshot", "save", `-address=${address}`, file]);
   expect([code, err, asked]).toEqual([1, `Destination file already exists: "${file}"\n`, []]);
 });
+
+describe("status, by whatever an id is the beginning of", () => {
+  const ID = "3f1c2a52-0000-4000-8000-000000000001";
+  const searching = (Matches: object) => (path: string) => {
+    if (path === "/v1/search") return [200, { Matches }] as const;
+    if (path === `/v1/node/${ID}`) return [200, { ID, Name: "c1", Status: "ready" }] as const;
+    if (path.startsWith("/v1/nodes")) return [200, [{ ID, Name: "c1" }]] as const;
+    if (path.startsWith("/v1/node/pools")) return [200, [{ Name: "gpu" }]] as const;
+    return path.endsWith("/allocations") ? ([200, []] as const) : undefined;
+  };
+  const ask = (address: string, ...args: string[]) =>
+    run(["status", `-address=${address}`, ...args]);
+
+  test("a node or a pool is shown; what nobody knows is said", async () => {
+    const node = await fake(searching({ nodes: [ID], jobs: [] }));
+    expect((await ask(node.address, "3f")).out).toContain("Name        = c1\n");
+    expect(node.bodies).toContain('{"Prefix":"3f","Context":"all"}');
+    const pool = await fake(searching({ node_pools: ["gpu"] }));
+    expect((await ask(pool.address, "g")).out).toContain("Name        = gpu\n");
+    const none = await fake(searching({ nodes: [] }));
+    expect(await ask(none.address, "x")).toMatchObject({
+      ...{ code: 1, err: 'No matches returned for query: "x"\n' },
+    });
+    const job = await fake(searching({ allocs: ["3f99"] }));
+    expect((await ask(job.address, "3f")).err).toStartWith('Unable to resolve ID: "3f"');
+  });
+
+  test("several are listed by their kind; a whole name wins", async () => {
+    const { address } = await fake(searching({ nodes: [ID], node_pools: ["3f", "3f2"] }));
+    expect((await ask(address, "3")).err).toBe(
+      `Multiple matches found for id "3"\n\nNodes:\n${ID}\n\nNode_pools:\n3f\n3f2\n`,
+    );
+    const exact = await fake(searching({ nodes: [ID], node_pools: ["gpu", "gpu2"] }));
+    expect((await ask(exact.address, "gpu")).out).toContain("Name        = gpu\n");
+  });
+
+  test("an agent that does not search is asked for what it lists", async () => {
+    const answers = searching({});
+    const { address } = await fake((path) => {
+      if (path.startsWith("/v1/node/pools")) return [200, []];
+      return path === "/v1/search" ? undefined : answers(path);
+    });
+    expect((await ask(address, "3f")).out).toContain("Name        = c1\n");
+  });
+});
+
+test("job status: none, or those of an agent that has some", async () => {
+  const none = await fake(() => undefined);
+  expect(await run(["job", "status", `-address=${none.address}`])).toMatchObject({
+    ...{ code: 0, out: "No running jobs\n" },
+  });
+  expect((await run(["job", "status", `-address=${none.address}`, "-json"])).out).toBe("[]\n");
+  expect((await run(["job", "status", `-address=${none.address}`, "web"])).err).toBe(
+    'No job(s) with prefix or ID "web" found\n',
+  );
+  const some = await fake(() => [
+    200,
+    [{ ID: "web", Type: "service", Priority: 50, Status: "running" }],
+  ]);
+  expect((await run(["status", `-address=${some.address}`])).out).toBe(
+    "ID   Type     Priority  Status\nweb  service  50        running\n",
+  );
+});
+
+test("ui: an agent without a page says so; of one that has one the address is shown", async () => {
+  const none = await fake(() => undefined);
+  const refused = await run(["ui", `-address=${none.address}`]);
+  expect(refused).toMatchObject({ code: 1, out: "" });
+  expect(refused.err).toStartWith(`${none.address} has no web page: `);
+  const { address } = await fake((path) => (path === "/ui/" ? [200, "page"] : undefined));
+  expect(await run(["ui", `-address=${address}`, "-show-url"])).toMatchObject({
+    ...{ code: 0, out: `URL for web UI: "${address}"\n` },
+  });
+  const opened = await run(["ui", `-address=${address}`], { env: { PATH: "/nowhere" } });
+  expect(opened.out).toBe(`Opening URL "${address}"\n`);
+  expect(opened.err).toStartWith("Error opening URL: there is no ");
+});
+
+test("what is not here says why, whatever stands behind it", async () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["alloc logs -f -stderr abc", "nomad alloc: this agent has no job scheduler: "],
+    ["job run -detach web.nomad", "nomad job run: this agent has no job scheduler: "],
+    ["operator scheduler get-config", "nomad operator scheduler: this agent has no job"],
+    ["quota list", "nomad quota: Nomad Enterprise only"],
+    ["var get -out=json x", "nomad var: this agent keeps no variables"],
+    ["operator client-state /x", "nomad operator client-state: a client here has no allocations"],
+  ];
+  for (const [line, text] of cases) {
+    const { code, out, err } = await run(line.split(" "));
+    expect([line, code, out]).toEqual([line, 1, ""]);
+    expect(err).toStartWith(text);
+  }
+  expect((await run(["-help"])).out).not.toContain("alloc");
+});
+
+test("system gc and system reconcile summaries are silent when they are done", async () => {
+  const { address, asked } = await fake(() => [200, ""]);
+  for (const words of [["gc"], ["reconcile", "summaries"]]) {
+    const done = await run(["system", ...words, `-address=${address}`]);
+    expect(done).toEqual({ code: 0, out: "", err: "" });
+  }
+  expect(asked).toEqual(["PUT /v1/system/gc", "PUT /v1/system/reconcile/summaries"]);
+});

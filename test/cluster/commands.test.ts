@@ -1,12 +1,15 @@
 /** Every command of the compiled binary: help, typing mistakes, and what it says when nobody answers. */
 import { describe, expect, test } from "bun:test";
 import type { Command } from "commander";
+import { isAbsent } from "../../src/cli/absent-commands.ts";
 import { commandPath, normaliseArgv } from "../../src/cli/argv.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
 import { run } from "./agents.ts";
 
 const program = createProgram();
-const all = everyCommand(program).filter((command) => command.parent !== null);
+const all = everyCommand(program).filter(
+  (command) => command.parent !== null && !isAbsent(command),
+);
 const leaves = all.filter((command) => command.commands.length === 0);
 const groups = all.filter((command) => command.commands.length > 0);
 

@@ -7,6 +7,7 @@ import {
   nodeDrainRequest,
   nodeEligibilityRequest,
   nodeRegisterRequest,
+  nodeStatusRequest,
 } from "../../src/state/command.ts";
 import { drainStrategy, mapBytes, node } from "../../src/state/node.ts";
 import { encodeValue, structOf } from "../../src/wire/codec.ts";
@@ -235,6 +236,21 @@ test("node pools of operators: from HCL, JSON or stdin, changed, and refused in 
   for (const name of ["mine", "example"]) {
     expect((await cli("node", "pool", "delete", name)).code).toBe(0);
   }
+});
+
+test("upkeep takes out nodes that are down; status finds what an id belongs to", async () => {
+  const gone = "cc330000-aaaa-4000-8000-000000000003";
+  await register(gone, "gpu");
+  const fields = { NodeID: gone, Status: "down", AuthToken: secretOf(gone), Region: "global" };
+  await call(
+    "Node.UpdateStatus",
+    encodeValue(nodeStatusRequest, structOf(nodeStatusRequest, fields)),
+  );
+  expect((await cli("status", gone)).out).toContain("Status      = down");
+  expect(await cli("system", "gc")).toEqual({ code: 0, out: "", err: "" });
+  expect((await cli("status", gone)).err).toBe(`No matches returned for query: "${gone}"\n`);
+  expect((await cli("status", "aa22")).out).toContain("Name        = c-gpu\n");
+  expect((await cli("system", "reconcile", "summaries")).code).toBe(0);
 });
 
 test("filters of lists, and where one is wrong", async () => {

@@ -20,6 +20,7 @@ const NEEDS: Readonly<Record<string, Need>> = {
   ...each("anonymous", ["ACL.Bootstrap", "ACL.ResolveToken", "Group.SealingKey"]),
   ...each("anonymous", ["Keyring.GetConfig", "Keyring.ListPublic"]),
   ...each("management", ["Keyring.Delete", "Keyring.List", "Keyring.Rotate"]),
+  ...each("management", ["System.GarbageCollect", "System.ReconcileJobSummaries"]),
   ...each("node:write", ["ACL.CreateClientIntroductionToken"]),
   ...each("token", ["NodePool.UpsertNodePools"]),
   ...each("agent:read", ["Agent.Host", "Agent.Monitor"]),

@@ -54,7 +54,7 @@ export function mayCall(
   if (FOR_THE_GROUP.has(method)) return isServer(names, region);
   if (byToken) return true;
   // An operator's question comes over HTTP, and from there on by servers.
-  const isGuarded = method.startsWith("Operator.") || BY_OPERATORS.has(method);
+  const isGuarded = /^(Operator|System)\./.test(method) || BY_OPERATORS.has(method);
   return !isGuarded || isAnyServer(names);
 }
 
