@@ -1,6 +1,7 @@
 /** Compiles the one executable: `bun build/build.ts [outfile]`. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { buildPage, PAGE_FILES } from "./page.ts";
 import { readVersion } from "./version.ts";
 
 /** The base name is embedded in the binary: always `nomad`, or the bytes differ. */
@@ -17,6 +18,7 @@ interface BuildOptions {
 export async function build(outfile: string, options: BuildOptions = {}): Promise<void> {
   mkdirSync(dirname(outfile), { recursive: true });
   const root = new URL("..", import.meta.url).pathname;
+  await buildPage(root);
   const { agent, revision, buildDate } = readVersion();
   const defines = {
     ...{ AGENT_VERSION: agent, AGENT_REVISION: revision, AGENT_BUILD_DATE: buildDate },
@@ -41,8 +43,12 @@ export async function build(outfile: string, options: BuildOptions = {}): Promis
       ...(target === undefined
         ? []
         : [`--target=bun-${target.name}`, `--compile-executable-path=${target.runtime}`]),
+      // The page's files are embedded as they are, by their own names (Bun.embeddedFiles).
+      "--loader=.gz:file",
+      "--asset-naming=[name].[ext]",
       `--outfile=${outfile}`,
       "src/main.ts",
+      ...PAGE_FILES.map((name) => `build/out/ui/${name}.gz`),
     ],
     { cwd: root, stdout: "pipe", stderr: "pipe" },
   );

@@ -97,6 +97,7 @@ async function inTurn(runs: readonly Run[]): Promise<void> {
 }
 
 command("types", ["tsc", "--noEmit"]);
+command("types of the page", ["tsc", "--noEmit", "--project", "src/ui"]);
 command("lint and format", ["biome", "ci", "--error-on-warnings"]);
 if (!quick) {
   await build(BINARY);

@@ -19,6 +19,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   api: ["config", "host", "protocol", "secret", "service", "state", "tls", "wire"],
   http: ["api", "host", "protocol", "service", "state", "tls"],
   agent: ["api", "config", "host", "http", "protocol", "secret", "service", "state", "tls", "wire"],
+  // A program of its own, which runs in browsers and asks over HTTP.
+  ui: [],
   cli: ["agent", "config", "host", "secret", "template", "tls", "wire"],
 };
 /** The same inside service/, for its sub-folders; service/ itself is what they share. */
@@ -44,6 +46,7 @@ const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
 /** Files beside the folders: anybody may ask for the version; main may start anything. */
 const EVERYBODY = ["version.ts"];
 const MAIN = "main.ts";
+const PAGE_MAIN = "ui/main.tsx";
 
 const PURE = ["protocol", "state", "template", "wire"];
 const IMPURE_WORDS =
@@ -62,7 +65,7 @@ interface Source {
 
 const sources: readonly Source[] = readdirSync(SRC, { recursive: true })
   .map(String)
-  .filter((path) => path.endsWith(".ts"))
+  .filter((path) => /\.tsx?$/.test(path))
   .map((path) => ({ path, text: readFileSync(join(SRC, path), "utf8") }));
 
 /** Tests and build scripts, by their paths from src: they import, too. */
@@ -153,7 +156,8 @@ function longFunctions(source: Source): string[] {
 }
 
 function hostWords(source: Source): string[] {
-  if (folderOf(source.path) === "host") return [];
+  // The page's timers are the browser's.
+  if (["host", "ui"].includes(folderOf(source.path))) return [];
   const modules = [...source.text.matchAll(HOST_MODULES)].map(([found]) => found);
   const lines = codeOnly(source.text).split("\n");
   // A method of that name is none of the runtime's.
@@ -305,7 +309,9 @@ describe("every source file", () => {
   });
   test("is used", () => {
     const used = new Set(sources.flatMap(importsOf));
-    const unused = sources.filter(({ path }) => path !== MAIN && !used.has(path));
+    const unused = sources.filter(
+      ({ path }) => ![MAIN, PAGE_MAIN].includes(path) && !used.has(path),
+    );
     expect(unused.map(({ path }) => path)).toEqual([]);
   });
   test("exports nothing that nobody imports", () => {

@@ -48,13 +48,16 @@ function described(base64: string): { readonly Fingerprint: string; readonly Bit
   return { Fingerprint: key.fingerprint, Bits: key.bytes.length * 8 };
 }
 
-/** @param body the request's JSON: `{"Key": "<base64>"}` */
+/** @param body the request's JSON: `{"Key": "<base64>"}`, or `{"Fingerprint": …}` of one they have */
 export async function changeKeys(
   context: ApiContext,
   operation: Exclude<KeyOperation, "list">,
   body: string,
 ): Promise<JsonObject> {
-  const key = parseKey(keyOf(body), sha256);
+  const named = namedIn(body);
+  const text =
+    "fingerprint" in named ? await withFingerprint(context, named.fingerprint) : named.key;
+  const key = parseKey(text, sha256);
   if (isKeyFault(key)) {
     const found = key.kind === "bad-length" ? `${key.bytes} bytes` : "text that is not base64";
     throw new ApiError(500, `the gossip key must be base64 of 16, 24 or 32 bytes, found ${found}`);
@@ -63,15 +66,29 @@ export async function changeKeys(
   return { Keys: {}, ...outcome(result) };
 }
 
-function keyOf(body: string): string {
+function namedIn(body: string): { readonly key: string } | { readonly fingerprint: string } {
   if (body === "") throw new ApiError(400, "Request body is empty");
   try {
     const json: unknown = JSON.parse(body);
-    if (typeof json === "object" && json !== null && "Key" in json) return String(json.Key);
+    if (typeof json === "object" && json !== null) {
+      if ("Key" in json) return { key: String(json.Key) };
+      if ("Fingerprint" in json) return { fingerprint: String(json.Fingerprint) };
+    }
   } catch {
     // Said below.
   }
   throw new ApiError(400, 'Request body must be JSON: {"Key": "<base64>"}');
+}
+
+/** So that whoever only sees fingerprints need not be told the keys to use or remove one. */
+async function withFingerprint(context: ApiContext, fingerprint: string): Promise<string> {
+  const { keys } = count(await ask(context, "list", NO_KEY));
+  const found = [...keys.keys()].find((one) => described(one).Fingerprint === fingerprint);
+  if (found !== undefined) return found;
+  throw new ApiError(
+    404,
+    `no member has a gossip key with the fingerprint ${visible(fingerprint)}`,
+  );
 }
 
 async function ask(

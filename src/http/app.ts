@@ -44,6 +44,7 @@ import {
 import { answer, type ContextOf, invalidMethod, plain, tokenOf } from "./answers.ts";
 import { addIdentities } from "./identity-answers.ts";
 import { addOwnAnswers } from "./own-answers.ts";
+import { pageAnswer } from "./page.ts";
 
 interface HttpAppInit {
   readonly context: ApiContext;
@@ -183,7 +184,8 @@ export function createHttpApp(init: HttpAppInit): HttpApp {
       const origin = originOf(request);
       if (!isText(origin.path)) return plain(400, "the path is not text in UTF-8");
       const refusal = refuseRead(origin, callerOf(request) ?? STRANGER, own());
-      return refusal === undefined ? app.handle(request) : plain(403, refusal);
+      if (refusal !== undefined) return plain(403, refusal);
+      return (await pageAnswer(request)) ?? app.handle(request);
     },
   };
 }

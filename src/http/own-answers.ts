@@ -6,6 +6,7 @@ import { eventStream } from "../api/events.ts";
 import { metricsAsJson, metricsAsText } from "../api/metrics-answer.ts";
 import { monitorLog } from "../api/monitor.ts";
 import { restoreArchive, saveArchive } from "../api/snapshot.ts";
+import { errorText } from "../host/error-text.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
 import { answer, type ContextOf, invalidMethod, queryOf } from "./answers.ts";
 import { addNodes } from "./node-answers.ts";
@@ -46,8 +47,22 @@ export function addOwnAnswers(
     app.route(method, "/v1/operator/autopilot/health", invalidMethod);
     app.route(method, "/v1/agent/monitor", invalidMethod);
   }
+  // Whoever draws buttons asks first which of them would be refused, and why.
+  app.get("/v1/agent/permissions", ({ request }) => {
+    const why = refusalBy(allow, request);
+    return answer(request, { Refused: why === "" ? {} : { "*": why } });
+  });
   addNodes(app, contextOf, allow);
   addSnapshot(app, contextOf, allow);
+}
+
+function refusalBy(allow: (request: Request) => void, request: Request): string {
+  try {
+    allow(request);
+    return "";
+  } catch (error) {
+    return errorText(error);
+  }
 }
 
 /** It holds secrets of the clients, and replaces the state of all servers. */

@@ -7,7 +7,7 @@
  * @module
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { errorText } from "../host/error-text.ts";
 import { FAREWELL_MS, finish } from "../host/finish.ts";
 import type { Clock, Log, StreamServer } from "../host/host.ts";
@@ -241,7 +241,14 @@ export class HttpServer {
     for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
     response.setHeader("Vary", "Accept-Encoding");
     const isGzip = answer.headers.get("content-type") === "application/x-gzip";
-    if (!isGzip && body.length >= GZIP_BYTES_MIN && acceptsGzip(incoming)) {
+    // The files of the page are packed since the build.
+    const isPacked = answer.headers.get("content-encoding") === "gzip";
+    if (isPacked && !acceptsGzip(incoming)) {
+      body = new Uint8Array(gunzipSync(body));
+      response.removeHeader("Content-Encoding");
+    }
+    const isWorthIt = !isGzip && !isPacked && body.length >= GZIP_BYTES_MIN;
+    if (isWorthIt && acceptsGzip(incoming)) {
       body = new Uint8Array(gzipSync(body));
       response.setHeader("Content-Encoding", "gzip");
     }

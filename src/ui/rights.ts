@@ -1,0 +1,15 @@
+/** What this page's caller may not do, in the agent's own words. */
+import { Live } from "./live.ts";
+
+interface Rights {
+  /** "PUT /v1/agent/keyring/install", or "*" for all changes, and why not. */
+  readonly Refused: Readonly<Record<string, string>>;
+}
+
+export const rights = new Live<Rights>("/v1/agent/permissions", 30_000);
+
+/** @returns why not; "" when it may, as far as is known */
+export function whyNot(operation: string): string {
+  const refused = rights.value.value?.Refused ?? {};
+  return refused[operation] ?? refused["*"] ?? "";
+}
