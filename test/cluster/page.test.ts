@@ -54,6 +54,9 @@ beforeAll(async () => {
     const list: { Status: string }[] = await ask(SERVERS[0], "/v1/nodes");
     return list.filter(({ Status }) => Status === "ready").length === 2;
   });
+  await until("the group is well", async () => {
+    return (await ask(SERVERS[0], "/v1/operator/autopilot/health")).Healthy === true;
+  });
 });
 
 afterAll(async () => {
