@@ -18,9 +18,11 @@ import { RAFT, scaled } from "../protocol/raft/config.ts";
 import type { RaftServer, Sender } from "../protocol/raft/message.ts";
 import { groupMethods } from "../service/methods/group-methods.ts";
 import type { Method } from "../service/methods/methods.ts";
+import { NamespaceMethods } from "../service/methods/namespace-methods.ts";
 import { NodeMethods } from "../service/methods/node-methods.ts";
 import { NodePoolMethods } from "../service/methods/node-pool-methods.ts";
 import { operatorMethods } from "../service/methods/operator-methods.ts";
+import { SearchMethods } from "../service/methods/search-methods.ts";
 import { systemMethods } from "../service/methods/system-methods.ts";
 import { Consensus } from "../service/raft/consensus.ts";
 import { createDoor, type Door } from "../service/raft/door.ts";
@@ -281,22 +283,20 @@ export class ConsensusRole {
       self: () => ({ Address: this.#self.address, ID: this.#self.id, Leaving: this.#leaving }),
       leave: (id) => this.#duties.leave(id),
     });
-    const pools = new NodePoolMethods({
-      region: this.#init.config.region,
-      ...{ consensus, machine, clock: systemClock, prng: this.#init.prng, guard: this.acl.guard },
-    });
+    const { config, prng } = this.#init;
+    const reads = { consensus, machine, clock: systemClock, prng, guard: this.acl.guard };
     const nodes = this.#nodes.methods();
     const deregister: Method["run"] = (...call) =>
       nodes.get("Node.BatchDeregister")?.run(...call) ?? new Uint8Array(0);
-    return new Map([
-      ...operator,
-      ...group,
-      ...nodes,
-      ...systemMethods({ machine, deregister }),
-      ...pools.methods(),
-      ...this.acl.methods(),
-      ...this.identities.methods(),
-    ]);
+    const others = [
+      new NodePoolMethods({ ...reads, region: config.region }),
+      new NamespaceMethods(reads),
+      new SearchMethods(reads),
+      this.acl,
+      this.identities,
+    ].flatMap((one) => [...one.methods()]);
+    const system = systemMethods({ machine, deregister });
+    return new Map([...operator, ...group, ...nodes, ...system, ...others]);
   }
 
   /** What a leader asks to know whether we keep up. */

@@ -5,10 +5,13 @@
  * @module
  */
 import type { Config } from "../config/config.ts";
+import { isBug } from "../host/error-text.ts";
 import type { ByteStream, Clock, Log } from "../host/host.ts";
 import type { MemberEventKind } from "../protocol/serf/action.ts";
 import { EventBroker } from "../service/methods/event-broker.ts";
 import { EventMethod } from "../service/methods/event-method.ts";
+import type { MethodGuard } from "../service/methods/method-guard.ts";
+import { mayUse, type Need } from "../state/acl/need.ts";
 import type { Change } from "../state/change.ts";
 import type { StateMachine } from "../state/state-machine.ts";
 import type { CertificateInfo } from "../tls/certificate.ts";
@@ -19,6 +22,8 @@ import type { KnownServer } from "./directory.ts";
 import type { KeyChanged } from "./key-keeper.ts";
 
 interface ServerEventsInit {
+  /** What the bearer of a token may do. @throws Error: nobody bears it */
+  readonly guard: Pick<MethodGuard, "grants">;
   readonly config: Config;
   /** `<name>.<region>` */
   readonly self: string;
@@ -28,6 +33,8 @@ interface ServerEventsInit {
   readonly clock: Clock;
   readonly log: Log;
 }
+
+const ACL_TOPICS: readonly string[] = ["ACLToken", "ACLPolicy", "ACLRole"];
 
 export class ServerEvents {
   readonly #init: ServerEventsInit;
@@ -42,11 +49,21 @@ export class ServerEvents {
     const { config, machine, material, streamTo, clock, log } = init;
     const eventsMax = config.server.eventBufferSize;
     if (eventsMax !== undefined) {
-      this.#broker = new EventBroker({ eventsMax, index: () => machine.index });
-      machine.tell(this.#broker);
+      const broker = new EventBroker({ eventsMax, index: () => machine.index });
+      this.#broker = broker;
+      machine.tell({
+        applied: (index, changes) => {
+          broker.applied(index, changes);
+          if (changes.some(({ topic }) => ACL_TOPICS.includes(topic))) this.method.tokensChanged();
+        },
+        replaced: () => broker.replaced(),
+      });
     }
     this.method = new EventMethod({
       ...{ region: config.region, broker: this.#broker, clock, streamTo },
+      refusal: (token, needs) => {
+        return this.#may(token, needs) ? undefined : "Permission denied";
+      },
     });
     this.#watch = new CertificateWatch({
       ...{ material, clock, log },
@@ -83,6 +100,16 @@ export class ServerEvents {
       this.#note(certificateEvent(this.#self, "CertificateReloaded", one, now));
     }
     this.#watch.look();
+  }
+
+  #may(token: string, needs: readonly Need[]): boolean {
+    try {
+      const grants = this.#init.guard.grants(token);
+      return needs.every((need) => mayUse(grants, need));
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return false;
+    }
   }
 
   get #self(): string {

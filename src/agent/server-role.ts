@@ -125,6 +125,7 @@ export class ServerRole {
     });
     this.#events = new ServerEvents({
       ...{ config, self: this.#name, machine: this.raft.machine, material: init.material },
+      guard: this.raft.acl.guard,
       ...{ clock: systemClock, log: sink.logger("agent") },
       streamTo: (region) => this.#forwarder.streamTo(region),
     });

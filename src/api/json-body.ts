@@ -75,6 +75,14 @@ export class JsonBody {
     );
   }
 
+  /** null: it is not there, or null. */
+  list(name: string): readonly string[] | null {
+    const value = this.#of(name) ?? null;
+    if (value === null) return null;
+    if (!Array.isArray(value)) return wrong(name, "a list");
+    return value.map((one) => (typeof one === "string" ? one : wrong(name, "a list of texts")));
+  }
+
   /** As `texts`, and null is a value, too. */
   textsOrNull(name: string): ReadonlyMap<string, string | null> | null {
     const value = this.#of(name) ?? null;

@@ -11,6 +11,7 @@ import { addKeyFlags } from "./agent-flags.ts";
 import { apiCommand } from "./api-command.ts";
 import { argumentText, commandPath, normaliseArgv } from "./argv.ts";
 import { formatted } from "./data-format.ts";
+import { addEvents, addNamespaces } from "./namespace-commands.ts";
 import { addNode } from "./node-commands.ts";
 import { addOperator } from "./operator-commands.ts";
 import { addOthers } from "./other-commands.ts";
@@ -64,6 +65,8 @@ export function createProgram(): Command {
   addOperator(program);
   addServer(program);
   addNode(program);
+  addNamespaces(program);
+  addEvents(program);
   addConfig(program);
   addTls(program);
   addSystemd(program);

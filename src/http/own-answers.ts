@@ -10,6 +10,7 @@ import { errorText } from "../host/error-text.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
 import { answer, type ContextOf, invalidMethod, queryOf } from "./answers.ts";
 import { addNodes } from "./node-answers.ts";
+import { addSearch } from "./search-answers.ts";
 
 /** @param allow throws when the request may not change or take secrets */
 export function addOwnAnswers(
@@ -53,6 +54,7 @@ export function addOwnAnswers(
     return answer(request, { Refused: why === "" ? {} : { "*": why } });
   });
   addNodes(app, contextOf, allow);
+  addSearch(app, contextOf, allow);
   addSnapshot(app, contextOf, allow);
 }
 

@@ -37,6 +37,8 @@ export const MessageType = {
   clusterMetadata: 32,
   nodePoolUpsert: 59,
   nodePoolDelete: 60,
+  namespaceUpsert: 64,
+  namespaceDelete: 65,
   /** Ours, as the next two; Nomad's servers skip them by their bit. */
   signingKeyDelete: 123,
   signingKeyUpsert: 124,

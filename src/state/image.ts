@@ -33,6 +33,7 @@ import {
   SIGNING_FORMAT,
   STATE_FORMAT,
 } from "./format.ts";
+import { type Namespace, type NamespaceContent, namespace } from "./namespace.ts";
 import { type Node, node } from "./node.ts";
 import { type NodePool, nodePool } from "./node-pool.ts";
 import { type SigningKey, signingKey } from "./signing-key.ts";
@@ -81,12 +82,14 @@ const Record = {
   clusterMetadata: 14,
   aclRole: 25,
   nodePool: 28,
+  namespace: 64,
 } as const;
 
 const indexRecord = struct({ Key: text, Value: uint64 });
 const LAST_APPLIED = "last_applied";
 const NODES = "nodes";
 const POOLS = "node_pools";
+const NAMESPACES = "namespaces";
 /** Of ACLs; written where there is anything to say. */
 const ACL_INDEXES = {
   tokensIndex: "acl_token",
@@ -104,6 +107,7 @@ export interface ImageContent {
   readonly acl: AclContent;
   readonly autopilot: AutopilotConfig | undefined;
   readonly cluster: ClusterMetadata | undefined;
+  readonly namespaces: NamespaceContent;
   readonly nodes: readonly Node[];
   readonly nodesIndex: bigint;
   readonly pools: readonly NodePool[];
@@ -122,12 +126,15 @@ export interface RecordCount {
 }
 
 export function writeImage(content: ImageContent, lastApplied: bigint): Uint8Array {
-  const { autopilot, cluster, nodes, nodesIndex, pools, poolsIndex } = content;
+  const { autopilot, cluster, namespaces, nodes, nodesIndex, pools, poolsIndex } = content;
   const out = new RecordWriter();
   out.write(Record.index, indexRecord, { Key: LAST_APPLIED, Value: lastApplied });
   out.write(Record.index, indexRecord, { Key: NODES, Value: nodesIndex });
   out.write(Record.index, indexRecord, { Key: POOLS, Value: poolsIndex });
   writeAcls(out, content.acl);
+  const { index: Value } = namespaces;
+  if (Value > 1n) out.write(Record.index, indexRecord, { Key: NAMESPACES, Value });
+  for (const one of namespaces.all) out.write(Record.namespace, namespace, one);
   for (const one of nodes) out.write(Record.node, node, one);
   for (const one of pools) out.write(Record.nodePool, nodePool, one);
   if (cluster !== undefined) out.write(Record.clusterMetadata, clusterMetadata, cluster);
@@ -196,6 +203,7 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
   const nodes: Node[] = [];
   const pools: NodePool[] = [];
   const acls = new AclReader();
+  const all: Namespace[] = [];
   const whole = eachRecord(
     data,
     (name, reader) => {
@@ -208,16 +216,19 @@ export function readImage(data: Uint8Array): ImageContent | undefined {
       if (type === Record.clusterMetadata) cluster = clusterMetadata.read(reader);
       else if (type === Record.node) nodes.push(node.read(reader));
       else if (type === Record.nodePool) pools.push(nodePool.read(reader));
+      else if (type === Record.namespace) all.push(namespace.read(reader));
       else if (type === Record.index) {
         const { Key, Value } = indexRecord.read(reader);
         indexes.set(Key, Value);
       } else acls.read(type, reader);
     },
   );
-  const [nodesIndex = 1n, poolsIndex = 1n] = [NODES, POOLS].map((key) => indexes.get(key));
+  const keys = [NODES, POOLS, NAMESPACES];
+  const [nodesIndex = 1n, poolsIndex = 1n, index = 1n] = keys.map((key) => indexes.get(key));
   if (!whole) return undefined;
   return {
     acl: acls.content(indexes),
+    namespaces: { all, index },
     ...{ autopilot, cluster, nodes, nodesIndex, pools, poolsIndex },
     signingKeys: signing.Keys ?? [],
     signingKeysIndex: signing.Index,

@@ -21,6 +21,7 @@ import {
 } from "./command.ts";
 import { isLaterCommand } from "./command-format.ts";
 import { type ImageContent, readImage, writeImage } from "./image.ts";
+import { NamespaceTable } from "./namespace.ts";
 import { changeNodes } from "./node-changes.ts";
 import { NodePoolTable } from "./node-pool.ts";
 import { NodeTable } from "./node-table.ts";
@@ -42,6 +43,7 @@ export class StateMachine {
   readonly pools = new NodePoolTable((change) => this.#announced(change));
   readonly signingKeys = new SigningKeyTable();
   readonly acl = new AclTable((change) => this.#announced(change));
+  readonly namespaces = new NamespaceTable();
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
@@ -96,6 +98,7 @@ export class StateMachine {
       acl: this.acl.content(),
       autopilot: this.#autopilot,
       cluster: this.#cluster,
+      namespaces: this.namespaces.content(),
       nodes: this.nodes.all(),
       nodesIndex: BigInt(this.nodes.index),
       pools: this.pools.all(),
@@ -176,7 +179,7 @@ export class StateMachine {
       case MessageType.restore:
         return this.#applyRestore(body, index);
       default:
-        return changeNodes(this, type, body, index);
+        return this.namespaces.change(type, body, index) || changeNodes(this, type, body, index);
     }
   }
 
@@ -199,7 +202,9 @@ export class StateMachine {
       ...content.acl,
       ...{ tokensIndex: index, policiesIndex: index, rolesIndex: index },
     };
-    this.#replace({ ...content, acl, cluster, nodesIndex: index, poolsIndex: index }, index);
+    const namespaces = { ...content.namespaces, index };
+    const indexes = { nodesIndex: index, poolsIndex: index };
+    this.#replace({ ...content, ...indexes, acl, cluster, namespaces }, index);
     this.signingKeys.merge(content.signingKeys, index);
     if (autopilot !== undefined) this.#autopilot = { ...autopilot, ModifyIndex: index };
     this.#listener?.replaced(Number(index));
@@ -209,6 +214,7 @@ export class StateMachine {
   #replace(content: ImageContent, index: bigint): void {
     this.#cluster = content.cluster;
     this.acl.replace(content.acl, index);
+    this.namespaces.replace(content.namespaces, index);
     this.nodes.replace(content.nodes, content.nodesIndex, index);
     this.pools.replace(content.pools, content.poolsIndex, index);
     // An image of before there were pools has none: they come with the nodes.

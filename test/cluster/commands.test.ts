@@ -122,6 +122,7 @@ function more(words: readonly string[]): readonly string[] {
     drain: ["-enable", "3f1c"],
     eligibility: ["-enable", "3f1c"],
   };
+  if (words[0] === "namespace") return group === "apply" ? ["-json"] : [];
   if (words[1] === "pool") return name === "apply" ? ["-json"] : [];
   if (words[0] === "node") return name === "apply" ? ["a=b"] : (ofNodes[group ?? ""] ?? []);
   return group === "raft" && name !== "list-peers" ? ["-peer-id=x"] : [];

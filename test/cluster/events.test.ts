@@ -6,7 +6,16 @@ import { nodeRegisterRequest } from "../../src/state/command.ts";
 import { mapBytes, node } from "../../src/state/node.ts";
 import { encodeValue, structOf } from "../../src/wire/codec.ts";
 import { NET } from "../addresses.ts";
-import { type Agent, getJson, type Json, Lab, membersSeenBy, run, until } from "./agents.ts";
+import {
+  type Agent,
+  binary,
+  getJson,
+  type Json,
+  Lab,
+  membersSeenBy,
+  run,
+  until,
+} from "./agents.ts";
 import { clientTls, makeCa, serverTls, type TestCa } from "./certificates.ts";
 import { clientPool } from "./rpc-pool.ts";
 
@@ -208,6 +217,61 @@ test("a server of another region joins, is asked by way of ours, and leaves", as
   expect(left.Payload.Server).toMatchObject({ ...Server, RPCAddress: `${ip}:4647` });
   await until("the end of its stream", () => follower.ended);
 });
+
+test("by the command line a line each, or JSON, until Ctrl-C; a mistake is an error", async () => {
+  const address = `-address=http://${TWO}:4646`;
+  const command = [await binary(), "event", "stream", address];
+  const stream = async (...flags: string[]) => {
+    const child = Bun.spawn([...command, ...flags], { stdout: "pipe", stderr: "pipe" });
+    const [first] = await Array.fromAsync(firstOf(child.stdout));
+    child.kill("SIGINT");
+    return [await child.exited, first];
+  };
+  const plain = await stream("-topic", "NodePool");
+  expect(plain).toEqual([0, expect.stringMatching(/^ +\d+ {2}NodePool {3}NodePoolUpserted +red$/)]);
+  const [code, line = ""] = await stream("-json", "-topic=NodePool:red");
+  expect([code, JSON.parse(String(line)).Events[0].Key]).toEqual([0, "red"]);
+  const wrong = await run(["event", "stream", address, "-topic", "a:b:c"]);
+  expect(wrong).toMatchObject({ code: 1, out: "" });
+  expect(wrong.err).toContain("Invalid key value pair for topic, topic: a:b:c");
+});
+
+test("namespaces are made, shown, changed and deleted by the command line", async () => {
+  const env = { NOMAD_ADDR: `http://${TWO}:4646` };
+  const namespace = (...args: string[]) => run(["namespace", ...args], { env });
+  expect((await namespace("apply", "-description", "live", "prod")).out).toBe(
+    'Successfully applied namespace "prod"!\n',
+  );
+  const stdin = 'name = "web"\nmeta { owner = "me" }';
+  expect(await run(["namespace", "apply", "-"], { env, stdin })).toMatchObject({ code: 0 });
+  const list =
+    "Name     Description\ndefault  Default shared namespace\nprod     live\nweb      <none>\n";
+  expect((await namespace("list")).out).toBe(list);
+  expect((await namespace("status", "we")).out).toEndWith("\nMetadata\nowner = me\n");
+  expect((await namespace("apply", "-quota=q", "prod")).code).toBe(0);
+  const shown = JSON.parse((await namespace("inspect", "prod")).out);
+  expect(shown).toMatchObject({ Name: "prod", Description: "live", Quota: "q" });
+  expect((await namespace("delete", "web")).out).toBe('Successfully deleted namespace "web"!\n');
+  const kept = await namespace("delete", "default");
+  expect([kept.code, kept.err]).toEqual([1, expect.stringContaining("can not delete default")]);
+  // A server that was not asked has it, too.
+  expect(await getJson(THREE, "/v1/namespace/prod?stale")).toMatchObject({ Quota: "q" });
+  const wrong = await fetch(`http://${ONE}:4646/v1/namespace/a`, { method: "PUT", body: "{}" });
+  expect([wrong.status, await wrong.text()]).toEqual([
+    ...[400, "Namespace name does not match request path"],
+  ]);
+});
+
+/** Its first line. */
+async function* firstOf(output: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of output) {
+    text += new TextDecoder().decode(chunk);
+    if (!text.includes("\n")) continue;
+    yield text.split("\n")[0] ?? "";
+    return;
+  }
+}
 
 test("past the death of a leader the index goes on, and a follower of it at another server", async () => {
   using all = followAll("topic=Node&index=1");

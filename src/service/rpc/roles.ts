@@ -66,6 +66,7 @@ const BY_OPERATORS: ReadonlySet<string> = new Set([
   ...["ACL.CreateClientIntroductionToken", "Keyring.Delete", "Keyring.List", "Keyring.Rotate"],
   ...["NodeIdentity.Renew", "NodeMeta.Apply"],
   ...["NodePool.DeleteNodePools", "NodePool.UpsertNodePools"],
+  ...["Namespace.DeleteNamespaces", "Namespace.UpsertNamespaces"],
 ]);
 
 /** Of these, what a client may do to its own node: by its secret it proves that it is its own. */
