@@ -10,6 +10,7 @@ export function addOperator(program: Command): void {
     .description("Look at every server's RPC port from here, and say what is left to do")
     .action(async (flags) => (await import("./encryption-doctor.ts")).encryptionDoctor(flags));
   addRequests(operator);
+  addDebug(operator);
   addRaft(operator);
   addSnapshot(operator);
   const tls = operator.command("tls").description("The agent's own TLS");
@@ -81,6 +82,24 @@ function addRequests(operator: Command): void {
     .option("--format <format>", "json (the default) or prometheus")
     .option("--pretty", "indented")
     .action(async (flags) => (await import("./operator-metrics.ts")).operatorMetrics(flags));
+}
+
+function addDebug(operator: Command): void {
+  apiCommand(operator.command("debug"))
+    .description("Gather in an archive what agents say and log for a while; it holds no secrets")
+    .option("--duration <duration>", "for how long (default 2m)")
+    .option("--interval <duration>", "how often they are asked (default 30s)")
+    .option("--log-level <level>", "of the logs (default DEBUG)")
+    .option("--max-nodes <count>", "client nodes whose logs are gathered; 0: all (default 10)")
+    .option("--node-class <class>", "only client nodes of this class")
+    .option("--node-id <ids>", "client nodes, by the beginning of their ids, or all (the default)")
+    .option("--server-id <names>", "servers, leader, or all (the default)")
+    .option("--event-topic <topics>", "events, too: Node, NodePool ... or all (default none)")
+    .option("--event-index <index>", "events from this index on")
+    .option("--stale", "any server may answer")
+    .option("--output <directory>", "a folder in this one, instead of an archive")
+    .option("--verbose", "what could not be had, too")
+    .action(async (flags) => (await import("./debug.ts")).operatorDebug(flags));
 }
 
 function addRaft(operator: Command): void {

@@ -47,10 +47,11 @@ export function writeFileAtomic(
 }
 
 /** Creates a file that must not be there yet. @throws EEXIST */
-export function writeFileNew(path: string, content: string, mode: number): void {
+export function writeFileNew(path: string, content: string | Uint8Array, mode: number): void {
   const file = openSync(path, "wx", mode);
   try {
-    writeSync(file, content);
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -1,6 +1,6 @@
 /** Client nodes by the command line and over HTTP, with two servers over TLS: who may change what. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import {
@@ -348,6 +348,33 @@ describe("a client agent", () => {
       "unknown Nomad server nobody",
     );
     expect((await own("monitor", "-region=mars")).err).toContain("No path to region");
+  });
+
+  test("and the servers are gathered in an archive for whoever is asked for help", async () => {
+    const args = ["-duration=1500ms", "-interval=1s", "-token=t0ken", "-verbose"];
+    const { code, out, err } = await own("operator", "debug", ...args);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toContain("          Servers: (2/2) [s1.global s2.global]\n");
+    expect(out).toContain("    Capture interval 0001\n");
+    const [, archive = ""] = /^Created debug archive: (\S+)$/m.exec(out) ?? [];
+    const tar = ["tar", "-xzf", archive];
+    expect(Bun.spawnSync(tar, { cwd: lab.directory }).exitCode).toBe(0);
+    const folder = join(lab.directory, archive.replace(".tar.gz", ""));
+    const files = readdirSync(folder, { recursive: true }).map(String);
+    const expected = ["agent-self", "members", "nodes"].map((one) => `cluster/${one}.json`);
+    const logs = [`client/${id}/monitor.log`, "server/s1.global/monitor.log"];
+    const metrics = ["0000", "0001"].map((one) => `interval/${one}/metrics.json`);
+    for (const one of [...expected, ...logs, ...metrics, "index.json"])
+      expect(files).toContain(one);
+    const texts = files
+      .filter((one) => /\.(json|log)$/.test(one))
+      .map((one) => {
+        return readFileSync(join(folder, one), "utf8");
+      });
+    expect(texts.join("\n")).toContain("path=/v1/operator/raft/configuration");
+    expect(texts.join("\n")).not.toMatch(/t0ken|PRIVATE KEY|5ec4/);
+    const wrong = await own("operator", "debug", "-duration=1s", "-interval=2s");
+    expect(wrong.err).toBe("Error parsing interval: 2s is greater than duration 1s\n");
   });
 
   test("is told by an operator which servers there are", async () => {
