@@ -1,7 +1,7 @@
 /**
  * `nomad operator debug`: what whoever is asked for help wants to know, in one archive: what agents
- * say of themselves and of each other, several times, and their logs meanwhile. There are no secrets
- * in it: agents show none, and what this command was called with is written without its token.
+ * say of themselves and each other, several times, and their logs meanwhile. There is no secret in
+ * it: agents show none, and what this command was called with is written without its token.
  *
  * @module
  */

@@ -11,7 +11,7 @@ export function addOthers(program: Command): void {
     .action(async (id, flags) => (await import("./status.ts")).status(id, flags));
   apiCommand(program.command("ui"))
     .argument("[id]", "of what is to be shown, or the beginning of it")
-    .description("Open the web page of an agent that has one")
+    .description("Open the web page of the agent")
     .option("--authenticate", "exchange the token for one that is good once")
     .option("--show-url", "print the address instead")
     .action(async (id, flags) => (await import("./ui.ts")).ui(id, flags));

@@ -125,6 +125,7 @@ function more(words: readonly string[]): readonly string[] {
   if (words[0] === "namespace") return group === "apply" ? ["-json"] : [];
   if (words[1] === "pool") return name === "apply" ? ["-json"] : [];
   if (words[0] === "node") return name === "apply" ? ["a=b"] : (ofNodes[group ?? ""] ?? []);
+  if (group === "root") return words[3] === "rotate" ? ["-now"] : [];
   return group === "raft" && name !== "list-peers" ? ["-peer-id=x"] : [];
 }
 
