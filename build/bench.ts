@@ -14,6 +14,7 @@ import { Sealer } from "../src/service/gossip/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
 import { benchConfig } from "./bench-config.ts";
 import { benchGossip } from "./bench-gossip.ts";
+import { benchPage } from "./bench-page.ts";
 import { benchRaft } from "./bench-raft.ts";
 import { benchRpc } from "./bench-rpc.ts";
 import { makeCertificates } from "./bench-tools.ts";
@@ -164,7 +165,13 @@ for (const [what, ours, theirs] of [
   );
 }
 const only = process.argv[2];
-const parts = { config: benchConfig, gossip: benchGossip, rpc: benchRpc, raft: benchRaft };
+const parts = {
+  config: benchConfig,
+  gossip: benchGossip,
+  rpc: benchRpc,
+  raft: benchRaft,
+  page: benchPage,
+};
 for (const [name, bench] of Object.entries(parts)) {
   if (only === undefined || only === name) await bench(report);
 }

@@ -17,8 +17,8 @@ import { Live } from "./live.ts";
 
 export const status = new Live<Status>("/v1/status", 3_000);
 export const members = new Live<Members>("/v1/agent/members", 10_000);
-/** Each server's port is looked at for it, so not too often. */
-export const encryption = new Live<Encryption>("/v1/operator/encryption", 60_000);
+/** Each server's port is dialled for it, also as strangers do, who are counted: not too often. */
+export const encryption = new Live<Encryption>("/v1/operator/encryption", 300_000);
 export const nodes = new Live<readonly NodeStub[]>("/v1/nodes", 10_000);
 /** Client nodes that say of themselves that their RPC is in the clear. */
 export const clearNodes = new Live<readonly NodeStub[]>(

@@ -114,11 +114,12 @@ function GroupTile({ status: { raft } }: { status: Status }) {
     );
   }
   const { leader = "", voters = 0 } = raft;
+  const name = well?.Servers.find((one) => one.Leader)?.Name ?? leader;
   return (
     <Tile title="Servers' group" to={pathOf("raft")}>
-      <p class="figure">{leader === "" ? <Badge tone="bad">no leader</Badge> : leader}</p>
+      <p class="figure">{leader === "" ? <Badge tone="bad">no leader</Badge> : name}</p>
       <p>
-        {counted(voters, "voter")}, quorum {Math.floor(voters / 2) + 1}
+        Leads {counted(voters, "voter")}, quorum {Math.floor(voters / 2) + 1}
         {well === undefined ? "" : `, ${counted(well.FailureTolerance, "server")} can be lost`}
       </p>
       {raft.problem === undefined || raft.problem === "" ? null : <p>{raft.problem}</p>}

@@ -94,11 +94,11 @@ function Region({ name, servers, clients, clear, primary }: RegionProps) {
       </figcaption>
       <svg viewBox={`0 0 ${SIZE} ${SIZE}`}>
         <title>{`Servers and clients of the region ${name}`}</title>
-        <circle class="group" cx={MIDDLE} cy={MIDDLE} r={radius + 40} />
+        <circle class="group" cx={MIDDLE} cy={MIDDLE} r={radius + 46} />
         {shown.map((one, i) => {
           const [x, y] = at(i, shown.length, 235);
           const guard = one.Status !== "ready" ? "lost" : clear.has(one.ID) ? "clear" : "sealed";
-          const [toX, toY] = at(i, shown.length, radius + 40);
+          const [toX, toY] = at(i, shown.length, radius + 46);
           return <Spot key={one.ID} client={one} guard={guard} line={[x, y, toX, toY]} />;
         })}
         {servers.map((one, i) =>
@@ -141,12 +141,12 @@ function Disk(props: { server: Server; guard: Guard; x: number; y: number }) {
   const said = [server.name, LEGEND[guard], server.looked?.tls_version ?? "", `key ${key}`];
   return (
     <a href={pathOf("servers", server.name)} onClick={follow}>
-      <circle cx={x} cy={y} r="30" class={guard} />
+      <circle cx={x} cy={y} r="38" class={guard} />
       <text x={x} y={y} class="name">
         {short.length > 9 ? `${short.slice(0, 8)}…` : short}
       </text>
-      <text x={x} y={y + 13} class="detail">
-        {server.isLeader ? "leader" : rtt == null ? "" : `${rtt} ms`}
+      <text x={x} y={y + 16} class="detail">
+        {server.isLeader ? "leader" : rtt == null ? "" : `${Math.round(rtt)} ms`}
       </text>
       <title>{said.join("\n")}</title>
     </a>
