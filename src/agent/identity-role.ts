@@ -65,7 +65,6 @@ export class IdentityRole {
       ...{ machine, keys, clock, log },
       find: (id) => this.#finder.find(id),
       apply: (data) => consensus.apply(data),
-      forgotten: () => keys.forgetUnused(),
       times: { ...server.signingKeys, lifetimeMs: server.introduction.maxLifetimeMs },
     });
     this.auth = new NodeAuth({

@@ -133,6 +133,8 @@ const COMMAND_NAMES: Readonly<Record<number, string>> = {
   [MessageType.nodeBatchDeregister]: "NodeBatchDeregisterRequestType",
   [MessageType.clusterMetadata]: "ClusterMetadataRequestType",
   [MessageType.restore]: "RestoreRequestType",
+  [MessageType.signingKeyUpsert]: "SigningKeyUpsertRequestType",
+  [MessageType.signingKeyDelete]: "SigningKeyDeleteRequestType",
 };
 
 function commandName(type: number): string {

@@ -8,7 +8,6 @@ import type { Entropy } from "../../host/host.ts";
 import { isSignedBy, makeSigningPair, Signer } from "../../secret/signature.ts";
 import type { SigningKey } from "../../state/signing-key.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
-import { nanosOf } from "../../wire/duration.ts";
 import { type Claims, readToken, signedToken, signingInput } from "../../wire/jwt.ts";
 import { isForNomad, type Lifetime, timeFault } from "./claims.ts";
 import type { Keystore } from "./keystore.ts";
@@ -35,8 +34,8 @@ export interface SignedIdentity {
   readonly keyId: string;
 }
 
-/** A key of the state as it is made. */
-export type FreshKey = Omit<SigningKey, "CreateIndex" | "ModifyIndex" | "RetiredTime">;
+/** What a key of the state is, whenever it signs. */
+export type FreshKey = Pick<SigningKey, "Algorithm" | "KeyID" | "PublicKey" | "Sealed">;
 
 export class IdentityKeys {
   readonly #init: IdentityKeysInit;
@@ -100,11 +99,10 @@ export class IdentityKeys {
   /**
    * A new key; what opens it is kept here before anybody hears of it.
    *
-   * @param publishMs when it takes over, Unix time; 0: at once
    * @throws Error: it cannot be kept
    */
-  async create(lifetimeMaxMs: number, publishMs: number): Promise<FreshKey> {
-    const { entropy, keystore, nowMs } = this.#init;
+  async create(): Promise<FreshKey> {
+    const { entropy, keystore } = this.#init;
     const { sealSecret, SEALING_KEY_BYTES, SEALING_NONCE_BYTES } = await sealing();
     const KeyID = crypto.randomUUID();
     const pair = makeSigningPair();
@@ -112,13 +110,7 @@ export class IdentityKeys {
     const nonce = entropy.bytes(SEALING_NONCE_BYTES);
     const Sealed = sealSecret(sealingKey, nonce, pair.privateKey, this.#context(KeyID));
     keystore.save(KeyID, sealingKey);
-    return {
-      ...{ Algorithm: ALGORITHM, KeyID, PublicKey: pair.publicKey, Sealed },
-      CreateTime: nanosOf(nowMs()),
-      LifetimeMax: nanosOf(lifetimeMaxMs),
-      PublishTime: nanosOf(publishMs),
-      State: publishMs === 0 ? "active" : "prepublished",
-    };
+    return { Algorithm: ALGORITHM, KeyID, PublicKey: pair.publicKey, Sealed };
   }
 
   /** For another server of the region; undefined: it is not here, or opens nothing any more. */

@@ -35,8 +35,6 @@ interface KeyDutiesInit {
   readonly keys: IdentityKeys;
   /** Asks the other servers for what opens the key with this id. */
   readonly find: (id: string) => Promise<boolean>;
-  /** Keys have gone out of the state: what opened them may go, too. */
-  readonly forgotten: () => void;
   /** Writes to the log. @throws Error */
   readonly apply: (data: Uint8Array) => Promise<{ readonly index: number; outcome: Outcome }>;
   readonly times: KeyTimes;
@@ -44,7 +42,8 @@ interface KeyDutiesInit {
   readonly log: Log;
 }
 
-const RETRY_MS = 5000;
+/** Until it is tried again, doubled each time. */
+const RETRY_MIN_MS = 5000;
 
 export class KeyDuties {
   readonly #init: KeyDutiesInit;
@@ -52,6 +51,11 @@ export class KeyDuties {
   #term = 0;
   #terms = 0;
   #cancel: (() => void) | undefined;
+  #retryMs = RETRY_MIN_MS;
+  /** Why it did not go well the last time. */
+  #problem = "";
+  /** Made, and not in the log yet: what opens it is kept already, and must not pile up. */
+  #unwritten: FreshKey | undefined;
   /** One thing after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -63,6 +67,7 @@ export class KeyDuties {
   lead(): void {
     this.#terms += 1;
     this.#term = this.#terms;
+    this.#retryMs = RETRY_MIN_MS;
     this.#look(this.#term);
   }
 
@@ -93,15 +98,25 @@ export class KeyDuties {
     if (term !== this.#term) return;
     const done = this.#inTurn(() => this.#round(term));
     done.then(
-      () => this.#schedule(term, this.#untilNextMs()),
-      (error: unknown) => {
-        if (term !== this.#term) return;
-        this.#init.log.warn("cannot look after the keys that sign identities", {
-          error: errorText(error),
-        });
-        this.#schedule(term, RETRY_MS);
+      () => {
+        this.#problem = "";
+        this.#retryMs = RETRY_MIN_MS;
+        this.#schedule(term, this.#untilNextMs());
       },
+      (error: unknown) => this.#failed(term, errorText(error)),
     );
+  }
+
+  /** A server of an older release is in the group, say, and for days. */
+  #failed(term: number, error: string): void {
+    if (term !== this.#term) return;
+    const { log, times } = this.#init;
+    if (error !== this.#problem) {
+      log.warn("cannot look after the keys that sign identities", { error });
+    }
+    this.#problem = error;
+    this.#schedule(term, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, Math.max(times.intervalMs, RETRY_MIN_MS));
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -125,6 +140,7 @@ export class KeyDuties {
       () => this.#extend(),
       () => this.#noteRetired(),
       () => this.#collect(),
+      async () => this.#forgetUnused(),
     ];
     for (const step of steps) {
       if (term !== this.#term) return;
@@ -193,7 +209,7 @@ export class KeyDuties {
   }
 
   async #collect(): Promise<void> {
-    const { machine, times, apply, forgotten, log } = this.#init;
+    const { machine, times, apply, log } = this.#init;
     const grace = nanosOf(times.graceMs);
     const over = machine.signingKeys.all().filter(({ State, RetiredTime, LifetimeMax }) => {
       return State === "inactive" && RetiredTime + LifetimeMax + grace < this.#now();
@@ -202,14 +218,32 @@ export class KeyDuties {
     const KeyIDs = over.map((one) => one.KeyID);
     const request = structOf(signingKeyDeleteRequest, { KeyIDs });
     await apply(command(DELETE | IGNORABLE, signingKeyDeleteRequest, request));
-    forgotten();
     log.info("keys go of which nothing that they have signed is valid", { key_ids: KeyIDs });
+  }
+
+  #forgetUnused(): void {
+    this.#unwritten = undefined;
+    this.#init.keys.forgetUnused();
   }
 
   /** @throws Error */
   async #make(publishMs: number): Promise<SigningKey> {
-    const fresh: FreshKey = await this.#init.keys.create(this.#lifetimeMs(), publishMs);
-    return this.#write({ ...fresh, CreateIndex: 0n, ModifyIndex: 0n, RetiredTime: 0n });
+    const isLater = publishMs > 0;
+    const { keys, machine } = this.#init;
+    // One that could not be written a while ago is as good, unless it was, and nobody heard so.
+    const before = this.#unwritten;
+    const isWritten = before !== undefined && machine.signingKeys.get(before.KeyID) !== undefined;
+    const fresh = before === undefined || isWritten ? await keys.create() : before;
+    this.#unwritten = fresh;
+    const written = await this.#write({
+      ...{ ...fresh, CreateIndex: 0n, ModifyIndex: 0n, RetiredTime: 0n },
+      CreateTime: this.#now(),
+      LifetimeMax: nanosOf(this.#lifetimeMs()),
+      PublishTime: nanosOf(publishMs),
+      State: isLater ? "prepublished" : "active",
+    });
+    this.#unwritten = undefined;
+    return written;
   }
 
   async #write(Key: SigningKey): Promise<SigningKey> {

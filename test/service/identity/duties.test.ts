@@ -1,6 +1,6 @@
 /** A leader looks after the keys that sign, and servers find what opens them. */
 import { describe, expect, test } from "bun:test";
-import { command, MessageType } from "../../../src/state/command.ts";
+import { command, MessageType, restoreCommand } from "../../../src/state/command.ts";
 import { nodePool, nodePoolUpsertRequest } from "../../../src/state/node-pool.ts";
 import { structOf } from "../../../src/wire/codec.ts";
 import { eventually, Region, TIMES } from "./region.ts";
@@ -121,6 +121,38 @@ describe("a leader", () => {
     await eventually(() => leader.active === later1.KeyID);
     const now = await leader.duties.rotate(0);
     expect(leader.active).toBe(now.KeyID);
+  });
+
+  test("that cannot write for days makes one key only, and says why once", async () => {
+    const region = new Region();
+    const leader = region.server();
+    region.broken = "server s2 runs a release that cannot keep this yet";
+    leader.duties.lead();
+    await later(region, 48 * HOUR_MS);
+    expect(leader.keystore.ids()).toHaveLength(1);
+    expect(leader.lines.filter((one) => one.includes("cannot look after"))).toHaveLength(1);
+    region.broken = "";
+    await later(region, TIMES.intervalMs);
+    await eventually(() => leader.active !== "");
+    expect(leader.keystore.ids()).toEqual([leader.active]);
+    const { CreateTime = 0n } = leader.machine.signingKeys.active ?? {};
+    expect(region.clock.wallMs() - Number(CreateTime / 1_000_000n)).toBeLessThan(HOUR_MS);
+  });
+
+  test("notes since when an archive's key does not sign, and keeps it for what it has signed", async () => {
+    const { region, leader } = await led();
+    const archive = await led();
+    const old = archive.leader.active;
+    await region.apply(restoreCommand(archive.leader.machine.snapshot()));
+    expect(leader.states.toSorted()).toEqual(["active", "inactive"]);
+    leader.duties.lead();
+    await later(region, 1);
+    const retired = leader.machine.signingKeys.get(old)?.RetiredTime ?? 0n;
+    expect(region.clock.wallMs() - Number(retired / 1_000_000n)).toBeLessThan(HOUR_MS);
+    await later(region, 24 * HOUR_MS);
+    expect(leader.machine.signingKeys.get(old)).toBeDefined();
+    await later(region, 2 * HOUR_MS);
+    expect(leader.machine.signingKeys.get(old)).toBeUndefined();
   });
 
   test("that cannot write tries again, and stops when it does not lead", async () => {

@@ -8,6 +8,7 @@ import { MemoryKeystore } from "../../../src/service/identity/keystore.ts";
 import { StateMachine } from "../../../src/state/state-machine.ts";
 import { silent } from "../../silent.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { keptLog } from "../methods/node-server.ts";
 
 export const TIMES = {
   rotationMs: 720 * 3_600_000,
@@ -47,12 +48,16 @@ class Server {
   readonly duties: KeyDuties;
   /** It answers other servers. */
   answers = true;
+  /** What it has logged of its duties. */
+  readonly lines: string[];
   asked = 0;
 
   constructor(region: Region, times: typeof TIMES = TIMES) {
     const { machine } = this;
-    const { clock, log, apply } = region;
-    for (const [i, data] of log.entries()) machine.apply(i + 10, data);
+    const { clock, apply } = region;
+    const { log, lines } = keptLog();
+    this.lines = lines;
+    for (const [i, data] of region.log.entries()) machine.apply(i + 10, data);
     this.keys = new IdentityKeys({
       ...{ region: "global", machine, keystore: this.keystore, entropy: systemEntropy },
       nowMs: () => clock.wallMs(),
@@ -67,9 +72,8 @@ class Server {
         });
     this.finder = new KeyFinder({ machine, keys: this.keys, ask, clock, log: silent });
     this.duties = new KeyDuties({
-      ...{ machine, keys: this.keys, apply, times, clock, log: silent },
+      ...{ machine, keys: this.keys, apply, times, clock, log },
       find: (id) => this.finder.find(id),
-      forgotten: () => this.keys.forgetUnused(),
     });
   }
 

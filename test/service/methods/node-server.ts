@@ -16,7 +16,7 @@ import {
   nodeStatusRequest,
 } from "../../../src/state/command.ts";
 import { mapBytes, type Node, node } from "../../../src/state/node.ts";
-import { signingKeyUpsertRequest } from "../../../src/state/signing-key.ts";
+import { signingKey, signingKeyUpsertRequest } from "../../../src/state/signing-key.ts";
 import { StateMachine } from "../../../src/state/state-machine.ts";
 import { decodeValue, encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { decodeQueryOptions } from "../../../src/wire/rpc-status.ts";
@@ -124,9 +124,11 @@ export class Server {
 
   /** There is another key that signs. @returns its id */
   async sign(lifetimeMs = 86_400_000): Promise<string> {
-    const fresh = await this.identities.keys.create(lifetimeMs, 0);
-    const Key = { ...fresh, CreateIndex: 0n, ModifyIndex: 0n, RetiredTime: 0n };
-    const request = structOf(signingKeyUpsertRequest, { Key, Now: fresh.CreateTime });
+    const fresh = await this.identities.keys.create();
+    const LifetimeMax = BigInt(lifetimeMs) * 1_000_000n;
+    const CreateTime = BigInt(this.clock.wallMs()) * 1_000_000n;
+    const Key = structOf(signingKey, { ...fresh, State: "active", CreateTime, LifetimeMax });
+    const request = structOf(signingKeyUpsertRequest, { Key, Now: CreateTime });
     this.index += 1;
     const type = MessageType.signingKeyUpsert | IGNORABLE;
     this.machine.apply(this.index, command(type, signingKeyUpsertRequest, request));
