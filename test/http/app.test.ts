@@ -284,6 +284,37 @@ describe("changing", () => {
     });
   }
 
+  test("keys, introductions and renewals: only for whoever may, and with what they need", async () => {
+    const changes = [
+      ["PUT", "/v1/operator/keyring/rotate"],
+      ["DELETE", "/v1/operator/keyring/key/x"],
+      ["POST", "/v1/acl/identity/client-introduction-token"],
+      ["PUT", "/v1/client/identity/renew"],
+    ] as const;
+    const client = bench(proven("client.global.nomad"));
+    for (const [method, path] of changes) {
+      expect((await ask(bench(REMOTE).app, method, path)).status).toBe(403);
+      expect((await ask(client.app, method, path)).status).toBe(403);
+      expect((await ask(bench(LOCAL).app, "PATCH", path)).status).toBe(405);
+    }
+    expect((await ask(client.app, "GET", "/v1/operator/keyring/keys")).status).toBe(403);
+    const said = async (path: string, body: string): Promise<string> => {
+      const headers = { host: "127.0.0.1:4646" };
+      const url = `http://localhost${path}`;
+      const request = new Request(url, { method: "PUT", headers, body });
+      const answer = await bench(LOCAL).app.handle(request);
+      return `${answer.status} ${await answer.text()}`;
+    };
+    const introduction = "/v1/acl/identity/client-introduction-token";
+    expect(await said(introduction, '{"TTL": "soon"}')).toBe('400 TTL is no duration: "soon"');
+    expect(await said(introduction, "{")).toBe("400 the body is not JSON");
+    expect(await said("/v1/client/identity/renew", "")).toStartWith("400 No local Node");
+    const rotate = "/v1/operator/keyring/rotate?publish_time=soon";
+    expect(await said(rotate, "")).toBe("400 invalid publish_time");
+    const { status } = await ask(client.app, "GET", "/.well-known/openid-configuration");
+    expect(status).toBe(404);
+  });
+
   test("the keyring: keys for whoever may, fingerprints on request, bad keys refused", async () => {
     const { app, asked } = bench(LOCAL);
     const list = await ask(app, "GET", "/v1/agent/keyring/list");
