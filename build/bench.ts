@@ -14,6 +14,7 @@ import { Sealer } from "../src/service/gossip/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
 import { benchConfig } from "./bench-config.ts";
 import { benchGossip } from "./bench-gossip.ts";
+import { benchHttp } from "./bench-http.ts";
 import { benchPage } from "./bench-page.ts";
 import { benchRaft } from "./bench-raft.ts";
 import { benchRpc } from "./bench-rpc.ts";
@@ -169,6 +170,7 @@ const parts = {
   config: benchConfig,
   gossip: benchGossip,
   rpc: benchRpc,
+  http: benchHttp,
   raft: benchRaft,
   page: benchPage,
 };
