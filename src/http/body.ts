@@ -16,6 +16,12 @@ const TRUSTED_BYTES_MAX = 2 * ARCHIVE_BYTES_MAX + 16 * BODY_BYTES_MAX;
 /** Of all others, who have nothing to say that is long. */
 const STRANGERS_BYTES_MAX = 16 * BODY_BYTES_MAX;
 
+/** What comes before the body. */
+export type RequestHead = Pick<
+  IncomingMessage,
+  "headers" | "httpVersion" | "method" | "rawHeaders" | "url"
+>;
+
 export class RequestBodies {
   readonly #trusted = new ByteBudget(TRUSTED_BYTES_MAX);
   readonly #strangers = new ByteBudget(STRANGERS_BYTES_MAX);
@@ -69,7 +75,7 @@ class BodyReader {
 
 /** What the app gets: the body whole, and headers as they came. */
 export function toRequest(
-  incoming: IncomingMessage,
+  incoming: RequestHead,
   bytes: Uint8Array<ArrayBuffer>,
   signal: AbortSignal,
 ): Request {
@@ -87,10 +93,10 @@ export function toRequest(
 
 const NONE = new Uint8Array(0);
 
-function isBodiless({ method = "GET" }: IncomingMessage): boolean {
+function isBodiless({ method = "GET" }: RequestHead): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-function pathOf({ url = "/" }: IncomingMessage): string {
+function pathOf({ url = "/" }: RequestHead): string {
   return url.startsWith("/") ? url : "/";
 }

@@ -1,7 +1,8 @@
 /**
- * One HTTP connection in front of the parser: its requests run one after another, as in Go's
- * server, whatever comes in one piece. What comes behind them waits here, and then with the kernel;
- * that the caller has hung up is seen meanwhile, and ends what waits for it.
+ * One HTTP connection: its requests run one after another, as in Go's server, whatever comes in one
+ * piece. What comes behind them waits here, and then with the kernel; that the caller has hung up is
+ * seen meanwhile, and ends what waits for it. Simple requests are answered from here; the first that
+ * is not, and all behind it, are for the library's parser.
  *
  * @module
  */
@@ -11,8 +12,11 @@ import { Duplex } from "node:stream";
 import { FINISH_MS, finish } from "../host/finish.ts";
 import type { Clock } from "../host/host.ts";
 import type { SocketStream } from "../host/network.ts";
+import type { Instant } from "../protocol/ports.ts";
 import type { Pace } from "../service/pace.ts";
 import type { Caller } from "./access.ts";
+import { DirectReply, type Reply } from "./reply.ts";
+import { headEnd, parseSimple, type SimpleRequest } from "./simple-request.ts";
 
 /** The parser gets so much at a time: requests in one piece are all parsed at once. */
 const SLICE_BYTES = 4096;
@@ -34,6 +38,21 @@ interface Waiting {
 /** Resolves when the answer is handed over; `signal`: nobody waits for it any more. */
 type RunRequest = (signal: AbortSignal) => Promise<void>;
 
+interface HttpConnectionInit {
+  readonly stream: SocketStream;
+  readonly caller: Caller;
+  readonly clock: Clock;
+  readonly pace: Pace;
+  /** Gives the connection to the library's parser. */
+  readonly parse: (connection: HttpConnection) => void;
+  readonly direct: (
+    request: SimpleRequest,
+    reply: Reply,
+    caller: Caller,
+    signal: AbortSignal,
+  ) => Promise<void>;
+}
+
 export class HttpConnection extends Duplex {
   readonly caller: Caller;
   /** Bun's parser asks for it. */
@@ -42,6 +61,14 @@ export class HttpConnection extends Duplex {
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #pace: Pace;
+  readonly #init: HttpConnectionInit;
+  /** From the first request on that is not simple. */
+  #hasParser = false;
+  /** A simple request is being answered. */
+  #answering = false;
+  /** Pollers send the same again and again. */
+  #lastHead = "";
+  #lastRequest: SimpleRequest | undefined;
   /** It waits for one of the next turns. */
   #yielding = false;
   #chunks: Uint8Array[] = [];
@@ -55,19 +82,22 @@ export class HttpConnection extends Duplex {
   #hungUp = new AbortController();
   /** Its body has come, if it has one. */
   #whole = false;
-  /** Pieces that the socket has taken, and whether one waits for that. */
-  #pieces = 0;
+  /** When the socket has last taken a piece, and whether one waits for that. */
+  #progressAt: Instant = 0;
   #blocked = false;
   #cancelIdle: (() => void) | undefined;
+  /** Since when something is expected. */
+  #expectedAt: Instant = 0;
 
-  constructor(stream: SocketStream, caller: Caller, clock: Clock, pace: Pace) {
+  constructor(init: HttpConnectionInit) {
     super({ allowHalfOpen: true });
-    const socket = stream.detach();
-    this.#stream = stream;
+    const socket = init.stream.detach();
+    this.#init = init;
+    this.#stream = init.stream;
     this.#socket = socket;
-    this.#clock = clock;
-    this.#pace = pace;
-    this.caller = caller;
+    this.#clock = init.clock;
+    this.#pace = init.pace;
+    this.caller = init.caller;
     this.remoteAddress = socket.remoteAddress;
     socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
     socket.on("end", () => {
@@ -100,6 +130,39 @@ export class HttpConnection extends Duplex {
     return this;
   }
 
+  /** Resolves when the socket has taken it, or nobody is there; undefined: it has. */
+  put(bytes: Uint8Array): Promise<void> | undefined {
+    if (bytes.length > PIECE_BYTES) return this.#putPieces(bytes);
+    if (this.destroyed) return undefined;
+    this.#blocked = !this.#socket.write(bytes);
+    return this.#blocked ? this.#unblocked() : undefined;
+  }
+
+  async #putPieces(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length && !this.destroyed; at += PIECE_BYTES) {
+      await this.put(bytes.subarray(at, at + PIECE_BYTES));
+    }
+  }
+
+  #gotOn(): void {
+    this.#progressAt = this.#clock.now();
+    this.#blocked = false;
+  }
+
+  #unblocked(): Promise<void> {
+    const socket = this.#socket;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        socket.off("drain", done);
+        socket.off("close", done);
+        this.#gotOn();
+        resolve();
+      };
+      socket.once("drain", done);
+      socket.once("close", done);
+    });
+  }
+
   override _read(): void {
     this.#wanted = true;
     this.#feed();
@@ -108,8 +171,7 @@ export class HttpConnection extends Duplex {
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     const piece = chunk.subarray(0, PIECE_BYTES);
     const next = (): void => {
-      this.#pieces += 1;
-      this.#blocked = false;
+      this.#gotOn();
       if (piece.length === chunk.length) done();
       else this._write(chunk.subarray(piece.length), _encoding, done);
     };
@@ -162,23 +224,64 @@ export class HttpConnection extends Duplex {
 
   /** One slice each time that the parser asks; none while a request that is whole is answered. */
   #feed(): void {
-    if (!this.#wanted || this.destroyed || this.#isBusy()) return;
+    if (this.destroyed || this.#isBusy()) return;
     const [chunk] = this.#chunks;
     if (chunk === undefined) {
-      if (!this.#ended) return;
-      this.#wanted = false;
-      this.push(null);
+      if (this.#ended) this.#noMore();
       return;
     }
     if (this.#pace.isOver) return this.#yield();
+    if (!this.#hasParser) {
+      const end = headEnd(chunk);
+      const request = end === 0 ? undefined : this.#simple(chunk, end);
+      if (request !== undefined) return void this.#answer(request, chunk, end);
+      this.#hasParser = true;
+      this.#init.parse(this);
+    }
+    if (!this.#wanted) return;
     const slice = chunk.subarray(0, SLICE_BYTES);
-    if (slice.length === chunk.length) this.#chunks.shift();
-    else this.#chunks[0] = chunk.subarray(SLICE_BYTES);
-    this.#bytes -= slice.length;
-    if (this.#bytes <= WAITING_BYTES_MAX) this.#socket.resume();
+    this.#taken(chunk, slice.length);
     this.#wanted = false;
     void this.#pace.turn((slice.length / SLICE_BYTES) * SLICE_MS);
     this.push(slice);
+  }
+
+  #taken(chunk: Uint8Array, bytes: number): void {
+    if (bytes === chunk.length) this.#chunks.shift();
+    else this.#chunks[0] = chunk.subarray(bytes);
+    const wasFull = this.#bytes > WAITING_BYTES_MAX;
+    this.#bytes -= bytes;
+    if (wasFull && this.#bytes <= WAITING_BYTES_MAX) this.#socket.resume();
+  }
+
+  #noMore(): void {
+    if (!this.#hasParser) return void this.end();
+    if (!this.#wanted) return;
+    this.#wanted = false;
+    this.push(null);
+  }
+
+  #simple(chunk: Uint8Array, end: number): SimpleRequest | undefined {
+    const head = Buffer.from(chunk.buffer, chunk.byteOffset, end).toString("latin1");
+    if (head !== this.#lastHead) {
+      this.#lastHead = head;
+      this.#lastRequest = parseSimple(head);
+    }
+    return this.#lastRequest;
+  }
+
+  async #answer(request: SimpleRequest, chunk: Uint8Array, end: number): Promise<void> {
+    this.#answering = true;
+    this.#taken(chunk, end);
+    // A half-closed connection has hung up, as in Go: it gets its answer, but no waiting.
+    if (!this.#ended) this.#hungUp = new AbortController();
+    const reply = new DirectReply(this, request.method === "HEAD");
+    await this.#init.direct(request, reply, this.caller, this.#hungUp.signal);
+    if (reply.taken !== undefined) await reply.taken;
+    this.#answering = false;
+    if (reply.isLast) return void this.end();
+    this.#expect();
+    this.#feed();
   }
 
   #yield(): void {
@@ -191,19 +294,27 @@ export class HttpConnection extends Duplex {
   }
 
   #isBusy(): boolean {
-    return this.#requests.length > 0 || (this.#current !== undefined && this.#whole);
+    return (
+      this.#answering || this.#requests.length > 0 || (this.#current !== undefined && this.#whole)
+    );
   }
 
   /** The time that a request may take to come, and a reader to take what is written. */
   #expect(): void {
-    this.#cancelIdle?.();
+    this.#expectedAt = this.#clock.now();
+    if (this.#cancelIdle === undefined) this.#watch(IDLE_MS);
+  }
+
+  /** One timer for all that comes: many requests a second would each set their own. */
+  #watch(waitMs: number): void {
     if (this.destroyed) return;
-    const pieces = this.#pieces;
-    this.#cancelIdle = this.#clock.schedule(this.#clock.now() + IDLE_MS, () => {
-      const isStuck = this.#blocked && this.#pieces === pieces;
-      const isAnswered = this.#current !== undefined && this.#whole;
-      if (isStuck || !(isAnswered || this.#blocked)) this.destroy();
-      else this.#expect();
+    this.#cancelIdle = this.#clock.schedule(this.#clock.now() + waitMs, () => {
+      const sinceAt = Math.max(this.#expectedAt, this.#progressAt);
+      const leftMs = sinceAt + IDLE_MS - this.#clock.now();
+      const isAnswered = this.#answering || (this.#current !== undefined && this.#whole);
+      if (leftMs > 0) this.#watch(leftMs);
+      else if (this.#blocked || !isAnswered) this.destroy();
+      else this.#watch(IDLE_MS);
     });
   }
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { errorText } from "../host/error-text.ts";
 import { FAREWELL_MS, finish } from "../host/finish.ts";
@@ -23,8 +23,19 @@ import { acceptTls, type TlsIdentity } from "../tls/handshake.ts";
 import { TlsError } from "../tls/refusal.ts";
 import { type Caller, callerOf } from "./access.ts";
 import type { HttpApp } from "./app.ts";
-import { RequestBodies, toRequest } from "./body.ts";
+import { RequestBodies, type RequestHead, toRequest } from "./body.ts";
 import { HttpConnection } from "./connection.ts";
+import { type HeaderList, ParsedReply, type Reply } from "./reply.ts";
+
+/** One request, whoever has parsed it, and the way back. */
+interface Exchange {
+  readonly request: RequestHead;
+  /** Undefined: it has none. */
+  readonly body: IncomingMessage | undefined;
+  readonly reply: Reply;
+  readonly caller: Caller;
+  readonly signal: AbortSignal;
+}
 
 interface HttpServerInit {
   readonly addresses: readonly Address[];
@@ -46,6 +57,7 @@ interface HttpServerInit {
   ) => Promise<StreamServer>;
 }
 
+const NO_BODY = new Uint8Array(0);
 const TLS_HANDSHAKE_RECORD = 0x16;
 /** Answers smaller than this are not worth compressing. */
 const GZIP_BYTES_MIN = 1400;
@@ -73,6 +85,9 @@ export class HttpServer {
   #app: HttpApp | undefined;
   #running = 0;
   readonly #bodies = new RequestBodies();
+  readonly #ownHeaders: readonly [string, string][];
+  /** Names that an answer's own headers do not have. */
+  readonly #ownNames: ReadonlySet<string>;
   readonly #pace: Pace;
   #listeners: StreamServer[] = [];
 
@@ -81,12 +96,17 @@ export class HttpServer {
     this.#limit = new ConnectionLimit(init.connectionsPerClientMax);
     this.#refusals = new RefusalLog(init.clock, init.log);
     this.#pace = new Pace(init.clock);
+    const measured = ["vary", "content-length"];
+    const isOurs = (name: string): boolean => measured.includes(name.toLowerCase());
+    this.#ownHeaders = Object.entries(init.headers).filter(([name]) => !isOurs(name));
+    this.#ownNames = new Set([...measured, ...this.#ownHeaders.map(([one]) => one.toLowerCase())]);
     this.#http = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (incoming, response) => {
       const { socket: connection } = incoming;
       if (!(connection instanceof HttpConnection)) return void response.destroy();
       const caller = callerOf(connection.caller, incoming.headers);
+      const reply = new ParsedReply(response, incoming.method === "HEAD");
       connection.serve(incoming, response, (signal) => {
-        return this.#handle(incoming, response, caller, signal);
+        return this.#handle({ request: incoming, body: incoming, reply, caller, signal });
       });
     });
     // The connection itself knows for how long to wait.
@@ -163,132 +183,114 @@ export class HttpServer {
   }
 
   #serve(stream: SocketStream, caller: Caller): void {
-    this.#http.emit("connection", new HttpConnection(stream, caller, this.#init.clock, this.#pace));
+    new HttpConnection({
+      ...{ stream, caller, clock: this.#init.clock, pace: this.#pace },
+      parse: (connection) => void this.#http.emit("connection", connection),
+      direct: (request, reply, socket, signal) => {
+        const from = callerOf(socket, request.headers);
+        return this.#handle({ request, body: undefined, reply, caller: from, signal });
+      },
+    });
   }
 
-  async #handle(
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    caller: Caller,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #handle(exchange: Exchange): Promise<void> {
     const startedAt = this.#init.clock.now();
     this.#running += 1;
     try {
-      await this.#answer(incoming, response, caller, signal);
+      await this.#answer(exchange);
     } catch (error) {
-      this.#failed(incoming, response, signal, error);
+      this.#failed(exchange, error);
     } finally {
       this.#running -= 1;
     }
     const ms = (this.#init.clock.now() - startedAt).toFixed(3);
-    const { method = "", url = "" } = incoming;
+    const { method = "", url = "" } = exchange.request;
     this.#init.log.debug("request complete", { method, path: url, duration: `${ms}ms` });
   }
 
-  async #answer(
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    caller: Caller,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (this.#running > RUNNING_MAX) return refuse(response, 503, "Too many requests at once");
-    const problem = hostProblem(incoming);
-    if (problem !== undefined) return refuse(response, 400, problem);
-    const body = this.#bodies.reader(incoming, caller);
+  async #answer(exchange: Exchange): Promise<void> {
+    const { request, reply, caller } = exchange;
+    if (this.#running > RUNNING_MAX) return refuse(reply, 503, "Too many requests at once");
+    // A simple request has one Host, and no body.
+    if (exchange.body === undefined) return this.#ask(exchange, NO_BODY);
+    const problem = hostProblem(request);
+    if (problem !== undefined) return refuse(reply, 400, problem);
+    const body = this.#bodies.reader(exchange.body, caller);
     try {
       const bytes = await body.read();
-      if (bytes === "too-large") return refuse(response, 413, "Request body is too large");
-      if (bytes === "too-many") return refuse(response, 503, "Too many large requests at once");
-      await this.#pace.turn(REQUEST_MS);
-      const request = toRequest(incoming, bytes, signal);
-      this.#callers.set(request, caller);
-      const answer = await this.#app?.handle(request);
-      if (answer === undefined) throw new Error("no app");
-      await this.#respond(incoming, response, answer);
+      if (bytes === "too-large") return refuse(reply, 413, "Request body is too large");
+      if (bytes === "too-many") return refuse(reply, 503, "Too many large requests at once");
+      await this.#ask(exchange, bytes);
     } finally {
       body.release();
     }
   }
 
-  #failed(
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    signal: AbortSignal,
-    error: unknown,
-  ): void {
-    const line = { path: incoming.url ?? "", error: errorText(error) };
+  async #ask(exchange: Exchange, body: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#pace.turn(REQUEST_MS);
+    const request = toRequest(exchange.request, body, exchange.signal);
+    this.#callers.set(request, exchange.caller);
+    const answer = await this.#app?.handle(request);
+    if (answer === undefined) throw new Error("no app");
+    await this.#respond(exchange, answer);
+  }
+
+  #failed({ request, reply, signal }: Exchange, error: unknown): void {
+    const line = { path: request.url ?? "", error: errorText(error) };
     // Whoever hangs up in the middle is not our failure.
     if (signal.aborted) this.#init.log.debug("request aborted by the caller", line);
     else this.#refusals.note("failed", "request failed", () => line);
-    if (!response.headersSent) response.writeHead(500);
-    response.end();
+    if (reply.hasBegun) reply.end();
+    else reply.whole(500, [], NO_BODY);
   }
 
-  async #respond(
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    answer: Response,
-  ): Promise<void> {
-    const isHead = incoming.method === "HEAD";
+  async #respond({ request, reply }: Exchange, answer: Response): Promise<void> {
+    let headers = this.#headersOf(answer);
     if (answer.headers.get(UNBUFFERED) === "no") {
+      const isHead = request.method === "HEAD";
       // It has no end that could be measured.
       if (isHead) await answer.body?.cancel();
-      return this.#stream(response, isHead ? new Response(null, answer) : answer);
+      return this.#stream(reply, isHead ? new Response(null, answer) : answer, headers);
     }
     let body = new Uint8Array(await answer.arrayBuffer());
-    for (const [name, value] of answer.headers) response.setHeader(name, value);
-    for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
-    response.setHeader("Vary", "Accept-Encoding");
+    headers.push(["Vary", "Accept-Encoding"]);
     const isGzip = answer.headers.get("content-type") === "application/x-gzip";
     // The files of the page are packed since the build.
     const isPacked = answer.headers.get("content-encoding") === "gzip";
-    if (isPacked && !acceptsGzip(incoming)) {
+    if (isPacked && !acceptsGzip(request)) {
       body = new Uint8Array(gunzipSync(body));
-      response.removeHeader("Content-Encoding");
+      headers = headers.filter(([name]) => name !== "content-encoding");
     }
     const isWorthIt = !isGzip && !isPacked && body.length >= GZIP_BYTES_MIN;
-    if (isWorthIt && acceptsGzip(incoming)) {
+    if (isWorthIt && acceptsGzip(request)) {
       body = new Uint8Array(gzipSync(body));
-      response.setHeader("Content-Encoding", "gzip");
+      headers.push(["Content-Encoding", "gzip"]);
     }
-    response.setHeader("Content-Length", body.length);
-    response.writeHead(answer.status);
-    response.end(isHead ? undefined : body);
+    reply.whole(answer.status, headers, body);
   }
 
-  async #stream(response: ServerResponse, answer: Response): Promise<void> {
-    for (const [name, value] of answer.headers) response.setHeader(name, value);
-    for (const [name, value] of Object.entries(this.#init.headers)) response.setHeader(name, value);
-    response.writeHead(answer.status);
-    response.flushHeaders();
+  /** Those of the configuration win; how long it is, and what it depends on, is said by us. */
+  #headersOf({ headers }: Response): [string, string][] {
+    const all = [...headers].filter(([name]) => !this.#ownNames.has(name));
+    all.push(...this.#ownHeaders);
+    return all;
+  }
+
+  async #stream(reply: Reply, answer: Response, headers: HeaderList): Promise<void> {
+    reply.begin(answer.status, headers);
     const reader = answer.body?.getReader();
-    response.once("close", () => void reader?.cancel());
+    reply.onClose(() => void reader?.cancel());
     for (;;) {
       const next = await reader?.read();
-      if (next === undefined || next.done || response.destroyed) break;
-      if (response.write(next.value)) continue;
-      await writable(response);
+      if (next === undefined || next.done || reply.isOver) break;
+      await reply.write(next.value);
     }
-    response.end();
+    reply.end();
   }
-}
-
-/** It takes more, or is over; what waited for the one does not stay behind for the other. */
-function writable(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off("drain", done);
-      response.off("close", done);
-      resolve();
-    };
-    response.once("drain", done);
-    response.once("close", done);
-  });
 }
 
 /** RFC 9110 12.5.3: named, or by the star, and not with a weight of 0. */
-function acceptsGzip({ headers }: IncomingMessage): boolean {
+function acceptsGzip({ headers }: Exchange["request"]): boolean {
   const accepts = String(headers["accept-encoding"] ?? "").toLowerCase();
   const weights = new Map(
     accepts.split(",").map((part) => {
@@ -301,7 +303,7 @@ function acceptsGzip({ headers }: IncomingMessage): boolean {
 }
 
 /** HTTP/1.1 wants exactly one (RFC 9112 §3.2): of two, a proxy and we may each believe another. */
-function hostProblem({ httpVersion, rawHeaders }: IncomingMessage): string | undefined {
+function hostProblem({ httpVersion, rawHeaders }: Exchange["request"]): string | undefined {
   const names = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host");
   if (names.length > 1) return "400 Bad Request: too many Host headers";
   if (names.length > 0 || httpVersion !== "1.1") return undefined;
@@ -309,9 +311,9 @@ function hostProblem({ httpVersion, rawHeaders }: IncomingMessage): string | und
 }
 
 /** What was not read of the request goes with the connection. */
-function refuse(response: ServerResponse, status: number, text: string): void {
-  const headers = { "Content-Type": "text/plain; charset=utf-8", "Content-Length": text.length };
-  response.writeHead(status, { ...headers, Connection: "close" }).end(text);
+function refuse(reply: Reply, status: number, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  reply.last(status, [["Content-Type", "text/plain; charset=utf-8"]], bytes);
 }
 
 /** An answer that goes on: sent as it comes, until the caller has enough. */
