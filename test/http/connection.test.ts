@@ -103,6 +103,19 @@ describe("requests of one connection", () => {
     socket.destroy();
   });
 
+  test("simple ones first, then what needs the parser, then simple ones again", async () => {
+    const { socket, got } = await dial(`GET /a ${LINE}\r\nHEAD /b ${LINE}\r\nGET /c HTTP/1.1\r\n`);
+    await until("two answers", () => (got().match(/Content-Length: 5\r\n/g) ?? []).length === 2);
+    // The head of a HEAD has no body behind it.
+    expect(answersIn(got())).toEqual(["/a:0;"]);
+    socket.write(`Host: here\r\n\r\nPUT /d ${LINE}Content-Length: 1\r\n\r\nxGET /e ${LINE}\r\n`);
+    await until("all answers", () => answersIn(got()).length === 4);
+    expect(answersIn(got())).toEqual(["/a:0;", "/c:0;", "/d:1;", "/e:0;"]);
+    expect(got().match(/HTTP\/1\.1 200 OK\r\n/g)).toHaveLength(5);
+    expect(got().match(/Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/g)).toHaveLength(5);
+    socket.destroy();
+  });
+
   test("a long body, and a request right behind it", async () => {
     const bytes = 900_000;
     const { socket, got } = await dial(
