@@ -1,8 +1,8 @@
 /**
- * One HTTP connection: its requests run one after another, as in Go's server, whatever comes in one
- * piece. What comes behind them waits here, and then with the kernel; that the caller has hung up is
- * seen meanwhile, and ends what waits for it. Simple requests are answered from here; the first that
- * is not, and all behind it, are for the library's parser.
+ * One HTTP connection: its requests run one after another, as in Go's server, whatever comes in
+ * one piece. What comes behind them waits here, and then with the kernel; that the caller has hung
+ * up is seen meanwhile, and ends what waits for it. Simple requests are answered from here; the
+ * first that is not, and all behind it, are for the library's parser.
  *
  * @module
  */

@@ -81,7 +81,7 @@ export class ParsedReply implements Reply {
 }
 
 /** What a reply needs of its connection. */
-export interface ReplyLine {
+interface ReplyLine {
   readonly destroyed: boolean;
   /** Resolves when there is room for more, or nobody is there; undefined: there is. */
   put(bytes: Uint8Array): Promise<void> | undefined;

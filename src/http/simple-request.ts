@@ -17,10 +17,12 @@ const FIRST_LINE = /^(GET|HEAD) (\/[!"$-~]*) HTTP\/1\.1$/;
 /** A name, and a value without spaces around it: RFC 9110 §5.6.2, and of §5.5 what is ASCII. */
 const HEADER = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([!-~](?:[\t -~]*[!-~])?)?[ \t]*$/;
 /** Those that say something about the connection, or about a body. */
-const SPECIAL =
-  /^(?:connection|content-length|expect|http2-settings|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade)$/;
+const SPECIAL = new RegExp(
+  "^(?:connection|content-length|expect|http2-settings|keep-alive|proxy-.*|te|trailer|" +
+    "transfer-encoding|upgrade)$",
+);
 
-/** @returns where the head of a request ends that begins here, with the empty line; 0: it does not */
+/** @returns the length of a request's head, with its empty line; 0: there is none, or no whole one */
 export function headEnd(bytes: Uint8Array): number {
   if (bytes[0] !== 0x47 && bytes[0] !== 0x48) return 0;
   const length = Math.min(bytes.length, HEAD_BYTES_MAX);
