@@ -22,7 +22,7 @@ const SPECIAL = new RegExp(
     "transfer-encoding|upgrade)$",
 );
 
-/** @returns the length of a request's head, with its empty line; 0: there is none, or no whole one */
+/** @returns how long the head that begins here is, with its empty line; 0: it is not whole */
 export function headEnd(bytes: Uint8Array): number {
   if (bytes[0] !== 0x47 && bytes[0] !== 0x48) return 0;
   const length = Math.min(bytes.length, HEAD_BYTES_MAX);
