@@ -13,6 +13,7 @@ import { nativeAead } from "../src/secret/native-aead.ts";
 import { Sealer } from "../src/service/gossip/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
 import { benchConfig } from "./bench-config.ts";
+import { benchEvents } from "./bench-events.ts";
 import { benchGossip } from "./bench-gossip.ts";
 import { benchHttp } from "./bench-http.ts";
 import { benchPage } from "./bench-page.ts";
@@ -168,6 +169,7 @@ for (const [what, ours, theirs] of [
 const only = process.argv[2];
 const parts = {
   config: benchConfig,
+  events: benchEvents,
   gossip: benchGossip,
   rpc: benchRpc,
   http: benchHttp,

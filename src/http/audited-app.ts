@@ -7,6 +7,8 @@ import { plain } from "./answers.ts";
 import type { HttpApp } from "./app.ts";
 
 const READING = ["GET", "HEAD", "OPTIONS"];
+/** What is looked for stands in a body. */
+const SEARCH = "/v1/search";
 /** What shows secrets to whoever only reads. */
 const SECRETS = ["/v1/agent/keyring/", SNAPSHOT_PATH];
 /** Parameters that say what is changed, and how. */
@@ -44,7 +46,8 @@ export function auditedApp(
 }
 
 function isAudited(method: string, path: string): boolean {
-  return !READING.includes(method) || SECRETS.some((one) => path.startsWith(one));
+  const isReading = READING.includes(method) || path.startsWith(SEARCH);
+  return !isReading || SECRETS.some((one) => path.startsWith(one));
 }
 
 function requestOf(

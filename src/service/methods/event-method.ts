@@ -1,7 +1,7 @@
 /**
  * Event.Stream: the events of this server, or of one of another region, until either side has
- * enough; a sign of life every ten seconds. A subscriber that falls behind what is kept hears so,
- * and so does one whose token may not see the events any more.
+ * enough; a sign of life every ten seconds (wire/rpc-and-raft.md §7.2). A subscriber that falls
+ * behind what is kept hears so, and so does one whose token may not see the events any more.
  *
  * @module
  */
