@@ -141,6 +141,57 @@ for (const [scheme, width] of [
   });
 }
 
+test("what is in the clear is seen at once: in words, in the picture and in the lists", async () => {
+  await using opened = await open("sign-in");
+  const { page } = opened;
+  const [node] = await ask(SERVERS[0], "/v1/nodes");
+  const looked = await ask(SERVERS[0], "/v1/operator/encryption");
+  const [, second, third] = looked.peers;
+  const todo = `${second.name}: it still takes calls in the clear: set rpc_upgrade_mode = false`;
+  const peers = [
+    ...looked.peers.slice(0, 1),
+    { ...second, encrypted: false, accepts_clear: true },
+    { ...third, encrypted: false, tls_version: "", reachable: true, days_left: null },
+  ];
+  const answer = { ...looked, encrypted: false, healthy: false, peers, todo: [todo] };
+  await page.route("**/v1/operator/encryption", (route) => route.fulfill({ json: answer }));
+  await page.route("**/v1/nodes?filter=*rpc*", (route) => route.fulfill({ json: [node] }));
+  await page.getByRole("link", { name: "Overview" }).click();
+  await page.getByText("Not everything is encrypted").waitFor();
+  await page.getByText(todo).waitFor();
+  await page.getByText(`1 client (${node.Name}) without TLS`).waitFor();
+  await page.getByRole("link", { name: "Topology" }).click();
+  const picture = page.locator(".topology");
+  await picture.locator("circle.mixed").waitFor();
+  // A server and a client; each link takes the colour of its worse end.
+  expect(await picture.locator("circle.clear").count()).toBe(2);
+  expect(await picture.locator("line.clear").count()).toBe(3);
+  expect(await picture.locator("line.mixed").count()).toBe(1);
+  await page.getByRole("link", { name: "Servers", exact: true }).click();
+  await page.locator("tr", { hasText: second.name }).getByText("TLSv1.3, or clear").waitFor();
+  await page.locator("tr", { hasText: third.name }).getByText("clear").waitFor();
+  expect(opened.complaints).toEqual([]);
+});
+
+test("five thousand clients: only what is seen is drawn, and all of them are found", async () => {
+  await using opened = await open("sign-in");
+  const { page } = opened;
+  const [node] = await ask(SERVERS[0], "/v1/nodes");
+  const many = Array.from({ length: 5000 }, (_, i) => {
+    return { ...node, ID: `${i.toString(16).padStart(8, "0")}${node.ID.slice(8)}`, Name: `n${i}` };
+  });
+  await page.route("**/v1/nodes", (route) => route.fulfill({ json: many }));
+  await page.getByRole("link", { name: "Clients" }).click();
+  await page.getByText("5,000 clients").waitFor();
+  expect(await page.locator("tbody tr").count()).toBeLessThan(80);
+  await page.getByRole("region", { name: "Client nodes" }).focus();
+  await page.keyboard.press("End");
+  await page.getByRole("link", { name: "n4999" }).waitFor();
+  await page.getByRole("searchbox").fill("n4321");
+  await page.getByText("1 of 5,000 clients").waitFor();
+  await page.getByRole("link", { name: "n4321" }).waitFor();
+});
+
 test("its bytes are few, and no answer may be framed or mixed with scripts of others", async () => {
   const sizes = await Promise.all(
     ["", "app.js", "app.css", "icon.svg"].map(async (name) => {
