@@ -47,6 +47,10 @@ export class Deadlines {
     this.#down(this.#up(last.index));
   }
 
+  get size(): number {
+    return this.#heap.length;
+  }
+
   has(key: string): boolean {
     return this.#byKey.has(key);
   }

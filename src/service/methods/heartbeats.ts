@@ -6,7 +6,9 @@
  */
 import type { HeartbeatConfig } from "../../config/config.ts";
 import type { Clock } from "../../host/host.ts";
-import type { Prng } from "../../protocol/ports.ts";
+import { Deadlines } from "../../protocol/deadlines.ts";
+import type { Instant, Prng } from "../../protocol/ports.ts";
+import { Driver } from "../drive.ts";
 
 export interface HeartbeatsInit {
   readonly config: HeartbeatConfig;
@@ -16,51 +18,57 @@ export interface HeartbeatsInit {
   readonly missed: (id: string) => void;
 }
 
+/** One timer for all of them: there may be thousands, and nearly all are heard in time. */
 export class Heartbeats {
   readonly #init: HeartbeatsInit;
-  readonly #cancels = new Map<string, () => void>();
+  readonly #driver: Driver<string>;
+  #deadlines = new Deadlines();
+  #late: string[] = [];
 
   constructor(init: HeartbeatsInit) {
     this.#init = init;
+    const machine = {
+      deadline: () => this.#deadlines.next(),
+      drain: () => this.#late.splice(0),
+      expire: (now: Instant) => {
+        for (let id = this.#deadlines.due(now); id !== undefined; id = this.#deadlines.due(now)) {
+          this.#late.push(id);
+        }
+      },
+    };
+    this.#driver = new Driver(machine, init.clock, init.missed);
   }
 
   get active(): number {
-    return this.#cancels.size;
+    return this.#deadlines.size;
   }
 
   /** @returns until when it has to be heard again, milliseconds from now */
   heard(id: string): number {
     const { config, prng } = this.#init;
-    const spread = (this.#cancels.size * 1000) / config.maxPerSecond;
+    const spread = (this.active * 1000) / config.maxPerSecond;
     const least = Math.max(config.minTtlMs, spread);
     // Up to twice as long, so that nodes which began together do not come back together.
     const ttlMs = least + prng.next() * least;
-    this.#arm(id, ttlMs + config.graceMs);
+    this.#driver.tell((now) => this.#deadlines.set(id, now + ttlMs + config.graceMs));
     return ttlMs;
   }
 
   /** A new leader: nobody knows when these were heard last. */
   takeOver(ids: Iterable<string>): void {
-    for (const id of ids) this.#arm(id, this.#init.config.failoverTtlMs);
+    const { failoverTtlMs } = this.#init.config;
+    this.#driver.tell((now) => {
+      for (const id of ids) this.#deadlines.set(id, now + failoverTtlMs);
+    });
   }
 
   forget(id: string): void {
-    this.#cancels.get(id)?.();
-    this.#cancels.delete(id);
+    this.#driver.tell(() => this.#deadlines.clear(id));
   }
 
   stop(): void {
-    for (const cancel of this.#cancels.values()) cancel();
-    this.#cancels.clear();
-  }
-
-  #arm(id: string, waitMs: number): void {
-    const { clock, missed } = this.#init;
-    this.#cancels.get(id)?.();
-    const cancel = clock.schedule(clock.now() + waitMs, () => {
-      this.#cancels.delete(id);
-      missed(id);
+    this.#driver.tell(() => {
+      this.#deadlines = new Deadlines();
     });
-    this.#cancels.set(id, cancel);
   }
 }

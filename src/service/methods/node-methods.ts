@@ -305,7 +305,8 @@ export class NodeMethods {
     return this.#reads.whenNewer(
       options,
       signal,
-      () => ALLOCS_INDEX,
+      // A poll of each client waits here, and is none of those who hear of every change.
+      ALLOCS_INDEX,
       () => {
         const reply = { ...this.#reads.meta(ALLOCS_INDEX), Allocs: none, MigrateTokens: none };
         return encodeValue(clientAllocsReply, reply);
@@ -314,11 +315,8 @@ export class NodeMethods {
   }
 
   #allocs(options: QueryOptions, signal: Signal): Answer {
-    return this.#reads.whenNewer(
-      options,
-      signal,
-      () => ALLOCS_INDEX,
-      () => encodeValue(nodeAllocsReply, { ...this.#reads.meta(ALLOCS_INDEX), Allocs: null }),
+    return this.#reads.whenNewer(options, signal, ALLOCS_INDEX, () =>
+      encodeValue(nodeAllocsReply, { ...this.#reads.meta(ALLOCS_INDEX), Allocs: null }),
     );
   }
 

@@ -34,15 +34,18 @@ export class StateReads {
     return { now: () => clock.now(), next: (costMs) => this.#pace.turn(costMs, signal) };
   }
 
-  /** @param index of the last change of what is read */
+  /** @param index of the last change of what is read; a number: nothing ever changes it */
   whenNewer(
     options: QueryOptions,
     signal: AbortSignal | undefined,
-    index: () => number,
+    index: (() => number) | number,
     answer: () => Uint8Array | Promise<Uint8Array>,
   ): Uint8Array | Promise<Uint8Array> {
     const { machine, clock, prng } = this.#init;
-    const watched = { index, watch: (changed: () => void) => machine.watch(changed) };
+    const watched =
+      typeof index === "number"
+        ? { index: () => index, watch: () => () => undefined }
+        : { index, watch: (changed: () => void) => machine.watch(changed) };
     const newer = whenNewer(options, watched, clock, prng, signal);
     const paced = (): Uint8Array | Promise<Uint8Array> => {
       const result = this.#pace.run(answer, signal);
