@@ -32,6 +32,7 @@ import { countRefusal, RefusalLog } from "../service/refusals.ts";
 import type { RpcDialer } from "../service/rpc/client/dial.ts";
 import type { PoolTarget, RpcPool } from "../service/rpc/client/pool.ts";
 import type { RpcCounters } from "../service/rpc/counters.ts";
+import type { Budget } from "../service/rpc/value-stream.ts";
 import { type AutopilotConfig, autopilotConfig } from "../state/command.ts";
 import { FIRST_FORMAT } from "../state/format.ts";
 import { StateMachine } from "../state/state-machine.ts";
@@ -215,13 +216,13 @@ export class ConsensusRole {
   }
 
   /** A connection of another server's Raft. */
-  serve(stream: ByteStream, malformed: () => void): void {
+  serve(stream: ByteStream, malformed: () => void, budget: Budget): void {
     const handle: RaftHandler = (call, data) => {
       // Whoever reaches us may be reached again.
       this.#transport.forgive(call.from.address);
       return this.consensus.receive(call, data);
     };
-    serveRaft(stream, { self: this.#self, door: this.#door, handle, malformed });
+    serveRaft(stream, { self: this.#self, door: this.#door, handle, malformed, budget });
   }
 
   /** New connections use the new TLS settings. */

@@ -280,7 +280,7 @@ export class ServerRole {
       connectionsPerClientMax: limits.rpcMaxConnsPerClient,
       methods: audit === undefined ? this.#methods : auditedCalls(this.#methods, audit),
       streams: this.streams,
-      raft: (stream, malformed) => this.raft.serve(stream, malformed),
+      raft: (stream, malformed, budget) => this.raft.serve(stream, malformed, budget),
       counters: rpc,
       clock: systemClock,
       log: sink.logger("nomad.rpc"),

@@ -21,6 +21,10 @@ import { Stream } from "./stream.ts";
 const STREAM_ID_MAX = 0xffff_fffe;
 /** Payload handed out before the caller has said that the connection took it. */
 const BURST_BYTES_MAX = 1024 * 1024;
+/** Of streams that the peer has opened, so many are as good as none ... */
+const STREAMS_FREE = 16;
+/** ... and each of the others costs about so much, though nothing comes on it. */
+const STREAM_BYTES = 4096;
 const EMPTY = new Uint8Array(0);
 const PING_DUE = "ping";
 const PONG_DUE = "pong";
@@ -60,6 +64,12 @@ export class YamuxSession {
   /** Streams that are open on either side. */
   get streams(): number {
     return this.#streams.size;
+  }
+
+  /** Bytes that the peer has us keep: unread, unsent, and its streams themselves. */
+  get kept(): number {
+    const streams = Math.max(0, this.#peerStreams - STREAMS_FREE);
+    return this.#unread + this.#unsent + streams * STREAM_BYTES;
   }
 
   /** May new streams be opened? */

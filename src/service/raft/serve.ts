@@ -17,6 +17,7 @@ import {
   GREETING_TYPE,
 } from "../../wire/raft-greeting.ts";
 import { decodeRaftRequest, RaftType } from "../../wire/raft-message.ts";
+import type { Budget } from "../rpc/value-stream.ts";
 import { ValueQueue } from "../value-queue.ts";
 import type { Door } from "./door.ts";
 import { LastRead, LastWritten } from "./repeats.ts";
@@ -55,6 +56,8 @@ interface ServeRaft {
   readonly handle: RaftHandler;
   /** Ends the connection, and counts it as one that sent what is no call. */
   readonly malformed: () => void;
+  /** For calls that are not whole, or wait. */
+  readonly budget?: Budget;
   readonly clock?: Clock;
 }
 
@@ -73,6 +76,10 @@ class Calls {
   /** Its snapshot is coming. */
   #coming: ReadCall | undefined;
   #greeted: boolean;
+  /** Of the budget. */
+  #held = 0;
+  /** Bytes of the call that is being answered. */
+  #answering = 0;
   #busy = false;
   #blocked = false;
   #over = false;
@@ -95,6 +102,7 @@ class Calls {
         this.#received += chunk.length;
         this.#pending.push(chunk);
         this.#next();
+        this.#account();
         if (this.#busy && this.#pending.length > WAITING_BYTES_MAX) this.#stream.pause();
       },
       ended: () => this.#finish(),
@@ -108,6 +116,7 @@ class Calls {
 
   #goOn(): void {
     this.#next();
+    this.#account();
     if (!this.#busy && !this.#blocked && !this.#over) this.#stream.resume();
   }
 
@@ -125,14 +134,14 @@ class Calls {
       this.#coming = undefined;
       const data = this.#pending.peek().slice(0, coming.size);
       this.#pending.drop(coming.size);
-      this.#run(coming.call, data);
+      this.#run(coming.call, data, data.length);
       return true;
     }
     const bytes = this.#pending.peek();
     const again = this.#read.again(bytes);
     if (again !== undefined) {
       this.#pending.drop(again.length);
-      this.#run(again.value, NONE);
+      this.#run(again.value, NONE, again.length);
       return true;
     }
     const [type] = bytes;
@@ -176,14 +185,16 @@ class Calls {
     if (typeof call === "string") return this.#write(encodeAnswer(call, this.#how.self));
     if (call.size < 0 || call.size > SNAPSHOT_BYTES_MAX) return this.#malformed();
     if (call.size > 0) this.#coming = call;
-    else this.#run(call.call, NONE);
+    else this.#run(call.call, NONE, end);
   }
 
-  #run(call: RaftCall, data: Uint8Array): void {
+  #run(call: RaftCall, data: Uint8Array, bytes: number): void {
     this.#busy = true;
+    this.#answering = bytes;
     void this.#how.handle(call, data).then((answer) => {
       this.#busy = false;
-      if (this.#over) return;
+      this.#answering = 0;
+      if (this.#over) return this.#account();
       if (answer === undefined) return this.#malformed();
       const encode = (one: RaftAnswer): Uint8Array => encodeAnswer(one, this.#how.self);
       if (typeof answer === "string") this.#write(encodeAnswer(answer, this.#how.self));
@@ -217,8 +228,17 @@ class Calls {
     this.#over = true;
     this.#coming = undefined;
     this.#pending.drop(this.#pending.length);
+    this.#account();
     this.#cancel?.();
     this.#cancel = undefined;
+  }
+
+  #account(): void {
+    const change = this.#pending.length + this.#answering - this.#held;
+    this.#held += change;
+    if (change === 0 || (this.#how.budget?.take(change) ?? true) || this.#over) return;
+    this.#stop();
+    this.#stream.destroy();
   }
 
   /** Nothing need come; but what has begun has to go on. */

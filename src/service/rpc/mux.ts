@@ -11,6 +11,7 @@ import { YamuxSession } from "../../protocol/yamux/session.ts";
 import { FrameReader, FrameWriter } from "../../wire/yamux-frame.ts";
 import { Driver } from "../drive.ts";
 import { MuxStream, type MuxStreamCommands } from "./mux-stream.ts";
+import type { Budget } from "./value-stream.ts";
 
 /** Answers that a peer may have waiting without reading them; then it is not read either. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
@@ -27,6 +28,8 @@ interface MuxInit {
   /** The peer wants no new streams. */
   readonly onGoAway?: () => void;
   readonly config?: YamuxConfig;
+  /** For what the peer has us keep: a session that gets no more of it ends. */
+  readonly budget?: Budget;
 }
 
 export class Mux {
@@ -51,6 +54,8 @@ export class Mux {
   /** Written since the connection was full. */
   #unsent = 0;
   #failure: SessionFailure | "" = "";
+  /** Of the budget. */
+  #kept = 0;
 
   constructor(init: MuxInit) {
     this.#init = init;
@@ -116,7 +121,17 @@ export class Mux {
   }
 
   #tell<Result>(tell: (now: number) => Result): Result {
-    return this.#driver.tell(tell);
+    const result = this.#driver.tell(tell);
+    this.#account();
+    return result;
+  }
+
+  #account(): void {
+    const kept = this.#closed ? 0 : this.#session.kept + this.#unsent;
+    const change = kept - this.#kept;
+    if (change === 0 || this.#init.budget === undefined) return;
+    this.#kept = kept;
+    if (!this.#init.budget.take(change) && change > 0) this.close();
   }
 
   #add(header: FrameHeader, payload: Uint8Array): void {
@@ -152,7 +167,7 @@ export class Mux {
       const writable = this.#init.stream.write(bytes);
       this.#unsent = writable ? 0 : this.#unsent + bytes.length;
       if (this.#unsent > UNSENT_BYTES_MAX) this.#init.stream.pause();
-      this.#driver.tell((now) => this.#session.flushed(writable, now));
+      this.#tell((now) => this.#session.flushed(writable, now));
     }
     if (this.#failure !== "" && !this.#closed) {
       this.#gone(this.#failure);
@@ -202,7 +217,7 @@ export class Mux {
   #gone(why: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#driver.tell(() => this.#session.lost(why === "" ? "EOF" : why));
+    this.#tell(() => this.#session.lost(why === "" ? "EOF" : why));
     this.#driver.stop();
     for (const settle of this.#pongs.values()) settle(-1);
     this.#pongs.clear();

@@ -3,6 +3,7 @@ import { expect, spyOn, test } from "bun:test";
 import { streamPair } from "../../../src/host/stream-pair.ts";
 import type { RaftAnswer, RaftCall } from "../../../src/protocol/raft/message.ts";
 import { serveRaft } from "../../../src/service/raft/serve.ts";
+import type { Budget } from "../../../src/service/rpc/value-stream.ts";
 import { MsgpackReader } from "../../../src/wire/msgpack-reader.ts";
 import { encodeCall } from "../../../src/wire/raft-codec.ts";
 import { GREETING_TYPE } from "../../../src/wire/raft-greeting.ts";
@@ -20,7 +21,7 @@ const INSTALL: RaftCall = {
   meta: { index: 1, term: 1, configuration: { servers: [] }, configurationIndex: 1 },
 };
 
-function served() {
+function served(budget?: Budget) {
   const clock = new ManualClock();
   const [near, far] = streamPair();
   const one = { clock, near, calls: [] as [RaftCall, number][], malformed: 0, closed: false };
@@ -39,6 +40,7 @@ function served() {
       far.destroy();
     },
     clock,
+    ...(budget === undefined ? {} : { budget }),
   });
   near.listen({
     data: () => undefined,
@@ -148,4 +150,36 @@ test("calls behind one that takes its time wait, in the end with whoever sends t
   answer();
   await settle();
   expect(one.calls.length).toBe(2);
+});
+
+test("calls that are not whole, and those that wait for an answer, count until they are over", async () => {
+  const kept = { bytes: 0 };
+  const budget = {
+    take: (bytes: number) => {
+      kept.bytes += bytes;
+      return kept.bytes < 50_000;
+    },
+  };
+  const bytes = encodeCall(ENTRIES, 0);
+  const first = served(budget);
+  first.near.write(bytes.subarray(0, 10_000));
+  await settle();
+  expect(kept.bytes).toBe(10_000);
+  first.near.write(bytes.subarray(10_000));
+  await settle();
+  expect([kept.bytes, first.one.calls.length]).toEqual([bytes.length, 1]);
+  first.answer();
+  await settle();
+  expect(kept.bytes).toBe(0);
+  const [second, third] = [served(budget), served(budget)];
+  const install = encodeCall(INSTALL, 100_000);
+  second.near.write(install);
+  second.near.write(new Uint8Array(30_000));
+  third.near.write(bytes.subarray(0, 20_000));
+  third.near.write(bytes.subarray(20_000, 20_010));
+  await settle();
+  expect([second.one.closed, third.one.closed, kept.bytes]).toEqual([false, true, 30_000]);
+  second.near.destroy();
+  await settle();
+  expect(kept.bytes).toBe(0);
 });

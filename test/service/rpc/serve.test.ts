@@ -6,6 +6,7 @@ import type { RpcMethods } from "../../../src/service/methods/methods.ts";
 import { createRpcCounters, type RpcCounters } from "../../../src/service/rpc/counters.ts";
 import { RpcMethodError } from "../../../src/service/rpc/method-error.ts";
 import { ByteBudget, serveCalls } from "../../../src/service/rpc/server/serve.ts";
+import type { Budget } from "../../../src/service/rpc/value-stream.ts";
 import { MsgpackReader } from "../../../src/wire/msgpack-reader.ts";
 import { decodeResponse, encodeRequest } from "../../../src/wire/rpc-frame.ts";
 import { encodeEmpty, encodeText } from "../../../src/wire/rpc-status.ts";
@@ -24,7 +25,12 @@ interface Served {
   ended: boolean;
 }
 
-function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }): Served {
+interface How extends Partial<Record<"unanswered" | "untaken", Budget>> {
+  readonly firstMs: number;
+  readonly idleMs: number;
+}
+
+function serve(budget = new ByteBudget(1e9), how: How = { firstMs: 0, idleMs: 0 }): Served {
   const clock = new ManualClock();
   const [near, far] = streamPair();
   const refused: string[] = [];
@@ -50,7 +56,7 @@ function serve(budget = new ByteBudget(1e9), times = { firstMs: 0, idleMs: 0 }):
       refused.push(reason);
       far.destroy();
     },
-    ...times,
+    ...how,
     budget,
   });
   const heard: Uint8Array[] = [];
@@ -282,6 +288,26 @@ describe("serveCalls()", () => {
     third.near.write(part);
     await settle();
     expect(third.refused).toEqual([]);
+  });
+
+  test("a request counts until it is answered, and an answer until it is taken", async () => {
+    const kept = { bytes: 0 };
+    const count = (bytes: number) => {
+      kept.bytes += bytes;
+      return kept.bytes < 10_000;
+    };
+    const budgets = { unanswered: { take: count }, untaken: { take: count } };
+    const first = serve(new ByteBudget(1e9), { ...budgets, firstMs: 0, idleMs: 0 });
+    first.near.write(request("Wait", 1, encodeText("x".repeat(900))));
+    await settle();
+    expect(kept.bytes).toBeGreaterThan(900);
+    first.release("Wait");
+    await settle();
+    expect([kept.bytes, first.answers().length]).toEqual([0, 1]);
+    const second = serve(new ByteBudget(1e9), { ...budgets, firstMs: 0, idleMs: 0 });
+    second.near.write(request("Wait", 1, encodeText("x".repeat(10_000))));
+    await settle();
+    expect([second.refused, second.aborted, kept.bytes]).toEqual([["too-much"], ["Wait"], 0]);
   });
 
   test("... and all connections share another one", async () => {

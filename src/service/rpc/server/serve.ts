@@ -18,6 +18,7 @@ import type { RpcMethods } from "../../methods/methods.ts";
 import { ValueQueue } from "../../value-queue.ts";
 import type { RpcCounters } from "../counters.ts";
 import { callerGone, type RpcCaller, RpcMethodError } from "../method-error.ts";
+import type { Budget } from "../value-stream.ts";
 
 /** The name of a method and a number. */
 const HEAD_BYTES_MAX = 1024;
@@ -25,6 +26,7 @@ const HEAD_BYTES_MAX = 1024;
 const REQUEST_MS = 30_000;
 /** For an answer to be read. */
 const TAKEN_MS = 60_000;
+const TOO_MUCH = "rpc: too much that waits for its answer, or to be read";
 /** Requests that may wait behind one that is being answered before the stream is not read. */
 const WAITING_BYTES_MAX = 64 * 1024;
 
@@ -39,15 +41,19 @@ interface ServeCalls {
   readonly firstMs: number;
   readonly idleMs: number;
   /** What all streams of the connection may hold of requests that are not whole yet. */
-  readonly budget: ByteBudget;
+  readonly budget: Budget;
+  /** For requests that are whole and wait for their answers. */
+  readonly unanswered?: Budget;
+  /** For answers that wait to be taken, where the stream itself does not count them. */
+  readonly untaken?: Budget;
 }
 
 /** Bytes that the peer of a connection may have us keep, or all peers together. */
-export class ByteBudget {
-  readonly #partOf: ByteBudget | undefined;
+export class ByteBudget implements Budget {
+  readonly #partOf: Budget | undefined;
   #left: number;
 
-  constructor(bytes: number, partOf?: ByteBudget) {
+  constructor(bytes: number, partOf?: Budget) {
     this.#left = bytes;
     this.#partOf = partOf;
   }
@@ -77,8 +83,10 @@ class Calls {
   #over = false;
   #peerEnded = false;
   #blocked = false;
-  /** Of the connection's budget. */
+  /** Of the connection's budget, and of those for the request and the answer under way. */
   #held = 0;
+  #asked = 0;
+  #untaken = 0;
   /** Ends the wait for a request. */
   #cancel: (() => void) | undefined;
 
@@ -109,6 +117,7 @@ class Calls {
       closed: () => this.#stop(),
       drained: () => {
         this.#blocked = false;
+        this.#count(0, 0);
         this.#wait(this.#how.idleMs);
         this.#goOn();
       },
@@ -130,7 +139,7 @@ class Calls {
       }
       this.#pending.drop(read.bytes);
       this.#bytesMax = undefined;
-      this.#answer(read.frame);
+      this.#answer(read.frame, read.bytes);
     }
   }
 
@@ -139,7 +148,7 @@ class Calls {
     const read = decodeRequest(this.#pending.peek().subarray(0, HEAD_BYTES_MAX));
     if (read.kind !== "frame") return false;
     this.#pending.drop(read.bytes);
-    this.#answer(read.frame);
+    this.#answer(read.frame, read.bytes);
     return true;
   }
 
@@ -159,7 +168,7 @@ class Calls {
     return bytes > (this.#bytesMax ?? HEAD_BYTES_MAX) ? "too-much" : whole;
   }
 
-  #answer(request: RpcRequest): void {
+  #answer(request: RpcRequest, bytes: number): void {
     const { methods, counters } = this.#how;
     counters.requests += 1;
     this.#cancel?.();
@@ -172,6 +181,7 @@ class Calls {
         (body) => this.#later(request, "", body),
         (error: unknown) => this.#laterFailed(request, error),
       );
+      if (!this.#count(bytes, 0)) this.#refuse("too-much", TOO_MUCH);
     } catch (error) {
       this.#failed(request, error);
     }
@@ -179,6 +189,7 @@ class Calls {
 
   #later(request: RpcRequest, error: string, body: Uint8Array): void {
     this.#busy = false;
+    this.#count(0, 0);
     if (this.#over) return;
     this.#reply(request, error, body);
     this.#goOn();
@@ -186,6 +197,7 @@ class Calls {
 
   #laterFailed(request: RpcRequest, error: unknown): void {
     this.#busy = false;
+    this.#count(0, 0);
     if (this.#over) return;
     this.#failed(request, error);
     this.#goOn();
@@ -208,8 +220,10 @@ class Calls {
 
   #reply({ seq, method }: RpcRequest, error: string, body: Uint8Array): void {
     // Whoever does not read answers is not read either.
-    this.#blocked = !this.#stream.write(encodeResponse({ seq, method, error, body }));
+    const bytes = encodeResponse({ seq, method, error, body });
+    this.#blocked = !this.#stream.write(bytes);
     if (!this.#blocked) return this.#wait(this.#how.idleMs);
+    if (!this.#count(0, bytes.length)) return this.#refuse("too-much", TOO_MUCH);
     this.#stream.pause();
     this.#after(TAKEN_MS, () => this.#refuse("unread", "rpc: an answer is not read"));
   }
@@ -229,7 +243,17 @@ class Calls {
     if (this.#busy) this.#gone.abort(callerGone());
     this.#pending.drop(this.#pending.length);
     this.#account();
+    this.#count(0, 0);
     this.#cancel?.();
+  }
+
+  /** The request that is being answered, and the answer that waits. @returns false: no room */
+  #count(asked: number, untaken: number): boolean {
+    const [more, out] = [asked - this.#asked, untaken - this.#untaken];
+    this.#asked = asked;
+    this.#untaken = untaken;
+    const hasRoom = more === 0 || (this.#how.unanswered?.take(more) ?? true);
+    return (out === 0 || (this.#how.untaken?.take(out) ?? true)) && hasRoom;
   }
 
   /** What waits here counts against the whole connection. */

@@ -7,7 +7,7 @@
 import { errorText } from "../../../host/error-text.ts";
 import { FAREWELL_MS, finish } from "../../../host/finish.ts";
 import type { ByteStream, Clock, Log, StreamServer } from "../../../host/host.ts";
-import { formatAddress } from "../../../host/ip.ts";
+import { formatAddress, formatIp } from "../../../host/ip.ts";
 import type { SocketStream } from "../../../host/network.ts";
 import { certificateNames } from "../../../tls/certificate.ts";
 import { acceptTls, type SecuredStream, type TlsIdentity } from "../../../tls/handshake.ts";
@@ -20,10 +20,12 @@ import { PacedStream } from "../../paced-stream.ts";
 import { countRefusal, RefusalLog } from "../../refusals.ts";
 import type { RpcSecurity } from "../client/dial.ts";
 import type { RpcCounters } from "../counters.ts";
+import { KeptBytes, type Share } from "../kept-bytes.ts";
 import type { RpcCaller } from "../method-error.ts";
 import { MODE_NAMES, RpcMode } from "../mode.ts";
 import { Mux } from "../mux.ts";
 import { isServer, mayDial, serverName } from "../roles.ts";
+import type { Budget } from "../value-stream.ts";
 import { RpcConnections } from "./connections.ts";
 import { ByteBudget, serveCalls } from "./serve.ts";
 
@@ -34,8 +36,13 @@ const FIRST_REQUEST_MS = 30_000;
 const NEXT_REQUEST_MS = 10 * 60_000;
 /** Requests that are not whole yet, of all streams of a connection. */
 const PENDING_BYTES_MAX = 16 * 1024 * 1024;
-/** ... and of all connections. */
-const ALL_PENDING_BYTES_MAX = 64 * 1024 * 1024;
+/**
+ * All that peers have us keep (kept-bytes.ts). What a client asks in a storm of registrations is a
+ * few dozen KiB, so that thousands of them fit, and the longest answers to some servers, too.
+ */
+const ALL_KEPT_BYTES_MAX = 256 * 1024 * 1024;
+/** The same of Raft's calls: a whole snapshot comes in one of them. */
+const ALL_RAFT_BYTES_MAX = 512 * 1024 * 1024;
 /** Connections of one address that streaming must leave for calls (Nomad's number). */
 const STREAMING_RESERVED = 20;
 /** First byte of a TLS record: somebody speaks TLS without Nomad's byte in front. */
@@ -49,7 +56,7 @@ interface RpcServerInit {
   readonly methods: Pick<RpcMethods, "call" | "bodyBytesMax">;
   readonly streams: StreamMethods;
   /** Serves a Raft connection behind its mode byte. */
-  readonly raft: (stream: ByteStream, malformed: () => void) => void;
+  readonly raft: (stream: ByteStream, malformed: () => void, budget: Budget) => void;
   readonly counters: RpcCounters;
   readonly clock: Clock;
   readonly log: Log;
@@ -63,13 +70,20 @@ interface Chosen {
   readonly caller: RpcCaller;
 }
 
+/** Of a connection, for each of its streams. */
+interface Budgets {
+  readonly budget: Budget;
+  readonly unanswered: Budget;
+}
+
 export class RpcServer {
   readonly #init: RpcServerInit;
   readonly #limit: ConnectionLimit;
   readonly #streamingLimit: ConnectionLimit;
   readonly #refusals: RefusalLog;
   readonly #connections: RpcConnections;
-  readonly #pending = new ByteBudget(ALL_PENDING_BYTES_MAX);
+  readonly #kept = new KeptBytes(ALL_KEPT_BYTES_MAX);
+  readonly #keptOfRaft = new KeptBytes(ALL_RAFT_BYTES_MAX);
   /** Of all connections but Raft's, which must not wait for them. */
   readonly #pace: Pace;
   #server: StreamServer | undefined;
@@ -213,8 +227,19 @@ export class RpcServer {
     }
   }
 
-  #calls({ stream, caller }: Chosen): void {
+  /** A part of what all may have us keep; whoever has the most is cut off when it is too much. */
+  #share({ stream, caller }: Chosen, all = this.#kept): Share {
+    const share = all.share(caller.from?.fingerprint ?? formatIp(stream.remote.ip), () => {
+      this.#refuse(stream, "too-much-kept", "rpc: all connections together have us keep too much");
+    });
+    stream.socket.once("close", () => share.close());
+    return share;
+  }
+
+  #calls(chosen: Chosen): void {
     const { methods, counters, clock } = this.#init;
+    const { stream, caller } = chosen;
+    const share = this.#share(chosen);
     serveCalls(new PacedStream(stream, this.#pace), {
       methods,
       counters,
@@ -223,45 +248,52 @@ export class RpcServer {
       refuse: (reason, message) => this.#refuse(stream, reason, message),
       firstMs: FIRST_REQUEST_MS,
       idleMs: NEXT_REQUEST_MS,
-      budget: new ByteBudget(PENDING_BYTES_MAX, this.#pending),
+      budget: new ByteBudget(PENDING_BYTES_MAX, share),
+      unanswered: share,
+      untaken: share,
     });
   }
 
   /** Raft between servers of one region only; a cluster on its way to TLS has to let it pass. */
-  #raft({ stream, secured, caller }: Chosen): void {
+  #raft(chosen: Chosen): void {
     const { security, region, raft } = this.#init;
+    const { stream, secured, caller } = chosen;
     const mustProve = secured && caller.names !== undefined && !security().upgradeMode;
     if (mustProve && !isServer(caller.names ?? [], region)) {
       const message = `a Raft connection must prove the name ${serverName(region)}`;
       return this.#refuse(stream, "raft-not-a-server", message, { names: caller.names ?? [] });
     }
-    raft(stream, () => {
+    const malformed = (): void => {
       this.#refuse(stream, "raft-malformed", "a Raft call that no server of the region sends");
-    });
+    };
+    raft(stream, malformed, this.#share(chosen, this.#keptOfRaft));
   }
 
-  #streaming({ stream, caller }: Chosen): void {
+  #streaming(chosen: Chosen): void {
+    const { stream, caller } = chosen;
     const { ip } = stream.remote;
     if (!this.#streamingLimit.take(ip)) {
       const message = "rejecting client for exceeding maximum streaming RPC connections";
       return this.#refuse(stream, "too-many-streaming", message);
     }
     stream.socket.once("close", () => this.#streamingLimit.release(ip));
-    const budget = new ByteBudget(PENDING_BYTES_MAX, this.#pending);
+    const budget = new ByteBudget(PENDING_BYTES_MAX, this.#share(chosen));
     void this.#init.streams.serve(new PacedStream(stream, this.#pace), caller, budget);
   }
 
   #multiplex(accepted: Chosen, withByte: boolean): void {
     const { clock, counters } = this.#init;
     const { stream } = accepted;
-    const budget = new ByteBudget(PENDING_BYTES_MAX, this.#pending);
+    const share = this.#share(accepted);
+    const budgets = { budget: new ByteBudget(PENDING_BYTES_MAX, share), unanswered: share };
     const mux: Mux = new Mux({
       stream: new PacedStream(stream, this.#pace),
       dialer: false,
       clock,
+      budget: share,
       onStream: (one) => {
-        if (withByte) void this.#choose(one, mux, chosen, budget);
-        else this.#streamCalls(one, chosen, budget);
+        if (withByte) void this.#choose(one, mux, chosen, budgets);
+        else this.#streamCalls(one, chosen, budgets);
       },
       onClosed: (why) => {
         if (why !== "") countRefusal(counters.sessionFailures, why);
@@ -275,17 +307,19 @@ export class RpcServer {
   }
 
   /** The first byte of a stream; a wrong one costs the whole session, as in Nomad. */
-  async #choose(one: ByteStream, mux: Mux, chosen: Chosen, budget: ByteBudget): Promise<void> {
+  async #choose(one: ByteStream, mux: Mux, chosen: Chosen, budgets: Budgets): Promise<void> {
     const byte = await one.takeFirst(this.#init.handshakeTimeoutMs);
-    if (byte === RpcMode.nomad) return this.#streamCalls(one, chosen, budget);
-    if (byte === RpcMode.streaming) return this.#init.streams.serve(one, chosen.caller, budget);
+    if (byte === RpcMode.nomad) return this.#streamCalls(one, chosen, budgets);
+    if (byte === RpcMode.streaming) {
+      return this.#init.streams.serve(one, chosen.caller, budgets.budget);
+    }
     if (byte === "ended") return void finish(one, FAREWELL_MS, this.#init.clock);
     if (byte === "timeout") return one.destroy();
     mux.close();
     this.#refuse(chosen.stream, "bad-stream-byte", "unrecognized RPC byte of a stream", { byte });
   }
 
-  #streamCalls(one: ByteStream, { stream, caller }: Chosen, budget: ByteBudget): void {
+  #streamCalls(one: ByteStream, { stream, caller }: Chosen, budgets: Budgets): void {
     const { methods, counters, clock } = this.#init;
     serveCalls(one, {
       methods,
@@ -298,7 +332,7 @@ export class RpcServer {
       },
       firstMs: 0,
       idleMs: 0,
-      budget,
+      ...budgets,
     });
   }
 
