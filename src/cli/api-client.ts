@@ -29,7 +29,7 @@ interface ApiResponse {
 
 export interface Asking {
   readonly body?: string | Uint8Array | undefined;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   /** Hears of the answer before its body comes. */
   readonly begun?: (status: number, headers: ApiResponse["headers"]) => void;
   /** Gets each piece of a 200 as it comes, instead of the whole at the end. */

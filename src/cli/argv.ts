@@ -11,12 +11,19 @@ const TRUE = /^(1|t|T|TRUE|true|True)$/;
 const FALSE = /^(0|f|F|FALSE|false|False)$/;
 
 /** Older spellings that Nomad still knows, and whether it warns of them. */
-const OLDER: Readonly<Record<string, readonly [words: readonly string[], warns: boolean]>> = {
-  "node-status": [["node", "status"], false],
-  "server-force-leave": [["server", "force-leave"], true],
-  "server-join": [["server", "join"], true],
-  "server-members": [["server", "members"], true],
-};
+const OLDER: readonly (readonly [older: string, words: string, warns: boolean])[] = [
+  ["client-config", "node config", true],
+  ["debug", "operator debug", false],
+  ["node-drain", "node drain", false],
+  ["node-status", "node status", false],
+  ["operator raft _info", "operator raft info", false],
+  ["operator raft _logs", "operator raft logs", false],
+  ["operator raft _state", "operator raft state", false],
+  ["operator snapshot _state", "operator snapshot state", false],
+  ["server-force-leave", "server force-leave", true],
+  ["server-join", "server join", true],
+  ["server-members", "server members", true],
+];
 
 /** @throws CommandError for a value that a flag without one cannot have */
 export function normaliseArgv(given: readonly string[], program: Command): string[] {
@@ -40,14 +47,16 @@ export function normaliseArgv(given: readonly string[], program: Command): strin
 function modernised(argv: readonly string[]): readonly string[] {
   const [first = "", ...rest] = argv;
   if (first === "help") return /^--?man$/.test(rest[0] ?? "") ? rest : [...rest, "-help"];
-  const [words, warns] = OLDER[first] ?? [[first], false];
+  const line = `${argv.join(" ")} `;
+  const found = OLDER.find(([older]) => line.startsWith(`${older} `));
+  if (found === undefined) return argv;
+  const [older, words, warns] = found;
   if (warns) {
     printError(
-      `WARNING! The "nomad ${first}" command is deprecated. ` +
-        `Please use "nomad ${words.join(" ")}" instead.`,
+      `WARNING! The "nomad ${older}" command is deprecated. Please use "nomad ${words}" instead.`,
     );
   }
-  return argv.length === 0 ? argv : [...words, ...rest];
+  return [...words.split(" "), ...argv.slice(older.split(" ").length)];
 }
 
 function normaliseFlag(name: string, value: string | undefined, command: Command): string[] {

@@ -53,6 +53,10 @@ const ARGUMENTS: Readonly<Record<string, Reader>> = {
     const path = `/v1/node/pools?prefix=${encodeURIComponent(prefix)}`;
     return namesIn(await client.get(path, { quiet: true }), "Name");
   },
+  namespace: async (client, prefix) => {
+    const path = `/v1/namespaces?prefix=${encodeURIComponent(prefix)}`;
+    return namesIn(await client.get(path, { quiet: true }), "Name");
+  },
   node: async (client) => {
     const members = await client.get("/v1/agent/members", { quiet: true });
     return listField(members, "Members").map((one) => textField(one, "Name"));

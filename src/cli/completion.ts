@@ -23,7 +23,12 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Flags whose value is one of an argument's kind. */
-const LIKE_ARGUMENTS: Readonly<Record<string, string>> = { "--node-id": "id" };
+const LIKE_ARGUMENTS: Readonly<Record<string, string>> = {
+  "--namespace": "namespace",
+  "--node-id": "id",
+  "--node-pool": "node-pool",
+  "--server-id": "node",
+};
 
 /**
  * The words of a command line as a shell parts them, as far as that matters here: the last one is

@@ -6,16 +6,18 @@ interface CurlRequest {
   readonly flags: ApiFlags;
   readonly method: string;
   readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  /** It comes on stdin. */
-  readonly hasBody: boolean;
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  /** As curl takes it: a text, `@FILE`, or `@-` for stdin; undefined: there is none. */
+  readonly body: string | undefined;
 }
 
 export function curlCommand(request: CurlRequest, env: Environment): string {
-  const { flags, method, headers, hasBody } = request;
+  const { flags, method, headers, body } = request;
   const url = new URL(request.url);
   const parts = ["curl", `-X ${method}`];
-  if (hasBody) parts.push("--data-binary @-");
+  if (body !== undefined) {
+    parts.push(`--data-binary ${/^@[\w./-]+$/.test(body) ? body : quoted(body)}`);
+  }
   const file = (
     option: string,
     flag: string,
@@ -40,8 +42,8 @@ export function curlCommand(request: CurlRequest, env: Environment): string {
   }
   const skip = flags.tlsSkipVerify === true || flags.insecure === true;
   if (skip || /^(1|t|true)$/i.test(env["NOMAD_SKIP_VERIFY"] ?? "")) parts.push("--insecure");
-  for (const [header, value] of Object.entries(headers)) {
-    parts.push(`-H ${quoted(`${header}: ${value}`)}`);
+  for (const [header, values] of Object.entries(headers)) {
+    for (const value of values) parts.push(`-H ${quoted(`${header}: ${value}`)}`);
   }
   if (flags.token) parts.push(`-H ${quoted(`X-Nomad-Token: ${flags.token}`)}`);
   else if (env["NOMAD_TOKEN"]) parts.push('-H "X-Nomad-Token: ${NOMAD_TOKEN}"');

@@ -2,6 +2,7 @@
 
 import { errorText } from "../host/error-text.ts";
 import { isFed, readBytes, STDIN } from "../host/files.ts";
+import { describeErrno } from "../host/network.ts";
 import { ApiClient, type Asking } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { curlCommand } from "./curl-command.ts";
@@ -11,6 +12,7 @@ import { settingOf } from "./setting.ts";
 interface ApiCommandFlags extends ApiFlags {
   readonly X?: string;
   readonly H?: readonly string[];
+  readonly d?: string;
   readonly filter?: string;
   readonly dryrun?: boolean;
   readonly verbose?: boolean;
@@ -40,11 +42,13 @@ export async function operatorApi(target: string, flags: ApiCommandFlags): Promi
     if (flags.verbose === true) printError(line);
   };
   if (flags.dryrun === true) {
-    const hasBody = body !== undefined;
-    return print(curlCommand({ flags, method, url, headers, hasBody }, process.env));
+    const from = flags.d ?? (body === undefined ? undefined : "@-");
+    return print(curlCommand({ flags, method, url, headers, body: from }, process.env));
   }
   verbose(`> ${method} ${url.href}`);
-  for (const [name, value] of Object.entries(headers)) verbose(`> ${name}: ${value}`);
+  for (const [name, values] of Object.entries(headers)) {
+    for (const value of values) verbose(`> ${name}: ${value}`);
+  }
   const begun: Asking["begun"] = (status, received) => {
     verbose(`< HTTP/1.1 ${status}`);
     for (const [name, value] of Object.entries(received)) verbose(`< ${name}: ${String(value)}`);
@@ -87,23 +91,26 @@ function usualScheme(flags: ApiFlags): string {
   return /^https:/i.test(address) ? "https" : "http";
 }
 
-/** @throws CommandError */
-function parseHeaders(lines: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    lines.map((line) => {
-      const colon = line.indexOf(":");
-      if (colon < 1) {
-        throw new CommandError(
-          `Headers must be in the form 'Key: Value' but found: ${JSON.stringify(line)}`,
-        );
-      }
-      return [line.slice(0, colon), line.slice(colon + 1).trim()];
-    }),
-  );
+/** A name that is there again has both values. @throws CommandError */
+function parseHeaders(lines: readonly string[]): Record<string, string[]> {
+  const headers: Record<string, string[]> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    if (colon < 1) {
+      throw new CommandError(
+        `Headers must be in the form 'Key: Value' but found: ${JSON.stringify(line)}`,
+      );
+    }
+    const name = line.slice(0, colon);
+    headers[name] = [...(headers[name] ?? []), line.slice(colon + 1).trim()];
+  }
+  return headers;
 }
 
-/** Of stdin, where something is piped into it. */
-function readBody({ verbose }: ApiCommandFlags): Uint8Array | undefined {
+/** What -d says, or stdin, where something is piped into it. @throws CommandError */
+function readBody({ d, verbose }: ApiCommandFlags): Uint8Array | undefined {
+  if (d?.startsWith("@") === true && d !== "@-") return readFile(d.slice(1));
+  if (d !== undefined && d !== "@-") return new TextEncoder().encode(d);
   try {
     if (!isFed(STDIN)) return undefined;
     if (verbose === true) printError("* Reading request body from stdin.");
@@ -111,5 +118,13 @@ function readBody({ verbose }: ApiCommandFlags): Uint8Array | undefined {
     return body.length === 0 ? undefined : body;
   } catch {
     return undefined; // There is no stdin.
+  }
+}
+
+function readFile(path: string): Uint8Array {
+  try {
+    return readBytes(path, BODY_BYTES_MAX);
+  } catch (error) {
+    throw new CommandError(`Error reading the body: open ${path}: ${describeErrno(error)}`);
   }
 }

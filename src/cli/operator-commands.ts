@@ -73,6 +73,7 @@ function addRequests(operator: Command): void {
     .description("Send a request to the HTTP API, with the flags and variables of these commands")
     .option("-X <method>", "method (default GET; with a body on stdin POST)")
     .option("-H <header>", "a header, as 'Name: value'; repeatable", many)
+    .option("-d <body>", "the body, or @FILE; without it what is piped into stdin")
     .option("--filter <expression>", "filter of a list")
     .option("--dryrun", "print the equivalent curl command instead")
     .option("--verbose", "the headers, too, on stderr")

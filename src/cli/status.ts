@@ -16,6 +16,8 @@ export async function status(id: string | undefined, flags: StatusFlags): Promis
       return (await import("./node-status.ts")).nodeStatus(found.id, flags);
     case "node_pools":
       return (await import("./node-pool.ts")).poolInfo(found.id, flags);
+    case "namespaces":
+      return (await import("./namespace.ts")).namespaceStatus(found.id, flags);
     case "jobs":
       return (await import("./job-status.ts")).jobStatus(found.id, flags);
     default:

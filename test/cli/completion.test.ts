@@ -12,11 +12,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { commandPath, normaliseArgv } from "../../src/cli/argv.ts";
 import { installCompletion, uninstallCompletion } from "../../src/cli/autocomplete-install.ts";
 import { type Wanted, wantedAt, wordsOf } from "../../src/cli/completion.ts";
 import { completeCommand, completionScript } from "../../src/cli/completion-script.ts";
 import { manPage } from "../../src/cli/man-page.ts";
-import { createProgram } from "../../src/cli/program.ts";
+import { createProgram, everyCommand } from "../../src/cli/program.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "nomad-test-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -44,6 +45,7 @@ describe("of a line are offered", () => {
     ["nomad monitor -log-level ", ["DEBUG", "ERROR", "INFO", "OFF", "TRACE", "WARN"]],
     ["nomad monitor -log-level=DE", ["-log-level=DEBUG"]],
     ["nomad monitor -node-id ab", ["<id>"]],
+    ["nomad monitor -server-id s", ["<node>"]],
     ["nomad node status -address http://x ab", ["<id>"]],
     ["nomad node status -json ab", ["<id>"]],
     ["nomad node status abc ", []],
@@ -57,6 +59,31 @@ describe("of a line are offered", () => {
   for (const [line, words] of cases) {
     test(line, () => expect(offered(line)).toEqual([...words]));
   }
+});
+
+test("older spellings are today's commands", () => {
+  const program = createProgram();
+  const cases: readonly (readonly [string, string])[] = [
+    ["node-drain -enable x", "node drain --enable x"],
+    ["debug -duration=1s", "operator debug --duration=1s"],
+    ["operator raft _info /x", "operator raft info /x"],
+    ["operator snapshot _state f", "operator snapshot state f"],
+    ["help server members", "server members --help"],
+    ["server members", "server members"],
+  ];
+  for (const [given, wanted] of cases) {
+    expect(normaliseArgv(given.split(" "), program)).toEqual(wanted.split(" "));
+  }
+  expect(normaliseArgv([], program)).toEqual([]);
+});
+
+test("what has -json for programs has -t, too", () => {
+  const lacking = everyCommand(createProgram()).filter(({ options }) => {
+    const flags = options.map(({ long, short }) => long ?? short);
+    const isAnswer = options.some((one) => one.description === "output as JSON");
+    return isAnswer && flags.includes("--address") && !flags.includes("-t");
+  });
+  expect(lacking.map(commandPath)).toEqual([]);
 });
 
 /** Asks the program from sources, as a shell does: in place of the binary. */

@@ -305,6 +305,29 @@ describe("operator api", () => {
       ],
     ]);
   });
+  test("-d is the body, or a file; a header that is there twice is sent twice", async () => {
+    const seen: unknown[] = [];
+    const { address, asked, bodies } = await fake((_path, { headers }) => {
+      seen.push(headers["x-more"]);
+      return [200, ""];
+    });
+    const file = join(directory, "body.json");
+    writeFileSync(file, '{"a":1}');
+    const api = (...args: string[]) => run(["operator", "api", `-address=${address}`, ...args]);
+    await api("-d", "a b", "-H", "X-More: 1", "-H", "X-More: 2", "/v1/x");
+    await api("-d", `@${file}`, "-X=PUT", "/v1/y");
+    expect([asked, bodies]).toEqual([
+      ["POST /v1/x", "PUT /v1/y"],
+      ["a b", '{"a":1}'],
+    ]);
+    expect(seen).toEqual(["1, 2", undefined]);
+    expect((await api("-d", "it's", "-dryrun", "/v1/x")).out).toContain(
+      "-X POST \\\n  --data-binary 'it'\\''s'",
+    );
+    expect((await api("-d", "@/nowhere", "/v1/x")).err).toBe(
+      "Error reading the body: open /nowhere: no such file or directory\n",
+    );
+  });
   test("a header of another form is refused", async () => {
     const { code, err } = await run(["operator", "api", "-H", "nonsense", "/v1/x"]);
     expect([code, err]).toEqual([

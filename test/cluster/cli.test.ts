@@ -59,7 +59,9 @@ describe("help", () => {
   test("no command: usage, 127", async () => {
     const { code, out } = await run([]);
     expect(code).toBe(127);
-    expect(out).toContain("Usage: nomad [-version] [-help] <command> [args]");
+    expect(out).toContain(
+      "Usage: nomad [-version] [-help] [-autocomplete-(un)install] <command> [args]",
+    );
   });
   for (const flag of ["-h", "-help", "--help"]) {
     test(`agent ${flag}`, async () => {
