@@ -5,7 +5,7 @@ import { Pace } from "../service/pace.ts";
 import { type Codec, decodeValue } from "../wire/codec.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
 import type { AgentFacts, Servers } from "./context.ts";
-import { ApiError } from "./errors.ts";
+import { ApiError, statusOf } from "./errors.ts";
 
 /** Which region is asked, and whether a server may answer that does not lead. */
 export interface Asked {
@@ -44,7 +44,7 @@ export async function ask(
   } catch (error) {
     const text = errorText(error);
     const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];
-    throw new ApiError(Number(code ?? 500), message ?? text);
+    throw new ApiError(Number(code ?? statusOf(text)), message ?? text);
   }
 }
 

@@ -8,3 +8,8 @@ export class ApiError extends Error {
     this.status = status;
   }
 }
+
+/** How Nomad answers what a server says without a code: who may not ask is told so. */
+export function statusOf(text: string): number {
+  return /(?:Permission denied|ACL token (?:not found|expired))$/.test(text) ? 403 : 500;
+}

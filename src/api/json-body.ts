@@ -1,5 +1,6 @@
 /** A request's JSON, read as Go reads it: names in any case, null is zero, more is ignored. */
 import { isObject } from "../config/tree.ts";
+import { type GoTime, timeOf } from "../wire/codec.ts";
 import { nanosOf, parseDurationMs } from "../wire/duration.ts";
 import { ApiError } from "./errors.ts";
 
@@ -63,6 +64,36 @@ export class JsonBody {
     const value = this.#of(name) ?? undefined;
     if (value === undefined) return undefined;
     return isObject(value) ? new JsonBody(value) : wrong(name, "an object");
+  }
+
+  /** null: it is not there, or null. */
+  textList(name: string): readonly string[] | null {
+    return (
+      this.#list(name)?.map((one) => (typeof one === "string" ? one : wrong(name, "texts"))) ?? null
+    );
+  }
+
+  /** The same, of objects. */
+  bodies(name: string): readonly JsonBody[] | null {
+    const all = this.#list(name);
+    return all?.map((one) => (isObject(one) ? new JsonBody(one) : wrong(name, "objects"))) ?? null;
+  }
+
+  #list(name: string): readonly unknown[] | null {
+    const value = this.#of(name) ?? null;
+    if (value === null || Array.isArray(value)) return value;
+    return wrong(name, "a list");
+  }
+
+  /** null: it is not there, or null. As RFC 3339 writes it. */
+  time(name: string): GoTime | null {
+    const value = this.text(name);
+    if (value === "") return null;
+    const [, seconds, fraction = "", zone] =
+      /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(value) ?? [];
+    const ms = Date.parse(`${seconds}${zone}`);
+    if (Number.isNaN(ms)) return wrong(name, "a time, for example 2026-01-02T15:04:05Z");
+    return { ...timeOf(ms), nanos: Number(fraction.padEnd(9, "0")) };
   }
 
   /** null: it is not there, or null. Its own names are as they are written. */

@@ -1,6 +1,6 @@
 /**
- * A caller's token goes with what is asked of another region: its servers may have ACLs. Our own
- * has none, and no log or answer of ours is a place for somebody's token.
+ * A caller's token goes with what is asked of others: they judge it. Where our own region has no
+ * ACLs, another one may have some; and no log or answer of ours is a place for somebody's token.
  *
  * @module
  */
@@ -11,11 +11,12 @@ import type { ApiContext } from "./context.ts";
 /** @param token "": the context as it is */
 export function withToken(context: ApiContext, token: string): ApiContext {
   if (token === "") return context;
-  const { call, streams, config } = context;
+  const { call, streams, config, acl } = context;
   const bytes = new MsgpackWriter(token.length + 8).text(token).take();
   const signed = (body: Uint8Array): Uint8Array => {
     const region = decodeQueryOptions(body)?.Region ?? "";
-    return region === "" || region === config.region ? body : withField(body, "AuthToken", bytes);
+    const isOwn = region === "" || region === config.region;
+    return isOwn && !acl.enabled ? body : withField(body, "AuthToken", bytes);
   };
   return {
     ...context,

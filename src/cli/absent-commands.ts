@@ -33,7 +33,10 @@ const ABSENT: readonly (readonly [why: string, commands: readonly string[]])[] =
     ],
   ],
   ["this agent keeps no variables", ["var"]],
-  ["there are no auth methods here: pass a token with -token (NOMAD_TOKEN)", ["login"]],
+  [
+    "there are no auth methods here: pass a token with -token (NOMAD_TOKEN)",
+    ["login", "acl auth-method", "acl binding-rule"],
+  ],
   ["this agent works with neither Consul nor Vault", ["setup"]],
   ["this agent formats no files", ["fmt"]],
   [

@@ -7,6 +7,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { nearest } from "../config/suggest.ts";
 import { addAbsent } from "./absent-commands.ts";
+import { addAcl } from "./acl-commands.ts";
 import { addKeyFlags } from "./agent-flags.ts";
 import { apiCommand } from "./api-command.ts";
 import { argumentText, commandPath, normaliseArgv } from "./argv.ts";
@@ -67,6 +68,7 @@ export function createProgram(): Command {
   addNode(program);
   addNamespaces(program);
   addEvents(program);
+  addAcl(program);
   addConfig(program);
   addTls(program);
   addSystemd(program);

@@ -21,8 +21,9 @@ export function readAcl(section: Section): AclConfig {
     section.mistake("token_min_expiration_ttl", message);
   }
   if (acl.replicationToken !== "" && !UUID.test(acl.replicationToken)) {
-    const message = "must be the secret of a management token, which is a UUID";
-    section.mistake("replication_token", message);
+    // Not behind a colon: what stands there is hidden, wherever a token is named.
+    const message = "acl.replication_token must be a UUID, the secret of a management token";
+    section.fail("replication_token", message);
   }
   section.finish();
   return acl;

@@ -8,6 +8,7 @@ import { monitorLog } from "../api/monitor.ts";
 import { restoreArchive, saveArchive } from "../api/snapshot.ts";
 import { errorText } from "../host/error-text.ts";
 import { SNAPSHOT_PATH } from "./access.ts";
+import { addAcls } from "./acl-answers.ts";
 import { answer, type ContextOf, invalidMethod, queryOf } from "./answers.ts";
 import { addNodes } from "./node-answers.ts";
 import { addSearch } from "./search-answers.ts";
@@ -53,6 +54,7 @@ export function addOwnAnswers(
     const why = refusalBy(allow, request);
     return answer(request, { Refused: why === "" ? {} : { "*": why } });
   });
+  addAcls(app, contextOf);
   addNodes(app, contextOf, allow);
   addSearch(app, contextOf, allow);
   addSnapshot(app, contextOf, allow);

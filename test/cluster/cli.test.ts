@@ -117,7 +117,7 @@ describe("flags of Nomad's agent that only set a key", () => {
   test("are refused where the key is", async () => {
     const { code, err } = await agent("-server", "-acl-enabled", "-acl-replication-token=geheim");
     expect(code).toBe(1);
-    expect(err).toContain("acl.enabled: this agent has no ACLs");
+    expect(err).toContain("acl.replication_token must be a UUID, the secret of a management token");
     expect(err).not.toContain("geheim");
   });
 });

@@ -70,6 +70,8 @@ test("what cannot be is said where it stands, and no token with it", () => {
   expect(of('token_min_expiration_ttl = "48h"')).toContain("must be at most");
   expect(of("enabledd = true")).toContain('unknown key "enabledd" in block "acl"');
   const wrong = of('replication_token = "s3cret-and-no-uuid"');
-  expect(wrong).toContain("6:23 acl.replication_token: must be the secret of a management token");
+  expect(wrong).toContain(
+    "6:23 acl.replication_token must be a UUID, the secret of a management token",
+  );
   expect(wrong).not.toContain("s3cret");
 });

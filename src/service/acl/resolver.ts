@@ -88,7 +88,9 @@ export class AclResolver {
     const token = this.token(secret);
     if (token !== undefined) return this.#ofToken(token);
     const nodeId = this.#nodes.find(secret)?.ID ?? nodeOf?.(secret);
-    if (nodeId !== undefined) return { grants: NODE_GRANTS, token: undefined, nodeId };
+    // An identity outlives its node: what is not there any more sees nothing.
+    const isThere = nodeId !== undefined && this.#init.machine.nodes.get(nodeId) !== undefined;
+    if (isThere) return { grants: NODE_GRANTS, token: undefined, nodeId };
     throw new RpcMethodError(TOKEN_NOT_FOUND, false);
   }
 

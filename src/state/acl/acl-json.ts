@@ -1,4 +1,5 @@
 /** Tokens, policies and roles as Nomad's API shows them. */
+import { formatDurationMs } from "../../wire/duration.ts";
 import { goTimeText, type JsonValue } from "../../wire/msgpack-json.ts";
 import { type AclPolicy, type AclRole, type AclToken, namesOf } from "./acl.ts";
 import type { PolicyRules } from "./rules.ts";
@@ -22,7 +23,14 @@ export function tokenStubJson(token: Omit<AclToken, "SecretID" | "ExpirationTTL"
   };
 }
 
-function policyStubJson(policy: Omit<AclPolicy, "Rules" | "RulesJSON">): JsonObject {
+/** With its secret, for whoever has it or made it. */
+export function tokenJson(token: AclToken): JsonObject {
+  const ttl = token.ExpirationTTL;
+  const ExpirationTTL = ttl === 0n ? "" : formatDurationMs(Number(ttl) / 1e6);
+  return { ...tokenStubJson(token), ExpirationTTL, SecretID: token.SecretID };
+}
+
+export function policyStubJson(policy: Omit<AclPolicy, "Rules" | "RulesJSON">): JsonObject {
   return {
     CreateIndex: Number(policy.CreateIndex),
     Description: policy.Description,

@@ -4,6 +4,7 @@ import { methodNeed } from "../../../src/service/methods/method-needs.ts";
 import { policyDeleteRequest, tokenDeleteRequest } from "../../../src/state/acl/acl.ts";
 import { encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { decodeQueryOptions } from "../../../src/wire/rpc-status.ts";
+import { METHODS, NOT_WALKED } from "../../acl-expectations.ts";
 import { AclServer } from "./acl-server.ts";
 import { ID, SECRET } from "./node-server.ts";
 
@@ -24,6 +25,9 @@ test("every method that is served says what it needs", () => {
   const names = [...new AclServer().methods.names];
   expect(names.length).toBeGreaterThan(40);
   expect(names.filter((name) => methodNeed(name) === undefined)).toEqual([]);
+  // And the walk over a compiled server knows of it.
+  const walked = [...Object.keys(METHODS), ...NOT_WALKED];
+  expect(names.filter((name) => !walked.includes(name))).toEqual([]);
 });
 
 describe("without ACLs", () => {
