@@ -31,7 +31,11 @@ export function keystoreIn(directory: string | undefined): Keystore {
     },
     remove: (id) => {
       const path = pathOf(id);
-      if (path !== undefined) remove(path);
+      try {
+        if (path !== undefined) remove(path);
+      } catch {
+        // What it opens is no use any more; it goes when the disk lets it.
+      }
     },
     ids: () => {
       if (!isThere(directory)) return [];

@@ -210,6 +210,10 @@ test("a new leader signs by the same key, and no identity is lost", async () => 
   expect([renewed.code, renewed.out, renewed.err]).toEqual([0, "", ""]);
   await until("it has another identity", () => identity() !== before);
   expect(signer()).toBe(key);
+  // Whoever is at its machine may have it renewed there, too.
+  const second = identity();
+  expect((await ask(CLIENT, "node", "identity", "renew", id)).code).toBe(0);
+  await until("it has one more", () => identity() !== second);
   expect(client.log).not.toContain("register again");
 }, 30_000);
 

@@ -113,9 +113,10 @@ export class IdentityKeys {
     return { Algorithm: ALGORITHM, KeyID, PublicKey: pair.publicKey, Sealed };
   }
 
-  /** For another server of the region; undefined: it is not here, or opens nothing any more. */
+  /** For another server of the region; undefined: it is not here, or nobody signs by it now. */
   sealingKey(id: string): Uint8Array | undefined {
-    return this.#table.get(id) === undefined ? undefined : this.#init.keystore.load(id);
+    const { State = "inactive" } = this.#table.get(id) ?? {};
+    return State === "inactive" ? undefined : this.#init.keystore.load(id);
   }
 
   /**
@@ -126,15 +127,24 @@ export class IdentityKeys {
    */
   async learn(key: SigningKey, sealingKey: Uint8Array): Promise<boolean> {
     if ((await this.#open(key, sealingKey)) === undefined) return false;
+    // It was replaced while somebody answered.
+    if (this.#table.get(key.KeyID)?.State === "inactive") return false;
     this.#init.keystore.save(key.KeyID, sealingKey);
     return true;
   }
 
-  /** What opens nothing any more is thrown away. */
+  /** Whoever was replaced never signs again: what opens it need not lie about. */
+  forgetRetired(): void {
+    const { keystore } = this.#init;
+    for (const { KeyID, State } of this.#table.all()) {
+      if (State === "inactive" && keystore.load(KeyID) !== undefined) keystore.remove(KeyID);
+    }
+  }
+
+  /** The same, and what opens no key of the state: only where all of the state is there. */
   forgetUnused(): void {
     const { keystore } = this.#init;
-    // Before the state has come there is nothing that would be in use.
-    if (this.#table.active === undefined) return;
+    this.forgetRetired();
     for (const id of keystore.ids()) {
       if (this.#table.get(id) === undefined) keystore.remove(id);
     }

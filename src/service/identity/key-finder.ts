@@ -1,6 +1,6 @@
 /**
  * A server that sees a signing key which it cannot open asks the others for what does, so that it
- * can sign by it when it leads.
+ * can sign by it when it leads; and it forgets what opens a key that was replaced.
  *
  * @module
  */
@@ -82,6 +82,7 @@ export class KeyFinder {
     if (index === this.#seen) return;
     this.#seen = index;
     this.#retryMs = RETRY_MIN_MS;
+    this.#init.keys.forgetRetired();
     void this.#look();
   }
 
