@@ -10,6 +10,8 @@ import { Feed } from "./monitor.ts";
 
 /** A sign of life comes at once, or an error does. */
 const FIRST_FRAME_MS = 1000;
+/** There is a sign of life each ten seconds, from whichever server: else it is gone. */
+const SILENT_MS = 60_000;
 /** Of the events of one index: a node may be large, and its JSON larger. */
 const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 const NEWLINE = new TextEncoder().encode("\n");
@@ -41,7 +43,7 @@ async function follow(
   const { stream, values } = await streams.open(EVENTS, body, stop);
   let begun = false;
   for (;;) {
-    const next = await values.next(eventFrame, 0, FRAME_BYTES_MAX);
+    const next = await values.next(eventFrame, SILENT_MS, FRAME_BYTES_MAX);
     if (next === undefined) return stream.destroy();
     const { Error: error, Event } = next;
     if (error !== null) {

@@ -123,7 +123,6 @@ function more(words: readonly string[]): readonly string[] {
     eligibility: ["-enable", "3f1c"],
   };
   if (words[0] === "namespace") return group === "apply" ? ["-json"] : [];
-  if (group === "root" && words.at(-1) === "rotate") return ["-now"];
   if (words[1] === "pool") return name === "apply" ? ["-json"] : [];
   if (words[0] === "node") return name === "apply" ? ["a=b"] : (ofNodes[group ?? ""] ?? []);
   if (group === "root") return words[3] === "rotate" ? ["-now"] : [];
