@@ -301,7 +301,8 @@ class Parts {
       callerOf: (request) => this.#http.callerOf(request),
       own: () => this.#ownIdentity(),
     });
-    const audited = await this.#audit.around(app, (request) => this.#http.callerOf(request));
+    const callerOf: HttpServer["callerOf"] = (request) => this.#http.callerOf(request);
+    const audited = await this.#audit.around(app, callerOf, (one) => this.#server?.bearerOf(one));
     await this.#http.start(audited).catch((error: unknown) => {
       const text = errorText(error);
       throw new Error(`Error starting http server: failed to start HTTP listener: ${text}`);

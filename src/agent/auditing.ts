@@ -4,6 +4,7 @@ import type { Endpoints } from "../config/endpoints.ts";
 import type { Log } from "../host/host.ts";
 import type { Caller } from "../http/access.ts";
 import type { HttpApp } from "../http/app.ts";
+import type { Bearer } from "../service/acl/bearer.ts";
 import type { AuditLog } from "../service/audit/audit-log.ts";
 
 export class Auditing {
@@ -21,9 +22,14 @@ export class Auditing {
     return new Auditing(createAuditLog(config, endpoints, log));
   }
 
-  async around(app: HttpApp, callerOf: (request: Request) => Caller | undefined): Promise<HttpApp> {
+  /** @param bearerOf whose token it is */
+  async around(
+    app: HttpApp,
+    callerOf: (request: Request) => Caller | undefined,
+    bearerOf: (secret: string) => Bearer | undefined,
+  ): Promise<HttpApp> {
     if (this.log === undefined) return app;
     const { auditedApp } = await import("../http/audited-app.ts");
-    return auditedApp(app, this.log, callerOf);
+    return auditedApp(app, this.log, { callerOf, bearerOf });
   }
 }

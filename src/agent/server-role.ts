@@ -16,6 +16,7 @@ import { lookupHost } from "../host/machine.ts";
 import { describeErrno, listenSockets } from "../host/network.ts";
 import { createPrng } from "../protocol/prng.ts";
 import type { SerfEvent } from "../protocol/serf/action.ts";
+import { type Bearer, bearerOf } from "../service/acl/bearer.ts";
 import type { AuditLog } from "../service/audit/audit-log.ts";
 import type { Gossip } from "../service/gossip/gossip.ts";
 import { auditedCalls, auditedStreams } from "../service/methods/audited.ts";
@@ -269,6 +270,15 @@ export class ServerRole {
     return this.#methods.call(method, body, { names: undefined, signal, ...(line && { line }) });
   }
 
+  /** Whose token it is, for what is written down. */
+  bearerOf(secret: string): Bearer | undefined {
+    return bearerOf(this.raft.acl.resolver, secret);
+  }
+
+  #audited(audit: AuditLog): ReturnType<typeof auditedCalls> {
+    return auditedCalls(this.#methods, audit, (secret) => this.bearerOf(secret));
+  }
+
   #createRpc(): RpcServer {
     const { config, endpoints, security, rpc, sink } = this.#init;
     const { limits, region } = config;
@@ -278,7 +288,7 @@ export class ServerRole {
       security,
       handshakeTimeoutMs: limits.rpcHandshakeTimeoutMs,
       connectionsPerClientMax: limits.rpcMaxConnsPerClient,
-      methods: audit === undefined ? this.#methods : auditedCalls(this.#methods, audit),
+      methods: audit === undefined ? this.#methods : this.#audited(audit),
       streams: this.streams,
       raft: (stream, malformed, budget) => this.raft.serve(stream, malformed, budget),
       counters: rpc,

@@ -3,32 +3,34 @@ import { errorText } from "../host/error-text.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
 import type { AuditLog, AuditOrigin, AuditRequest } from "../service/audit/audit-log.ts";
 import { type Caller, SNAPSHOT_PATH, STRANGER } from "./access.ts";
-import { plain } from "./answers.ts";
+import { plain, tokenOf } from "./answers.ts";
 import type { HttpApp } from "./app.ts";
 
 const READING = ["GET", "HEAD", "OPTIONS"];
 /** What is looked for stands in a body. */
 const SEARCH = "/v1/search";
 /** What shows secrets to whoever only reads. */
-const SECRETS = ["/v1/agent/keyring/", SNAPSHOT_PATH];
+const SECRETS = ["/v1/agent/keyring/", "/v1/acl/token/", SNAPSHOT_PATH];
 /** Parameters that say what is changed, and how. */
 const TOLD = [
   ...["address", "node", "node_id", "id", "prune", "enable", "force", "purge", "cas", "region"],
   ...["fingerprints", "global", "reset"],
 ];
 
-export function auditedApp(
-  app: HttpApp,
-  audit: AuditLog,
-  callerOf: (request: Request) => Caller | undefined,
-): HttpApp {
+interface Who {
+  readonly callerOf: (request: Request) => Caller | undefined;
+  /** Whose token it is. */
+  readonly bearerOf: (secret: string) => AuditOrigin["token"];
+}
+
+export function auditedApp(app: HttpApp, audit: AuditLog, who: Who): HttpApp {
   return {
     async handle(request) {
       const { pathname, searchParams } = new URL(request.url);
       if (!isAudited(request.method, pathname)) return app.handle(request);
       let complete: ReturnType<AuditLog["begin"]>;
       try {
-        complete = audit.begin(requestOf(request, pathname, searchParams, callerOf(request)));
+        complete = audit.begin(requestOf(request, pathname, searchParams, who));
       } catch (error) {
         return plain(500, `${errorText(error)}; the change was not made`);
       }
@@ -51,16 +53,18 @@ function isAudited(method: string, path: string): boolean {
 }
 
 function requestOf(
-  { method, headers }: Request,
+  request: Request,
   endpoint: string,
   query: URLSearchParams,
-  caller: Caller = STRANGER,
+  { callerOf, bearerOf }: Who,
 ): AuditRequest {
+  const { method, headers } = request;
   const parameters = Object.fromEntries(
     TOLD.filter((name) => query.has(name)).map((name) => [name, query.getAll(name).join(",")]),
   );
   const namespace = query.get("namespace") ?? headers.get("x-nomad-namespace") ?? "default";
-  const from = originOf(caller, headers.get("user-agent") ?? "");
+  const origin = originOf(callerOf(request) ?? STRANGER, headers.get("user-agent") ?? "");
+  const from = { ...origin, token: bearerOf(tokenOf(request)) };
   return { type: "HTTPEvent", operation: method, endpoint, parameters, namespace, from };
 }
 

@@ -22,7 +22,10 @@ function bench(answer: () => Response, broken = false) {
     asked += 1;
     return answer();
   };
-  const app = auditedApp({ handle }, audit, () => CALLER);
+  const app = auditedApp({ handle }, audit, {
+    callerOf: () => CALLER,
+    bearerOf: (secret) => (secret === "s3cret-token" ? { accessor_id: "acc" } : undefined),
+  });
   const ask = (method: string, path: string, body?: string): Promise<Response> => {
     const headers = { "user-agent": "curl/8", "x-nomad-token": "s3cret-token" };
     const init = body === undefined ? { method, headers } : { method, headers, body };
@@ -54,6 +57,7 @@ test("a change is, with harmless parameters, but no body, token or other paramet
     request_meta: { remote_address: "10.0.0.9:50000", user_agent: "curl/8" },
   });
   expect(complete.response).toEqual({ status_code: 200 });
+  expect(received.auth.accessor_id).toBe("acc");
   for (const secret of ["hidden", "body", "s3cret-token"]) expect(text()).not.toContain(secret);
 });
 

@@ -5,11 +5,14 @@
  * @module
  */
 import { errorText } from "../../host/error-text.ts";
-import type { AuditLog } from "../audit/audit-log.ts";
-import { type RpcCaller, RpcMethodError } from "../rpc/method-error.ts";
+import { decodeQueryOptions } from "../../wire/rpc-status.ts";
+import type { Bearer } from "../acl/bearer.ts";
+import type { AuditLog, AuditOrigin } from "../audit/audit-log.ts";
+import { RpcMethodError } from "../rpc/method-error.ts";
 import type { RpcMethods } from "./methods.ts";
 import type { StreamMethod } from "./stream-methods.ts";
 
+type BearerOf = (secret: string) => Bearer | undefined;
 type Calls = Pick<RpcMethods, "call" | "bodyBytesMax">;
 
 /** How the names of methods begin that change something, or hand out secrets. */
@@ -29,13 +32,14 @@ export function isOperatorChange(method: string): boolean {
 }
 
 /** What comes from the network; calls of our own have been written down as what asked for them. */
-export function auditedCalls(methods: Calls, audit: AuditLog): Calls {
+export function auditedCalls(methods: Calls, audit: AuditLog, bearer: BearerOf): Calls {
   return {
     bodyBytesMax: (name) => methods.bodyBytesMax(name),
     call(name, body, caller) {
       const { from } = caller;
       if (from === undefined || !isOperatorChange(name)) return methods.call(name, body, caller);
-      const complete = begin(audit, name, from);
+      const token = bearer(decodeQueryOptions(body)?.AuthToken ?? "");
+      const complete = begin(audit, name, { ...from, token });
       const failed = (error: unknown): never => {
         complete({ error: errorText(error) });
         throw error;
@@ -82,11 +86,7 @@ export function auditedStreams(
 }
 
 /** @throws RpcMethodError */
-function begin(
-  audit: AuditLog,
-  name: string,
-  from: NonNullable<RpcCaller["from"]>,
-): ReturnType<AuditLog["begin"]> {
+function begin(audit: AuditLog, name: string, from: AuditOrigin): ReturnType<AuditLog["begin"]> {
   try {
     return audit.begin({ type: "RPCEvent", operation: "RPC", endpoint: name, from });
   } catch (error) {

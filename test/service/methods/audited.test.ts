@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { AuditLog, type AuditOutput } from "../../../src/service/audit/audit-log.ts";
 import { auditedCalls, isOperatorChange } from "../../../src/service/methods/audited.ts";
 import { RpcMethodError } from "../../../src/service/rpc/method-error.ts";
+import { encodeQueryOptions } from "../../../src/wire/rpc-status.ts";
 import { silent } from "../../silent.ts";
 
 test("changes of operators, and what shows secrets; not what is said all the time", () => {
@@ -55,9 +56,12 @@ describe("a call", () => {
       asked += 1;
       return run();
     };
-    const calls = auditedCalls({ bodyBytesMax: () => 7, call }, audit);
+    const calls = auditedCalls({ bodyBytesMax: () => 7, call }, audit, (secret) => {
+      return secret === "s3cret" ? { accessor_id: "acc" } : undefined;
+    });
     const responses = (): unknown[] => lines.map((line) => JSON.parse(line).payload.response);
-    return { calls, responses, asked: () => asked };
+    const auths = (): unknown[] => lines.map((line) => JSON.parse(line).payload.auth);
+    return { calls, responses, auths, asked: () => asked };
   };
   const body = new Uint8Array(0);
 
@@ -79,6 +83,14 @@ describe("a call", () => {
       Promise.resolve(rejected.calls.call("Node.UpdateDrain", body, caller)),
     ).rejects.toThrow("no");
     expect(rejected.responses()).toEqual([undefined, { error: "no" }]);
+  });
+
+  test("has the accessor of its token, and not the token", () => {
+    const { calls, auths } = bench(() => answer);
+    const asked = encodeQueryOptions({ AuthToken: "s3cret" });
+    calls.call("Node.UpdateDrain", asked, { names: undefined, from });
+    const certificate = { names: from.names, fingerprint: "ab" };
+    expect(auths()[0]).toEqual({ accessor_id: "acc", certificate });
   });
 
   test("of our own is not written down again, nor is what changes nothing", () => {
