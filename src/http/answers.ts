@@ -14,12 +14,6 @@ export function notFound(): never {
   throw new ApiError(404, "");
 }
 
-/** Of the caller, in either of the ways that Nomad takes; "" is none. */
-export function tokenOf({ headers }: Request): string {
-  const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return headers.get("x-nomad-token") ?? bearer ?? "";
-}
-
 export function queryOf(request: Request): URLSearchParams {
   return new URL(request.url).searchParams;
 }

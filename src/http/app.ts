@@ -41,10 +41,11 @@ import {
   refuseRead,
   STRANGER,
 } from "./access.ts";
-import { answer, type ContextOf, invalidMethod, plain, tokenOf } from "./answers.ts";
+import { answer, type ContextOf, invalidMethod, plain } from "./answers.ts";
 import { addIdentities } from "./identity-answers.ts";
 import { addOwnAnswers } from "./own-answers.ts";
 import { pageAnswer } from "./page.ts";
+import { tokenOf } from "./token.ts";
 
 interface HttpAppInit {
   readonly context: ApiContext;

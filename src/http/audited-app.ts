@@ -3,8 +3,9 @@ import { errorText } from "../host/error-text.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
 import type { AuditLog, AuditOrigin, AuditRequest } from "../service/audit/audit-log.ts";
 import { type Caller, SNAPSHOT_PATH, STRANGER } from "./access.ts";
-import { plain, tokenOf } from "./answers.ts";
+import { plain } from "./answers.ts";
 import type { HttpApp } from "./app.ts";
+import { tokenOf } from "./token.ts";
 
 const READING = ["GET", "HEAD", "OPTIONS"];
 /** What is looked for stands in a body. */

@@ -48,6 +48,8 @@ export class NodeTable {
   #nodes = new Map<string, Node>();
   /** Of the last change of any node; Nomad's table is there from index 1 on. */
   #index = 1n;
+  /** Another one after each change, also where a snapshot has the same index. */
+  #revision = 0;
 
   constructor(announce: Announce = nobodyHears) {
     this.#announce = announce;
@@ -55,6 +57,10 @@ export class NodeTable {
 
   get index(): number {
     return Number(this.#index);
+  }
+
+  get revision(): number {
+    return this.#revision;
   }
 
   get size(): number {
@@ -157,7 +163,7 @@ export class NodeTable {
       this.#nodes.delete(id);
       if (gone !== undefined) this.#tell("NodeDeregistration", gone);
     }
-    this.#index = index;
+    this.#changed(index);
     return true;
   }
 
@@ -169,14 +175,19 @@ export class NodeTable {
       return [one.ID, { ...one, CreateIndex, ModifyIndex: capped(one.ModifyIndex) }];
     });
     this.#nodes = new Map(entries);
-    this.#index = capped(index);
+    this.#changed(capped(index));
   }
 
   #set(index: bigint, type: string, value: Node): void {
     const changed = { ...value, ModifyIndex: index };
     this.#nodes.set(value.ID, changed);
-    this.#index = index;
+    this.#changed(index);
     this.#tell(type, changed);
+  }
+
+  #changed(index: bigint): void {
+    this.#index = index;
+    this.#revision += 1;
   }
 
   #tell(type: string, node: Node): void {

@@ -10,6 +10,18 @@ import { pageOf } from "./paging.ts";
 import type { StateReads } from "./state-reads.ts";
 import { wantedBy } from "./wanted.ts";
 
+/** What was answered last: to those who poll, or waited for the same change, it is the same. */
+interface Remembered {
+  readonly key: string;
+  readonly revision: number;
+  readonly answer: Uint8Array;
+}
+
+const REMEMBERED_MAX = 4;
+/** Of one answer: some ten thousand nodes. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+const remembered = new WeakMap<NodeTable, readonly Remembered[]>();
+
 const nodeListReply = struct({ ...queryMeta, Nodes: list(nodeListStub) });
 
 /** @throws RpcMethodError, here or later, for a filter that is none */
@@ -30,12 +42,39 @@ export function listNodes(
   return reads.whenNewer(request, signal, index, async () => {
     const turns = reads.turns(signal);
     const meta = reads.meta(index());
+    const { revision } = nodes;
+    const key = keyOf({ how, pool, meta, request });
+    const known = remembered.get(nodes)?.find((one) => one.key === key);
+    if (known?.revision === revision) return known.answer;
     const all = nodes.all();
-    const keyOf = (one: Node): string => one.ID;
+    const idOf = (one: Node): string => one.ID;
     const { items, next } = await pageOf({
-      ...{ all, keyOf, options: request, isWanted, turns },
+      ...{ all, keyOf: idOf, options: request, isWanted, turns },
     });
     const Nodes = items.map((one) => stubOf(one, how));
-    return encodeValue(nodeListReply, { ...meta, NextToken: next, Nodes });
+    const answer = encodeValue(nodeListReply, { ...meta, NextToken: next, Nodes });
+    if (answer.length <= ANSWER_BYTES_MAX) remember(nodes, { key, revision, answer });
+    return answer;
   });
+}
+
+/** All that an answer depends on besides the nodes. */
+function keyOf(asked: {
+  readonly how: object;
+  readonly pool: string;
+  readonly meta: ReturnType<StateReads["meta"]>;
+  readonly request: NodeListRequest;
+}): string {
+  const { how, pool, meta, request } = asked;
+  const { Filter, NextToken, PerPage, Prefix, Reverse } = request;
+  const { Index, KnownLeader, LastContact } = meta;
+  const freshness = [String(Index), KnownLeader, String(LastContact)];
+  return JSON.stringify([how, pool, freshness, Filter, NextToken, PerPage, Prefix, Reverse]);
+}
+
+function remember(nodes: NodeTable, one: Remembered): void {
+  const { key, revision } = one;
+  const others = remembered.get(nodes) ?? [];
+  const valid = others.filter((other) => other.revision === revision && other.key !== key);
+  remembered.set(nodes, [one, ...valid].slice(0, REMEMBERED_MAX));
 }

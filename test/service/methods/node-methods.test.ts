@@ -208,6 +208,24 @@ test("a list comes in pages, by prefix, in both directions", async () => {
   expect(await list({ Filter: "SecretID is not empty" })).toEqual([[], ""]);
 });
 
+test("a list is the same until a node changes, however that comes", async () => {
+  const server = new Server();
+  await server.register();
+  const list = (fields: object = {}): Promise<Uint8Array> =>
+    server.call("Node.List", encodeValue(nodeListRequest, structOf(nodeListRequest, fields)));
+  const first = await list();
+  expect(await list()).toBe(first);
+  expect(await list({ Fields: { OS: true, Resources: false } })).not.toBe(first);
+  expect(await list({ Prefix: "zz" })).not.toBe(first);
+  expect(await list()).toBe(first);
+  const { nodes } = server.machine;
+  const index = BigInt(nodes.index);
+  // As a snapshot would: the same index, and other nodes.
+  nodes.replace([], index, index);
+  const none = decodeValue(goCodec("structs.NodeListResponse"), await list());
+  expect(none).toMatchObject({ Index: index, Nodes: [] });
+});
+
 test("allocations are none, and whoever waits for some waits", async () => {
   const server = new Server();
   await server.register();
