@@ -256,14 +256,19 @@ class Parser {
       // The dot of a first field is its own; one that stands alone has none behind a space.
       const first = start.kind === "field" && fields.length === 0;
       if (token?.kind !== "field" || !(token.glued || first)) break;
-      if (operand.kind === "literal") {
-        this.#fail(`unexpected . after term ${this.#source.slice(start.at, start.end)}`);
+      if (operand.kind === "literal" || start.kind === "sign") {
+        const isOpen = operand.kind === "pipe";
+        const term = JSON.stringify(this.#source.slice(start.at, start.end));
+        if (!isOpen) this.#fail(`unexpected . after term ${term}`);
       }
       if (column === start.at && !first) column = token.at;
       fields.push(token.text);
       this.#at += 1;
     }
     const end = this.#tokens[this.#at - 1]?.end ?? start.end;
+    const next = this.#tokens[this.#at];
+    const isDot = next?.kind === "sign" && next.text === ".";
+    if (isDot && next.at === end) this.#fail("unexpected <.> in operand");
     return { operand, fields, at: start.at, end, column };
   }
 

@@ -74,10 +74,18 @@ const WORD = /[\p{L}\p{Nd}_]+/uy;
 const NUMBER = new RegExp(
   `[+-]?(?:${[
     ...["0[xX][\\da-fA-F_]+", "0[oO][0-7_]+", "0[bB][01_]+"],
-    "\\d[\\d_]*(?:\\.\\d*)?(?:[eE][+-]?\\d+)?",
+    "(?:\\d[\\d_]*(?:\\.\\d*)?|\\.\\d+)(?:[eE][+-]?\\d+)?",
   ].join("|")})(?![\\p{L}\\p{Nd}_])`,
   "uy",
 );
+
+/** A 0 in front is octal, as in Go. */
+function numberOf(text: string): number {
+  const octal = /^([+-]?)0([0-7]+)$/.exec(text);
+  if (octal === null) return Number(text);
+  const value = Number.parseInt(octal[2] ?? "", 8);
+  return octal[1] === "-" ? -value : value;
+}
 
 class Action {
   readonly #source: string;
@@ -99,7 +107,9 @@ class Action {
       this.#spaces();
       const at = this.#at;
       if (this.#closes()) return [...tokens, { kind: "close", at, end: this.end }];
-      tokens.push({ ...this.#token(), at, end: this.#at });
+      const token = { ...this.#token(), at, end: this.#at };
+      if (["field", "variable", "word"].includes(token.kind)) this.#mustEnd();
+      tokens.push(token);
     }
   }
 
@@ -116,10 +126,21 @@ class Action {
     return true;
   }
 
+  /** A name ends where nothing more of one can stand. */
+  #mustEnd(): void {
+    const next = this.#source[this.#at];
+    if (next === undefined || /[\s.,|:()]/.test(next)) return;
+    if (this.#source.startsWith("}}", this.#at)) return;
+    const code = this.#source.codePointAt(this.#at) ?? 0;
+    const shown = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+    const char = String.fromCodePoint(code);
+    throw new TemplateError(`bad character ${shown} '${char}'`, this.#at);
+  }
+
   /** Only by itself, right behind the braces. */
   #comment(): boolean {
     if (!this.#source.startsWith("/*", this.#at)) return false;
-    const end = this.#source.indexOf("*/", this.#at);
+    const end = this.#source.indexOf("*/", this.#at + 2);
     if (end < 0) throw new TemplateError("unclosed comment", this.#at);
     this.#at = end + 2;
     this.#spaces();
@@ -135,7 +156,8 @@ class Action {
     if (char === undefined) throw new TemplateError("unclosed action", this.#at);
     if (char === '"' || char === "`" || char === "'") return this.#quoted(char);
     const number = this.#match(NUMBER);
-    if (number !== undefined) return { kind: "number", value: Number(number.replaceAll("_", "")) };
+    if (number !== undefined)
+      return { kind: "number", value: numberOf(number.replaceAll("_", "")) };
     if (char === ".") return this.#dot();
     if (char === "$") {
       this.#at += 1;
