@@ -112,10 +112,10 @@ export class IdentityRole {
     const all = machine.signingKeys.all();
     return {
       keyId: active?.KeyID ?? "",
-      opens: active !== undefined && this.#keys.has(active.KeyID),
+      opens: () => active !== undefined && this.#keys.has(active.KeyID),
       replacedAtMs: active && sinceMs(active) + config.server.signingKeys.rotationMs,
       keys: all.length,
-      nodes: machine.nodes.all().filter((one) => one.IdentitySigningKeyID !== "").length,
+      nodes: () => machine.nodes.all().filter((one) => one.IdentitySigningKeyID !== "").length,
       enforcement: config.server.introduction.enforcement,
     };
   }

@@ -114,13 +114,13 @@ export interface VersionInfo {
 export interface IdentityView {
   /** The one that signs; "": there is none yet. */
   readonly keyId: string;
-  /** Can this server sign by it? */
-  readonly opens: boolean;
+  /** Can this server sign by it? It looks at its disk. */
+  readonly opens: () => boolean;
   /** When another is to take over, Unix time. */
   readonly replacedAtMs: number | undefined;
   readonly keys: number;
-  /** How many nodes have an identity. */
-  readonly nodes: number;
+  /** How many nodes have an identity; it looks at all of them. */
+  readonly nodes: () => number;
   /** Of client_introduction. */
   readonly enforcement: string;
 }

@@ -91,12 +91,11 @@ function identityMetrics({ rpc, raft, client, nowMs }: ApiContext): Metric[] {
     return counter("nomad.client_introduction.violations", count, { level, reason });
   });
   const seconds = (untilMs: number): number => Math.floor((untilMs - nowMs()) / 1000);
-  const { replacedAtMs, nodes } = raft?.identities() ?? {};
+  const { replacedAtMs } = raft?.identities() ?? {};
   if (replacedAtMs !== undefined) {
     const name = "nomad.keyring.signing_key.replaced_in_seconds";
     metrics.push(gauge(name, seconds(replacedAtMs), {}));
   }
-  if (nodes !== undefined) metrics.push(gauge("nomad.nomad.nodes_with_identity", nodes, {}));
   const until = client?.report().identityUntilMs;
   if (until !== undefined) {
     metrics.push(gauge("nomad.client.identity.expiration_seconds", seconds(until), {}));

@@ -130,10 +130,10 @@ function identitiesReport({ raft }: ApiContext): JsonObject {
   return {
     enabled: true,
     signing_key: keyId,
-    this_server_signs: opens,
+    this_server_signs: opens(),
     replaced_at: replacedAtMs === undefined ? null : new Date(replacedAtMs).toISOString(),
     keys,
-    nodes_with_identity: nodes,
+    nodes_with_identity: nodes(),
     client_introduction: enforcement,
   };
 }

@@ -3,7 +3,7 @@
  * over TLS: keys that change, a leader that dies, and what is to be found on the disks.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSecret } from "../../src/secret/envelope.ts";
 import { unpackArchive } from "../../src/service/methods/snapshot-archive.ts";
@@ -215,6 +215,18 @@ test("a new leader signs by the same key, and no identity is lost", async () => 
   expect((await ask(CLIENT, "node", "identity", "renew", id)).code).toBe(0);
   await until("it has one more", () => identity() !== second);
   expect(client.log).not.toContain("register again");
+}, 30_000);
+
+test("a server that comes back without what opens the key hears it from the others", async () => {
+  const ip = SERVERS.find((one) => !servers.has(one)) ?? "";
+  const keystore = join(lab.directory, `data-s${ip.split(".")[3]}`, "server", "keystore");
+  rmSync(keystore, { recursive: true });
+  await startServer(ip);
+  await until("it can sign", async () => {
+    const { identities } = await getJson(ip, "/v1/status");
+    return identities.signing_key === signer() && identities.this_server_signs;
+  });
+  expect(readdirSync(keystore)).toEqual([`${signer()}.sealing-key`]);
 }, 30_000);
 
 test("a client with an identity of elsewhere is back within a heartbeat, by its secret", async () => {
