@@ -367,6 +367,7 @@ class Parts {
     this.#metrics.stop();
     if (this.#init.config.client.drainOnShutdown) await this.#client?.leave();
     this.#client?.stop();
+    await this.#server?.handOver();
     await this.#http.close();
     this.#pool.close();
     await this.#server?.stop();

@@ -43,7 +43,7 @@ import type { RaftStats } from "../wire/rpc-status.ts";
 import { AclRole } from "./acl-role.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import type { Directory, KnownServer } from "./directory.ts";
-import { type LeaderCall, leaveGroup, sayWhatIsLeft } from "./farewell.ts";
+import { handOver, type LeaderCall, leaveGroup, sayWhatIsLeft } from "./farewell.ts";
 import { IdentityRole } from "./identity-role.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { recoverGroup } from "./peers-file.ts";
@@ -213,6 +213,11 @@ export class ConsensusRole {
       call,
       log: this.#log,
     });
+  }
+
+  /** Before the end: somebody else leads. */
+  async handOver(): Promise<void> {
+    await handOver({ consensus: this.consensus, selfId: this.#self.id, log: this.#log });
   }
 
   /** A connection of another server's Raft. */

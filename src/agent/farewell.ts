@@ -58,7 +58,26 @@ export async function leaveGroup(init: LeaveInit): Promise<void> {
   }
 }
 
-async function untilFollower({ consensus }: LeaveInit, clock: Clock): Promise<void> {
+/** A leader that ends: its group need not find out by a time-out. Never rejects. */
+export async function handOver(
+  init: Pick<LeaveInit, "consensus" | "selfId" | "log">,
+): Promise<void> {
+  const { consensus, selfId, log } = init;
+  const voters = consensus.servers.filter((one) => one.suffrage === "voter");
+  if (consensus.role !== "leader" || voters.every((one) => one.id === selfId)) return;
+  try {
+    const to = consensus.transfer(undefined);
+    log.info("handing leadership over before the end", { to: to?.address ?? "" });
+    await untilFollower(init, systemClock);
+  } catch (error) {
+    log.warn("leadership is not handed over: the others elect anew", { error: errorText(error) });
+  }
+}
+
+async function untilFollower(
+  { consensus }: Pick<LeaveInit, "consensus">,
+  clock: Clock,
+): Promise<void> {
   const until = clock.now() + TRANSFER_MS;
   while (consensus.role === "leader" && clock.now() < until) {
     await new Promise<void>((resolve) => void clock.schedule(clock.now() + LOOK_MS, resolve));

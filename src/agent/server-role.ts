@@ -45,6 +45,9 @@ import { Joiner } from "./joiner.ts";
 import type { LoadedKeyring } from "./keyring-file.ts";
 import { ServerEvents } from "./server-events.ts";
 
+/** For calls that others have made here to be answered at the end; blocking queries take longer. */
+const LAST_CALLS_MS = 2000;
+
 interface ServerRoleInit {
   readonly config: Config;
   readonly endpoints: Endpoints;
@@ -194,6 +197,12 @@ export class ServerRole {
     this.#log.info("server starting leave");
     await this.raft.leave((method, body) => this.call(method, body));
     await this.#gossip.leave();
+  }
+
+  /** Before the end, while everything still works. */
+  async handOver(): Promise<void> {
+    await this.raft.handOver();
+    await this.#rpc.drain(LAST_CALLS_MS);
   }
 
   async stop(): Promise<void> {

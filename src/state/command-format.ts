@@ -9,6 +9,8 @@ const KNOWN: ReadonlySet<number> = new Set([
   ...Object.values(MessageType),
   ...Object.values(AclMessage),
 ]);
+/** Nomad's types end far below. Our own tell its servers, and no others, to skip them. */
+const [OWN_FIRST, OWN_LAST] = [100, 126];
 
 /**
  * @param data an entry's
@@ -16,7 +18,8 @@ const KNOWN: ReadonlySet<number> = new Set([
  */
 export function commandFormat(data: Uint8Array): number | undefined {
   const type = (data[0] ?? IGNORABLE) & ~IGNORABLE;
-  const mayBeSkipped = ((data[0] ?? IGNORABLE) & IGNORABLE) !== 0;
+  const isOwn = type >= OWN_FIRST && type <= OWN_LAST;
+  const mayBeSkipped = ((data[0] ?? IGNORABLE) & IGNORABLE) !== 0 && !isOwn;
   if (!KNOWN.has(type)) return mayBeSkipped ? FIRST_FORMAT : undefined;
   if (type !== MessageType.restore) return formatOfCommand(type);
   const image = decodeValue(restoreRequest, data.subarray(1))?.Snapshot;

@@ -149,6 +149,8 @@ export interface Settings {
   readonly join?: readonly string[];
   readonly tls?: Record<string, unknown> | undefined;
   readonly advertise?: string;
+  /** Another one than the one under test. */
+  readonly binary?: string;
   /** What the command is run by: a shell that sets limits, say. */
   readonly by?: readonly string[];
   /** More of the server block. */
@@ -183,7 +185,8 @@ export class Lab {
       ...extra,
     };
     writeFileSync(file, JSON.stringify(config));
-    const command = [...(settings.by ?? []), await binary(), "agent", `-config=${file}`];
+    const program = settings.binary ?? (await binary());
+    const command = [...(settings.by ?? []), program, "agent", `-config=${file}`];
     return this.add(Agent.start(command, { directory: this.directory, name }));
   }
 

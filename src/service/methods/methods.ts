@@ -192,7 +192,7 @@ export class RpcMethods {
     if (method.consistent === true) {
       return forwarder.toLeader(request, run, this.#init.verify);
     }
-    return forwarder.weLead() ? run() : forwarder.toLeader(request, run);
+    return forwarder.toLeader(request, run);
   }
 
   /** Here, and for whoever may. @throws RpcMethodError */

@@ -16,7 +16,7 @@ import {
 } from "../../protocol/raft/message.ts";
 import { commandFormat } from "../../state/command-format.ts";
 import { FIRST_FORMAT } from "../../state/format.ts";
-import { ConsensusError, SHUTDOWN, tooOldFor } from "./consensus-error.ts";
+import { ConsensusError, LEADERSHIP_LOST, SHUTDOWN, tooOldFor } from "./consensus-error.ts";
 import { type Applied, Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Runner, type RunnerInit } from "./runner.ts";
@@ -51,6 +51,10 @@ export class Consensus {
     this.#runner = new Runner(init, {
       applied: (entry, outcome) => this.#proposals.applied(entry, outcome),
       verified: (token, index) => this.#reads.verified(token, index),
+      followed: () => {
+        this.#proposals.followed();
+        this.#reads.lost(LEADERSHIP_LOST);
+      },
       lost: (why) => {
         this.#proposals.lost(why);
         this.#reads.lost(why);

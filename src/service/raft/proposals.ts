@@ -1,6 +1,7 @@
 /**
  * What is written to the log by whoever asks: all of one turn of the event loop at once, and each
- * caller hears what became of its own entry.
+ * caller hears what became of its own entry. A leader that is none any more often hears that from
+ * the next one: an entry that is committed is committed, whoever leads.
  *
  * @module
  */
@@ -16,6 +17,8 @@ import type { Runner } from "./runner.ts";
 /** Commands that are not applied yet, and their bytes. */
 const PENDING_MAX = 4096;
 const PENDING_BYTES_MAX = 128 * 1024 * 1024;
+/** For the next leader to commit what we had in the log: a few heartbeats, or an election. */
+const LOST_AFTER_MS = 2000;
 
 /** An entry of ours that is applied here. */
 export interface Applied {
@@ -30,6 +33,8 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+type Logged = Waiting & { readonly term: number };
+
 interface Queued {
   readonly type: number;
   readonly data: Uint8Array;
@@ -40,7 +45,8 @@ export class Proposals {
   readonly #runner: Pick<Runner, "tell" | "role">;
   readonly #clock: Clock;
   /** In the log, by index, with the term in which they must be committed. */
-  readonly #waiting = new Map<number, Waiting & { readonly term: number }>();
+  readonly #waiting = new Map<number, Logged>();
+  readonly #cancels = new Set<() => void>();
   #queue: Queued[] = [];
   #bytes = 0;
 
@@ -75,7 +81,7 @@ export class Proposals {
       this.#runner.tell((raft, now) => {
         const index = raft.change(change, now);
         if (typeof index !== "number") return reject(new ConsensusError(index));
-        this.#waiting.set(index, { term: raft.term, bytes: 0, resolve, reject });
+        this.#wait(index, { term: raft.term, bytes: 0, resolve, reject });
       });
     });
   }
@@ -84,18 +90,47 @@ export class Proposals {
     const waiting = this.#waiting.get(index);
     if (waiting === undefined) return;
     this.#waiting.delete(index);
+    if (waiting.term !== term) return this.#reject(waiting, LEADERSHIP_LOST);
     this.#bytes -= waiting.bytes;
-    if (waiting.term === term) waiting.resolve({ index, outcome });
-    else waiting.reject(new ConsensusError(LEADERSHIP_LOST));
+    waiting.resolve({ index, outcome });
+  }
+
+  /** Others lead. What never was in the log is not done; the rest is up to them, for a while. */
+  followed(): void {
+    for (const { waiting } of this.#queue.splice(0)) this.#reject(waiting, NOT_LEADER);
+    const logged = [...this.#waiting];
+    if (logged.length === 0) return;
+    const cancel = this.#clock.schedule(this.#clock.now() + LOST_AFTER_MS, () => {
+      this.#cancels.delete(cancel);
+      for (const [index, one] of logged) {
+        if (this.#waiting.get(index) !== one) continue;
+        this.#waiting.delete(index);
+        this.#reject(one, LEADERSHIP_LOST);
+      }
+    });
+    this.#cancels.add(cancel);
   }
 
   /** Nobody here will see what becomes of them. */
   lost(why: string): void {
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels.clear();
     const waiting = [...this.#waiting.values(), ...this.#queue.map((one) => one.waiting)];
     this.#waiting.clear();
     this.#queue = [];
-    this.#bytes = 0;
-    for (const { reject } of waiting) reject(new ConsensusError(why));
+    for (const one of waiting) this.#reject(one, why);
+  }
+
+  #wait(index: number, logged: Logged): void {
+    const before = this.#waiting.get(index);
+    // Another leader has cut it off our log.
+    if (before !== undefined) this.#reject(before, LEADERSHIP_LOST);
+    this.#waiting.set(index, logged);
+  }
+
+  #reject({ bytes, reject }: Waiting, why: string): void {
+    this.#bytes -= bytes;
+    reject(new ConsensusError(why));
   }
 
   #flush(): void {
@@ -108,11 +143,10 @@ export class Proposals {
       const first = raft.propose(proposals, now);
       for (const [i, { waiting }] of queued.entries()) {
         if (typeof first === "number") {
-          this.#waiting.set(first + i, { ...waiting, term: raft.term });
+          this.#wait(first + i, { ...waiting, term: raft.term });
           continue;
         }
-        this.#bytes -= waiting.bytes;
-        waiting.reject(new ConsensusError(NOT_LEADER));
+        this.#reject(waiting, NOT_LEADER);
       }
     });
   }

@@ -15,7 +15,7 @@ import type { Outcome } from "../../state/state-machine.ts";
 import { configurationCodec } from "../../wire/raft-codec.ts";
 import { Driver } from "../drive.ts";
 import { Bystander } from "./bystander.ts";
-import { ConsensusError, LEADERSHIP_LOST, SHUTDOWN } from "./consensus-error.ts";
+import { ConsensusError, SHUTDOWN } from "./consensus-error.ts";
 import { applyEntry, checkCommands, laterEntry, restoreStored } from "./replicated-machine.ts";
 import { checkStored, isPlausible } from "./sanity.ts";
 import { Snapshots, type SnapshotsInit } from "./snapshots.ts";
@@ -41,6 +41,8 @@ export interface RunnerInit extends SnapshotsInit {
 interface RunnerEvents {
   readonly applied: (entry: LogEntry, outcome: Outcome) => void;
   readonly verified: (token: number, index: number) => void;
+  /** Others lead, or nobody does. */
+  readonly followed: () => void;
   /** Whatever waits will not be answered here any more. */
   readonly lost: (why: string) => void;
 }
@@ -164,7 +166,7 @@ export class Runner {
       case "compact":
         return this.#snapshots.forget(action.upTo);
       case "role":
-        if (action.role !== "leader") this.#events.lost(LEADERSHIP_LOST);
+        if (action.role !== "leader") this.#events.followed();
         return this.#enter(action.role, action.term);
       case "leader":
         return onLeader(action.leader);

@@ -6,6 +6,7 @@ import { createPrng } from "../../../src/protocol/prng.ts";
 import { RAFT } from "../../../src/protocol/raft/config.ts";
 import {
   EntryType,
+  type LogEntry,
   type RaftAnswer,
   type RaftCall,
   type RaftServer,
@@ -190,6 +191,56 @@ test("held up for longer than its lease, it hears the answers that wait before i
   others.release();
   await clock.advance(2000);
   expect(consensus.role).toBe("leader");
+  consensus.stop();
+});
+
+/** What is proposed in one turn of the loop is written at its end. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+test("what a leader had in its log when another one came is told by that one", async () => {
+  const { consensus, others, clock } = await leader();
+  const { term, lastIndex, lastTerm } = consensus.stats();
+  others.hold = true;
+  const told = [1, 2].map((i) =>
+    consensus.apply(command(i)).then(
+      ({ index }) => index - lastIndex,
+      (error: Error) => error.message,
+    ),
+  );
+  await turn();
+  expect(consensus.stats().lastIndex).toBe(lastIndex + 2);
+  // The next one has the first of the two, commits it, and writes something else after it.
+  const from = { id: "b", address: "b:1" };
+  const entry = (index: number, itsTerm: number): LogEntry => {
+    const data = command(index - lastIndex);
+    return { index, term: itsTerm, type: EntryType.command, data, appendedAtMs: undefined };
+  };
+  const call: RaftCall = {
+    ...{ kind: "append-entries", from, term: term + 1, prevIndex: lastIndex, prevTerm: lastTerm },
+    commitIndex: lastIndex + 2,
+    entries: [entry(lastIndex + 1, term), entry(lastIndex + 2, term + 1)],
+  };
+  expect(await consensus.receive(call, new Uint8Array(0))).toMatchObject({ success: true });
+  expect(await Promise.all(told)).toEqual([1, "leadership lost while committing log"]);
+  await clock.advance(1);
+  consensus.stop();
+});
+
+test("... and what nobody tells of is lost after two seconds", async () => {
+  const { consensus, others, clock } = await leader();
+  others.silent = true;
+  let told = "";
+  void consensus.apply(command(1)).catch((error: Error) => {
+    told = error.message;
+  });
+  await turn();
+  await clock.advance(RAFT.leaderLeaseMs * 2 + 100);
+  expect([consensus.role === "leader", told]).toEqual([false, ""]);
+  await clock.advance(2000);
+  expect(told).toBe("leadership lost while committing log");
+  expect(consensus.stats().pending).toBe(0);
   consensus.stop();
 });
 

@@ -10,7 +10,7 @@ import type { Prng } from "../../../protocol/ports.ts";
 import { randomInt } from "../../../protocol/prng.ts";
 import { markForwarded, type QueryOptions } from "../../../wire/rpc-status.ts";
 import { queryHeldMs } from "../../blocking-query.ts";
-import { RpcRemoteError } from "../call.ts";
+import { RpcLostError, RpcRemoteError } from "../call.ts";
 import type { RpcCounters } from "../counters.ts";
 import { callerGone, RpcMethodError } from "../method-error.ts";
 import type { PoolTarget, RpcPool } from "./pool.ts";
@@ -18,6 +18,8 @@ import type { PoolTarget, RpcPool } from "./pool.ts";
 /** For a leader to be there (Nomad's RPCHoldTimeout), asked again at least so often. */
 const HOLD_MS = 5000;
 const HOLD_JITTER_MS = 312;
+/** Raft's word of a leader that is none any more: what it was asked to write is not in the log. */
+const NOT_LEADER = "node is not the leader";
 /** For an answer, beyond what a blocking query may wait. */
 const ANSWER_MS = 60_000;
 /** Servers of another region that are tried. */
@@ -49,10 +51,6 @@ export class RpcForwarder {
 
   constructor(init: RpcForwarderInit) {
     this.#init = init;
-  }
-
-  weLead(): boolean {
-    return this.#init.leader() === "self";
   }
 
   /** @throws RpcMethodError */
@@ -89,18 +87,22 @@ export class RpcForwarder {
     const until = clock.now() + HOLD_MS;
     for (;;) {
       const leader = this.#init.leader();
-      if (leader === "self") {
-        if (verify === undefined || (await succeeds(verify()))) return lead();
-      } else if (leader !== undefined) {
-        try {
+      let why = "No cluster leader";
+      try {
+        if (leader === "self") {
+          if (verify === undefined || (await succeeds(verify()))) return await lead();
+        } else if (leader !== undefined) {
           return await this.#pass(leader, request);
-        } catch (error) {
-          if (!errorText(error).includes("No cluster leader")) throw asMethodError(error);
         }
+      } catch (error) {
+        if (!isUndone(error, request.options)) {
+          throw leader === "self" ? error : asMethodError(error);
+        }
+        if (!isNoLeader(error)) why = errorText(error);
       }
       const left = until - clock.now();
       if (request.signal?.aborted === true) throw callerGone();
-      if (left <= 0) throw new RpcMethodError("No cluster leader", false);
+      if (left <= 0) throw new RpcMethodError(why, false);
       const wait = Math.min(left, prng.next() * HOLD_JITTER_MS);
       await new Promise<void>((resolve) => void clock.schedule(clock.now() + wait, resolve));
     }
@@ -154,6 +156,21 @@ export class RpcForwarder {
 /** A read for sure: requests that change something carry WriteRequest, which has neither field. */
 function isRead(options: QueryOptions): boolean {
   return options.AllowStale || options.MinQueryIndex > 0n;
+}
+
+/**
+ * Nothing has come of the request, and asking again does no harm: whoever was taken for the leader
+ * is none any more, was not reached, or has ended before its answer to a question.
+ */
+function isUndone(error: unknown, options: QueryOptions): boolean {
+  if (isNoLeader(error)) return true;
+  if (error instanceof RpcRemoteError || error instanceof RpcMethodError) return false;
+  return !(error instanceof RpcLostError) || isRead(options);
+}
+
+function isNoLeader(error: unknown): boolean {
+  const text = errorText(error);
+  return text.includes("No cluster leader") || text.includes(NOT_LEADER);
 }
 
 /** How long an answer may take: a blocking query is held open by whoever answers it. */

@@ -7,10 +7,14 @@ import type { Mux } from "../mux.ts";
 /** Longer than any blocking query: 5 minutes and a sixteenth. */
 const DRAIN_MS = 330_000;
 const LOOK_MS = 200;
+/** At the end, how often, where no call takes long. */
+const LOOK_LAST_MS = 25;
 
 interface Connection {
   readonly stream: SocketStream;
   plain: boolean;
+  /** What it is for is not known yet: its handshake goes on. */
+  begins: boolean;
   mux: Mux | undefined;
 }
 
@@ -19,6 +23,7 @@ export class RpcConnections {
   readonly #clock: Clock;
   readonly #open = new Map<SocketStream, Connection>();
   #draining: (() => void) | undefined;
+  #ending = false;
 
   constructor(counters: RpcCounters, clock: Clock) {
     this.#counters = counters;
@@ -26,7 +31,7 @@ export class RpcConnections {
   }
 
   add(stream: SocketStream): void {
-    this.#open.set(stream, { stream, plain: false, mux: undefined });
+    this.#open.set(stream, { stream, plain: false, begins: true, mux: undefined });
     this.#counters.open += 1;
   }
 
@@ -45,10 +50,17 @@ export class RpcConnections {
     this.#counters.openPlain += 1;
   }
 
-  /** @param stream what was accepted, or TLS on top of it */
+  /** @param stream what was accepted, or TLS on top of it; what it is for is known */
+  hasBegun(stream: SocketStream): void {
+    const connection = this.#open.get(stream);
+    if (connection !== undefined) connection.begins = false;
+  }
+
+  /** @param stream as for `hasBegun` */
   isMultiplexed(stream: SocketStream, mux: Mux): void {
     const connection = this.#open.get(stream);
     if (connection !== undefined) connection.mux = mux;
+    if (this.#ending) mux.goAway();
   }
 
   /** Asks for no new streams, and ends each connection in the clear when its last stream ends. */
@@ -58,6 +70,25 @@ export class RpcConnections {
     const now = this.#clock.now();
     // A moment for the peer to hear of it: a stream that is on its way must find us here.
     this.#draining = this.#clock.schedule(now + LOOK_MS, () => this.#drain(now + DRAIN_MS));
+  }
+
+  /** Asks for no new streams. Resolves when the last has ended, or the time is over. */
+  drainAll(withinMs: number): Promise<void> {
+    this.#ending = true;
+    for (const { mux } of this.#open.values()) mux?.goAway();
+    const until = this.#clock.now() + withinMs;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const now = this.#clock.now();
+        const busy = [...this.#open.values()].some(({ begins, mux }) => {
+          return begins || (mux?.streams ?? 0) > 0;
+        });
+        if (busy && now < until) this.#clock.schedule(now + LOOK_LAST_MS, look);
+        else resolve();
+      };
+      // A request that is on its way when they hear of it comes first.
+      this.#clock.schedule(this.#clock.now() + LOOK_LAST_MS, look);
+    });
   }
 
   #drain(until: number): void {

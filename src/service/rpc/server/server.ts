@@ -102,6 +102,12 @@ export class RpcServer {
     this.#server = await this.#init.listen((stream) => this.#accept(stream));
   }
 
+  /** Before the end: nobody new, and answers for whoever has asked, for so long. */
+  async drain(withinMs: number): Promise<void> {
+    void this.#server?.close(); // It listens no more; what is open stays so for now.
+    await this.#connections.drainAll(withinMs);
+  }
+
   async close(): Promise<void> {
     this.#connections.close();
     await this.#server?.close();
@@ -215,6 +221,7 @@ export class RpcServer {
       return this.#refuse(stream, "unknown-byte", message, { byte: mode });
     }
     countRefusal(this.#init.counters.connections, name);
+    this.#connections.hasBegun(stream);
     switch (mode) {
       case RpcMode.nomad:
         return this.#calls(chosen);
