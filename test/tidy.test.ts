@@ -43,8 +43,8 @@ const SERVICE_MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   "service/rpc/server": ["service", "service/methods", "service/rpc", "service/rpc/client"],
 };
-/** Files beside the folders: anybody may ask for the version; main may start anything. */
-const EVERYBODY = ["version.ts"];
+/** Files beside the folders: anybody may ask for the version, or know the paths; main may start anything. */
+const EVERYBODY = ["paths.ts", "version.ts"];
 const MAIN = "main.ts";
 const PAGE_MAIN = "ui/main.tsx";
 

@@ -1,4 +1,5 @@
 /** How the API asks a server, this one or another, and reads what came back. */
+import { parseGoBool } from "../config/go-bool.ts";
 import { systemClock } from "../host/clock.ts";
 import { errorText } from "../host/error-text.ts";
 import { Pace } from "../service/pace.ts";
@@ -6,6 +7,7 @@ import { type Codec, decodeValue } from "../wire/codec.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError, statusOf } from "./errors.ts";
+import type { ReadQuery } from "./query.ts";
 
 /** Which region is asked, and whether a server may answer that does not lead. */
 export interface Asked {
@@ -13,9 +15,16 @@ export interface Asked {
   readonly stale: boolean;
 }
 
-export function askedOf(context: AgentFacts, query: URLSearchParams): Asked {
-  const stale = query.has("stale") && query.get("stale") !== "false";
-  return { region: query.get("region") || context.config.region, stale };
+export function askedOf(
+  context: AgentFacts,
+  { region, stale }: Pick<ReadQuery, "region" | "stale">,
+): Asked {
+  return { region: region || context.config.region, stale: isMeant(stale) };
+}
+
+/** A flag of a query string: given without a value it is meant. */
+function isMeant(flag: string | undefined): boolean {
+  return flag === "" || parseGoBool(flag ?? "") === true;
 }
 
 export function readBody({ region, stale }: Asked): Uint8Array {

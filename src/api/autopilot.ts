@@ -31,21 +31,18 @@ export async function autopilotSettings(context: Servers, asked: Asked): Promise
 /**
  * Replaces all settings; what the body leaves out becomes zero, as in Nomad.
  *
+ * @param cas only if they are still those of this index
  * @returns false: with `cas`, somebody else has changed them
  */
 export async function setAutopilot(
   context: Servers,
   asked: Asked,
-  query: URLSearchParams,
+  cas: string | undefined,
   body: string,
 ): Promise<boolean> {
-  const cas = query.get("cas");
-  if (cas !== null && !/^\d{1,20}$/.test(cas)) {
-    throw new ApiError(400, `Error parsing cas value: ${JSON.stringify(cas)} is no index`);
-  }
   const request = structOf(autopilotRequest, {
-    CAS: cas !== null,
-    Config: { ...parseSettings(body), ModifyIndex: BigInt(cas ?? 0) },
+    CAS: cas !== undefined,
+    Config: { ...parseSettings(body), ModifyIndex: BigInt(cas || 0) },
     Region: asked.region,
   });
   const bytes = encodeValue(autopilotRequest, request);

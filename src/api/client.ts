@@ -14,6 +14,7 @@ import { ask, askedOf } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
+import type { ClientQuery } from "./query.ts";
 
 /** Each is asked whether it answers. */
 const SERVERS_MAX = 64;
@@ -21,7 +22,7 @@ const SERVERS_MAX = 64;
 /** CPU, memory and disks of the machine. */
 export async function clientStats(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ClientQuery,
   signal?: AbortSignal,
 ): Promise<unknown> {
   const { HostStats } = await asked(context, "ClientStats.Stats", query, signal);
@@ -30,7 +31,7 @@ export async function clientStats(
 
 export async function clientMeta(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ClientQuery,
   signal?: AbortSignal,
 ): Promise<unknown> {
   const { Dynamic, Meta, Static } = await asked(context, "NodeMeta.Read", query, signal);
@@ -40,14 +41,14 @@ export async function clientMeta(
 /** Null for a key takes it away; keys that are not named stay as they are. */
 export async function applyMeta(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ClientQuery,
   body: string,
 ): Promise<unknown> {
   const given = JsonBody.parse(body);
   const request = structOf(nodeMetaRequest, {
     AllowStale: true,
     Meta: given.textsOrNull("Meta"),
-    NodeID: nodeOf(context, given.text("NodeID") || query.get("node_id")),
+    NodeID: nodeOf(context, given.text("NodeID") || query.node_id),
     Region: askedOf(context, query).region,
   });
   const bytes = encodeValue(nodeMetaRequest, request);
@@ -58,7 +59,7 @@ export async function applyMeta(
 /** What the node's identity says of it; the identity itself stays where it is. */
 export async function clientIdentity(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ClientQuery,
   signal?: AbortSignal,
 ): Promise<unknown> {
   const { Claims } = await asked(context, "NodeIdentity.Get", query, signal);
@@ -68,16 +69,16 @@ export async function clientIdentity(
 function asked(
   context: ApiContext,
   method: string,
-  query: URLSearchParams,
+  query: ClientQuery,
   signal: AbortSignal | undefined,
 ): Promise<Readonly<Record<string, JsonValue>>> {
-  const node = nodeOf(context, query.get("node_id"));
+  const node = nodeOf(context, query.node_id);
   const { region } = askedOf(context, query);
   return answer(context, method, encodeNodeNamed(node, region), signal);
 }
 
 /** @throws ApiError where none is meant */
-function nodeOf(context: ApiContext, id: string | null): string {
+function nodeOf(context: ApiContext, id: string | undefined): string {
   const node = id || context.client?.id;
   if (node === undefined) throw new ApiError(400, "No local Node and node_id not provided");
   return node;
@@ -106,9 +107,11 @@ export function knownServers(context: ApiContext): readonly string[] {
   return [...context.client.report().servers].sort();
 }
 
-export async function setKnownServers(context: ApiContext, query: URLSearchParams): Promise<void> {
+export async function setKnownServers(
+  context: ApiContext,
+  servers: readonly string[],
+): Promise<void> {
   if (context.client === undefined) throw new ApiError(501, "Invalid method");
-  const servers = query.getAll("address");
   if (servers.length === 0) throw new ApiError(400, "missing server address");
   if (servers.length > SERVERS_MAX) {
     throw new ApiError(400, `more than ${SERVERS_MAX} server addresses`);

@@ -1,131 +1,102 @@
 /**
- * Endpoints of Nomad that we have not, asked of a region whose servers may have them: the request
- * goes there as the RPC that Nomad makes of it, and its answer comes back as Nomad's JSON.
+ * What belongs to the scheduler of jobs, which this agent has not: lists are empty, and a thing is
+ * not there. A region of servers that have one is asked as Nomad would, by RPC, and its answer
+ * comes back as Nomad's JSON.
  *
  * @module
  */
 import { isObject } from "../config/tree.ts";
+import { encodeValue, structOf } from "../wire/codec.ts";
 import { jsonOf } from "../wire/msgpack-json.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
+import { nodeAllocsReply, nodeRequest } from "../wire/rpc-node.ts";
 import { encodeQueryOptions, withField } from "../wire/rpc-status.ts";
-import { ask, askedOf } from "./ask.ts";
+import { ask, askedOf, decode } from "./ask.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
+import type { ReadQuery } from "./query.ts";
 
-interface Endpoint {
-  readonly path: RegExp;
+/** How servers with a scheduler are asked. */
+export interface SchedulerRead {
   readonly method: string;
-  /** Where the path's name goes in the request; undefined: there is none. */
+  /** Where the path's name goes in the request. */
   readonly key?: string;
   /** What of the reply is shown. */
   readonly field: string;
-  /** What Nomad says where that is nil; undefined: it is a list, which then is empty. */
+  /** What Nomad says where that is not there; undefined: it is a list, which then is empty. */
   readonly missing?: string;
 }
 
-const LISTS: Readonly<Record<string, readonly [method: string, field: string]>> = {
-  "/v1/jobs": ["Job.List", "Jobs"],
-  "/v1/allocations": ["Alloc.List", "Allocations"],
-  "/v1/evaluations": ["Eval.List", "Evaluations"],
-  "/v1/deployments": ["Deployment.List", "Deployments"],
-  "/v1/namespaces": ["Namespace.ListNamespaces", "Namespaces"],
-  "/v1/plugins": ["CSIPlugin.List", "Plugins"],
-  "/v1/scaling/policies": ["Scaling.ListPolicies", "Policies"],
-  "/v1/services": ["ServiceRegistration.List", "Services"],
-  "/v1/acl/policies": ["ACL.ListPolicies", "Policies"],
-  "/v1/acl/roles": ["ACL.ListRoles", "ACLRoles"],
-  "/v1/acl/tokens": ["ACL.ListTokens", "Tokens"],
-  "/v1/operator/keyring/keys": ["Keyring.List", "Keys"],
-};
+/** Said to whoever wants something scheduled. */
+const NO_SCHEDULER = "this agent has no job scheduler";
 
-/** The more particular ones first: names of jobs may have slashes in them. */
-const PATHS: readonly Endpoint[] = [
-  below("/v1/job/*/allocations", "Job.Allocations", "JobID", "Allocations"),
-  below("/v1/job/*/deployments", "Job.Deployments", "JobID", "Deployments"),
-  below("/v1/job/*/evaluations", "Job.Evaluations", "JobID", "Evaluations"),
-  below("/v1/job/*/summary", "Job.Summary", "JobID", "JobSummary", "job not found"),
-  below("/v1/job/*", "Job.GetJob", "JobID", "Job", "job not found"),
-  below("/v1/node/pool/*/jobs", "NodePool.ListJobs", "Name", "Jobs"),
-  below("/v1/allocation/*", "Alloc.GetAlloc", "AllocID", "Alloc", "alloc not found"),
-  below("/v1/evaluation/*/allocations", "Eval.Allocations", "EvalID", "Allocations"),
-  below("/v1/evaluation/*", "Eval.GetEval", "EvalID", "Eval", "eval not found"),
-  below("/v1/deployment/allocations/*", "Deployment.Allocations", "DeploymentID", "Allocations"),
-  below(
-    "/v1/deployment/*",
-    "Deployment.GetDeployment",
-    "DeploymentID",
-    "Deployment",
-    "deployment not found",
-  ),
-  below("/v1/namespace/*", "Namespace.GetNamespace", "Name", "Namespace", "Namespace not found"),
-  below("/v1/service/*", "ServiceRegistration.GetService", "ServiceName", "Services"),
-];
-
-function below(
-  path: string,
-  method: string,
-  key: string,
-  field: string,
-  missing?: string,
-): Endpoint {
-  const form = new RegExp(`^${path.replace("*", "(.+)")}$`);
-  return { path: form, method, key, field, ...(missing === undefined ? {} : { missing }) };
-}
-
-/** @throws ApiError 404 for our own region, and for what even Nomad has not */
-export async function askElsewhere(
+/**
+ * @param name that the path has in it; "": it is not about one
+ * @param signal aborted when nobody waits for the answer any more
+ * @throws ApiError 404 where one thing is asked for that is not there
+ */
+export async function readScheduler(
   context: AgentFacts & Servers,
-  url: URL,
+  read: SchedulerRead,
+  name: string,
+  query: ReadQuery,
+  signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
-  const query = url.searchParams;
   const { region } = askedOf(context, query);
-  const found = region === context.config.region ? undefined : endpointOf(url.pathname);
-  if (found === undefined) throw new ApiError(404, "");
-  const { endpoint, name } = found;
+  if (region === context.config.region) return nothing(context, read, query, signal);
   const options = encodeQueryOptions({
     ...readOptions(context, query),
-    Namespace: query.get("namespace") || "default",
-    Reverse: query.get("reverse") === "true",
+    Namespace: query.namespace || "default",
+    Reverse: query.reverse === "true",
   });
-  const { key, field, method, missing } = endpoint;
+  const { key, field, method } = read;
   const body = key === undefined ? options : withField(options, key, textBytes(name));
-  const reply = jsonOf(await asked(context, method, body));
+  const bytes = await asked(context, method, body, signal);
+  // A region of servers like ours has not got it either.
+  if (bytes === undefined) return nothing(context, read, query, signal);
+  const reply = jsonOf(bytes);
   if (!isObject(reply)) throw new ApiError(500, "the server's answer cannot be read");
-  const value: unknown = reply[field] ?? null;
-  if (value === null && missing !== undefined) throw new ApiError(404, missing);
-  return { value: value ?? [], headers: metaHeaders(metaOf(reply)) };
-}
-
-function endpointOf(path: string): { endpoint: Endpoint; name: string } | undefined {
-  const list = LISTS[path];
-  if (list !== undefined) {
-    const [method, field] = list;
-    return { endpoint: { path: /^$/, method, field }, name: "" };
-  }
-  for (const endpoint of PATHS) {
-    const name = endpoint.path.exec(path)?.[1];
-    if (name !== undefined) return { endpoint, name: decodeName(name) };
-  }
-  return undefined;
+  const headers = metaHeaders(metaOf(reply));
+  return { value: reply[field] ?? none(read), headers };
 }
 
 /** @throws ApiError */
-function decodeName(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    throw new ApiError(400, "the path is not valid percent-encoding");
-  }
+export function refuseScheduling(): never {
+  throw new ApiError(501, NO_SCHEDULER);
 }
 
-/** A region of servers like ours has not got it either: as if the path were not there. */
-async function asked(context: Servers, method: string, body: Uint8Array): Promise<Uint8Array> {
+/** Never changes, and is as fresh as what is known of allocations: there are none. */
+async function nothing(
+  context: AgentFacts & Servers,
+  read: SchedulerRead,
+  query: ReadQuery,
+  signal: AbortSignal | undefined,
+): Promise<IndexedAnswer> {
+  const value = none(read);
+  const request = encodeValue(nodeRequest, structOf(nodeRequest, readOptions(context, query)));
+  const meta = decode(nodeAllocsReply, await ask(context, "Node.GetAllocs", request, signal));
+  return { value, headers: metaHeaders(meta) };
+}
+
+/** @throws ApiError where it should be one thing */
+function none({ missing }: SchedulerRead): readonly never[] {
+  if (missing !== undefined) throw new ApiError(404, missing);
+  return [];
+}
+
+/** undefined: nobody there knows the method. */
+async function asked(
+  context: Servers,
+  method: string,
+  body: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
   try {
-    return await ask(context, method, body);
+    return await ask(context, method, body, signal);
   } catch (error) {
-    const isUnknown = error instanceof Error && error.message.includes("rpc: can't find ");
-    throw isUnknown ? new ApiError(404, "") : error;
+    if (error instanceof Error && error.message.includes("rpc: can't find ")) return undefined;
+    throw error;
   }
 }
 

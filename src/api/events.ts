@@ -16,10 +16,18 @@ const SILENT_MS = 60_000;
 const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 const NEWLINE = new TextEncoder().encode("\n");
 
+interface EventQuery {
+  readonly region?: string;
+  readonly namespace?: string;
+  readonly index?: string;
+  /** `Node:*`, any number of them. */
+  readonly topic?: readonly string[];
+}
+
 /** @throws ApiError with Nomad's texts */
 export async function eventStream(
   context: AgentFacts & Servers,
-  query: URLSearchParams,
+  query: EventQuery,
 ): Promise<ReadableStream<Uint8Array>> {
   const request = parse(query, context.config.region);
   const stop = new AbortController();
@@ -59,23 +67,22 @@ async function follow(
   }
 }
 
-function parse(query: URLSearchParams, region: string): EventRequest {
-  const index = query.get("index") || "0";
+function parse(query: EventQuery, region: string): EventRequest {
+  const index = query.index || "0";
   if (!/^[+-]?\d{1,18}$/.test(index)) {
     const why = `strconv.Atoi: parsing ${JSON.stringify(index)}: invalid syntax`;
     throw new ApiError(400, `Unable to parse index: ${why}`);
   }
   return structOf(eventRequest, {
     Index: BigInt(index.replace(/^\+/, "")),
-    Topics: topicsOf(query),
-    Namespace: query.get("namespace") ?? "",
-    Region: query.get("region") || region,
+    Topics: topicsOf(query.topic),
+    Namespace: query.namespace ?? "",
+    Region: query.region || region,
   });
 }
 
 /** `topic=Node:*`, any number of times; none is all. */
-function topicsOf(query: URLSearchParams): Topics {
-  const wanted = query.has("topic") ? query.getAll("topic") : ["*"];
+function topicsOf(wanted: readonly string[] = ["*"]): Topics {
   const topics = new Map<string, string[]>();
   for (const text of wanted) {
     const [topic = "", key = "*", ...more] = text.split(":");

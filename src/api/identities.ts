@@ -22,15 +22,26 @@ import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
+import type { ClientQuery, ReadQuery } from "./query.ts";
 
 /** For how long an answer with public keys may be kept by whoever checks tokens. */
 const KEPT_SECONDS_MIN = 60;
 const KEPT_SECONDS_MAX = 86_400;
 
+interface RotateQuery extends Pick<ReadQuery, "region"> {
+  readonly algo?: string;
+  readonly full?: string;
+  readonly publish_time?: string;
+}
+
+interface DeleteQuery extends Pick<ReadQuery, "region"> {
+  readonly force?: string;
+}
+
 /** RFC 7517, with keys of RFC 8037. */
 export async function publicKeys(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const body = encodeQueryOptions(readOptions(context, query));
@@ -57,7 +68,7 @@ export function openIdConfiguration(): never {
 
 export async function listSigningKeys(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const body = encodeQueryOptions(readOptions(context, query));
@@ -67,15 +78,12 @@ export async function listSigningKeys(
 }
 
 /** `publish_time` in nanoseconds of Unix time: until then the key of before goes on. */
-export async function rotateSigningKey(
-  context: ApiContext,
-  query: URLSearchParams,
-): Promise<unknown> {
-  const publish = query.get("publish_time") || "0";
+export async function rotateSigningKey(context: ApiContext, query: RotateQuery): Promise<unknown> {
+  const publish = query.publish_time || "0";
   if (!/^\d{1,19}$/.test(publish)) throw new ApiError(400, "invalid publish_time");
   const request = structOf(keyringRotateRequest, {
-    Algorithm: query.get("algo") ?? "",
-    Full: isSet(query, "full"),
+    Algorithm: query.algo ?? "",
+    Full: isSet(query.full),
     PublishTime: BigInt(publish),
     Region: askedOf(context, query).region,
   });
@@ -87,10 +95,10 @@ export async function rotateSigningKey(
 export async function deleteSigningKey(
   context: ApiContext,
   id: string,
-  query: URLSearchParams,
+  query: DeleteQuery,
 ): Promise<void> {
   const request = structOf(keyringDeleteRequest, {
-    ...{ KeyID: id, Force: isSet(query, "force"), Region: askedOf(context, query).region },
+    ...{ KeyID: id, Force: isSet(query.force), Region: askedOf(context, query).region },
   });
   await ask(context, "Keyring.Delete", encodeValue(keyringDeleteRequest, request));
 }
@@ -98,7 +106,7 @@ export async function deleteSigningKey(
 /** @param text {"NodeName", "NodePool", "TTL": "15m"}, each of which may be missing */
 export async function createIntroduction(
   context: ApiContext,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
   text: string,
 ): Promise<unknown> {
   const given = JsonBody.parse(text);
@@ -117,11 +125,11 @@ export async function createIntroduction(
 /** The node asks for another identity at its next heartbeat. */
 export async function renewIdentity(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ClientQuery,
   text: string,
 ): Promise<unknown> {
   const named = text.trim() === "" ? "" : JsonBody.parse(text).text("NodeID");
-  const node = named || query.get("node_id") || context.client?.id;
+  const node = named || query.node_id || context.client?.id;
   if (node === undefined) throw new ApiError(400, "No local Node and node_id not provided");
   const body = encodeNodeNamed(node, askedOf(context, query).region);
   await ask(context, "NodeIdentity.Renew", body);
@@ -143,7 +151,6 @@ function metaJson(key: RootKeyMeta): unknown {
   };
 }
 
-function isSet(query: URLSearchParams, name: string): boolean {
-  const value = query.get(name);
-  return value !== null && value !== "false" && value !== "0";
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== "false" && value !== "0";
 }

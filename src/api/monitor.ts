@@ -14,6 +14,16 @@ import {
 import type { AgentFacts, ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
+interface MonitorQuery {
+  readonly region?: string;
+  readonly log_level?: string;
+  readonly log_json?: string;
+  readonly log_include_location?: string;
+  readonly plain?: string;
+  readonly node_id?: string;
+  readonly server_id?: string;
+}
+
 interface MonitorAnswer {
   readonly plain: boolean;
   readonly body: ReadableStream<Uint8Array>;
@@ -25,7 +35,7 @@ const FIRST_FRAME_MS = 250;
 /** @throws ApiError with Nomad's texts */
 export async function monitorLog(
   context: AgentFacts & Servers,
-  query: URLSearchParams,
+  query: MonitorQuery,
 ): Promise<MonitorAnswer> {
   const { streams } = context;
   const request = parse(query, context.config.region);
@@ -58,29 +68,28 @@ async function follow(
   }
 }
 
-function parse(query: URLSearchParams, region: string): MonitorRequest {
-  const level = query.get("log_level") || "INFO";
+function parse(query: MonitorQuery, region: string): MonitorRequest {
+  const level = query.log_level || "INFO";
   if (!LOG_LEVELS.some((one) => one === level.toUpperCase() && one !== "OFF")) {
     throw new ApiError(400, `Unknown log level: ${level}`);
   }
-  const flag = (name: string, what: string): boolean => {
-    const text = query.get(name) ?? "false";
+  const flag = (text = "false", what = ""): boolean => {
     const value = parseGoBool(text);
     if (value !== undefined) return value;
     throw new ApiError(400, `Unknown option for ${what}: ${text}`);
   };
-  const [nodeId, serverId] = [query.get("node_id") ?? "", query.get("server_id") ?? ""];
+  const { node_id: nodeId = "", server_id: serverId = "" } = query;
   if (nodeId !== "" && serverId !== "") {
     throw new ApiError(400, "Cannot target node and server simultaneously");
   }
   return structOf(monitorRequest, {
     LogLevel: level,
-    LogJSON: flag("log_json", "log json"),
-    PlainText: flag("plain", "plain"),
-    LogIncludeLocation: flag("log_include_location", "log include location"),
+    LogJSON: flag(query.log_json, "log json"),
+    PlainText: flag(query.plain, "plain"),
+    LogIncludeLocation: flag(query.log_include_location, "log include location"),
     NodeID: nodeId,
     ServerID: serverId,
-    Region: query.get("region") || region,
+    Region: query.region || region,
   });
 }
 

@@ -16,12 +16,13 @@ import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
+import type { ReadQuery } from "./query.ts";
 
 type Asking = AgentFacts & Servers;
 
 export async function listNamespaces(
   context: Asking,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const body = encodeQueryOptions(readOptions(context, query));
@@ -34,7 +35,7 @@ export async function listNamespaces(
 export async function getNamespace(
   context: Asking,
   name: string,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const request = structOf(namespaceRequest, { ...readOptions(context, query), Name: name });
@@ -49,7 +50,7 @@ export async function getNamespace(
 export async function putNamespace(
   context: Asking,
   name: string | undefined,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
   body: string,
 ): Promise<IndexedAnswer> {
   const given = JsonBody.parse(body);
@@ -66,7 +67,7 @@ export async function putNamespace(
 export async function deleteNamespace(
   context: Asking,
   name: string,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
 ): Promise<IndexedAnswer> {
   const { region } = askedOf(context, query);
   const request = structOf(namespaceDeleteRequest, { Namespaces: [name], Region: region });

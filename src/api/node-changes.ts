@@ -7,12 +7,13 @@ import { ask, askedOf, decode } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { JsonBody } from "./json-body.ts";
 import type { IndexedAnswer } from "./nodes.ts";
+import type { ReadQuery } from "./query.ts";
 
 /** @throws ApiError */
 export async function drainNode(
   context: ApiContext,
   id: string,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
   body: string,
 ): Promise<IndexedAnswer> {
   const given = JsonBody.parse(body);
@@ -36,7 +37,7 @@ export async function drainNode(
 export async function setEligibility(
   context: ApiContext,
   id: string,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
   body: string,
 ): Promise<IndexedAnswer> {
   const given = JsonBody.parse(body);
@@ -53,7 +54,7 @@ export async function setEligibility(
 export async function evaluateNode(
   context: ApiContext,
   id: string,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
 ): Promise<IndexedAnswer> {
   const { region } = askedOf(context, query);
   const bytes = encodeValue(

@@ -21,6 +21,7 @@ import {
   stubFields,
   stubJson,
 } from "./nodes.ts";
+import type { NodeListQuery, ReadQuery } from "./query.ts";
 
 /** Each pool as it came: it only has to become JSON. */
 const rawPoolsReply = struct({ ...queryMeta, NodePools: list(any) });
@@ -28,7 +29,7 @@ const rawPoolReply = struct({ ...queryMeta, NodePool: any });
 
 export async function listNodePools(
   context: ApiContext,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const body = encodeQueryOptions(readOptions(context, query));
@@ -39,7 +40,7 @@ export async function listNodePools(
 export async function getNodePool(
   context: ApiContext,
   name: string,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const request = structOf(nodePoolRequest, { ...readOptions(context, query), Name: name });
@@ -53,7 +54,7 @@ export async function getNodePool(
 export async function listPoolNodes(
   context: ApiContext,
   name: string,
-  query: URLSearchParams,
+  query: NodeListQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const request = structOf(nodePoolNodesRequest, {
@@ -74,7 +75,7 @@ export async function listPoolNodes(
 export async function upsertNodePool(
   context: ApiContext,
   path: string | undefined,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
   body: string,
 ): Promise<IndexedAnswer> {
   const given = JsonBody.parse(body);
@@ -109,7 +110,7 @@ function schedulerBytes(given: JsonBody): Uint8Array {
 export async function deleteNodePool(
   context: ApiContext,
   name: string,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
 ): Promise<void> {
   const { region } = askedOf(context, query);
   const request = structOf(nodePoolDeleteRequest, { Names: [name], Region: region });

@@ -1,4 +1,5 @@
 /** GET /v1/nodes and /v1/node/<id>: the clients of the region, with Nomad's fields and headers. */
+import { parseGoBool } from "../config/go-bool.ts";
 import { singleNodeReply } from "../service/methods/node-methods.ts";
 import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
@@ -15,6 +16,7 @@ import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
 import type { AgentFacts, ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
+import type { NodeListQuery, ReadQuery } from "./query.ts";
 
 /** Each node as it came: it only has to become JSON. */
 export const rawListReply = struct({ ...queryMeta, Nodes: list(any) });
@@ -27,7 +29,7 @@ export interface IndexedAnswer {
 
 export async function listNodes(
   context: AgentFacts & Servers,
-  query: URLSearchParams,
+  query: NodeListQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const request = structOf(nodeListRequest, {
@@ -40,8 +42,12 @@ export async function listNodes(
 }
 
 /** What of the nodes is asked for beside the usual. */
-export function stubFields(query: URLSearchParams): { OS: boolean; Resources: boolean } {
-  return { OS: flag(query, "os"), Resources: flag(query, "resources") };
+export function stubFields(query: NodeListQuery): { OS: boolean; Resources: boolean } {
+  return { OS: isYes(query.os), Resources: isYes(query.resources) };
+}
+
+function isYes(flag: string | undefined): boolean {
+  return parseGoBool(flag ?? "") === true;
 }
 
 /** Nomad leaves three fields out where they were not asked for. */
@@ -56,7 +62,7 @@ export function stubJson(one: Uint8Array): unknown {
 export async function getNode(
   context: AgentFacts & Servers,
   id: string,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   if (id.length !== 36) {
@@ -74,7 +80,7 @@ export async function getNode(
 export async function nodeAllocations(
   context: ApiContext,
   id: string,
-  query: URLSearchParams,
+  query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const request = structOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
@@ -87,7 +93,7 @@ export async function nodeAllocations(
 export async function purgeNode(
   context: AgentFacts & Servers,
   id: string,
-  query: URLSearchParams,
+  query: Pick<ReadQuery, "region">,
 ): Promise<object> {
   const { region } = askedOf(context, query);
   const request = structOf(nodeDeregisterRequest, { NodeID: id, Region: region });
@@ -112,29 +118,17 @@ export function metaHeaders(meta: {
   return headers;
 }
 
-/** @throws ApiError with Nomad's texts */
-export function readOptions(context: AgentFacts, query: URLSearchParams): Partial<QueryOptions> {
+/** As the parameters are declared: their form is right. */
+export function readOptions(context: AgentFacts, query: ReadQuery): Partial<QueryOptions> {
   const { region, stale } = askedOf(context, query);
-  const [index, wait] = [query.get("index") ?? "0", query.get("wait") ?? "0"];
-  if (!/^\d{1,19}$/.test(index)) throw new ApiError(400, "Invalid index");
-  const waitMs = parseDurationMs(wait);
-  if (waitMs === undefined) throw new ApiError(400, "Invalid wait time");
-  const perPage = query.get("per_page") ?? "0";
-  if (!/^\d{1,9}$/.test(perPage)) {
-    throw new ApiError(400, "Expect a number for `per_page` query string parameter");
-  }
   return {
     Region: region,
     AllowStale: stale,
-    MinQueryIndex: BigInt(index),
-    MaxQueryTime: nanosOf(waitMs),
-    Prefix: query.get("prefix") ?? "",
-    Filter: query.get("filter") ?? "",
-    NextToken: query.get("next_token") ?? "",
-    PerPage: Number(perPage),
+    MinQueryIndex: BigInt(query.index || 0),
+    MaxQueryTime: nanosOf(parseDurationMs(query.wait || "0") ?? 0),
+    Prefix: query.prefix ?? "",
+    Filter: query.filter ?? "",
+    NextToken: query.next_token ?? "",
+    PerPage: Number(query.per_page || 0),
   };
-}
-
-function flag(query: URLSearchParams, name: string): boolean {
-  return query.get(name) === "true";
 }

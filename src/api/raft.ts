@@ -12,6 +12,12 @@ import type { ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
 
+/** Which server is meant. */
+interface PeerQuery {
+  readonly id?: string;
+  readonly address?: string;
+}
+
 /** @throws ApiError where there is none */
 export async function statusLeader(context: ApiContext, asked: Asked): Promise<string> {
   const { raft } = context;
@@ -39,14 +45,14 @@ export async function raftConfiguration(context: Servers, asked: Asked): Promise
 export async function removePeer(
   context: Servers,
   asked: Asked,
-  query: URLSearchParams,
+  { address, id }: PeerQuery,
 ): Promise<void> {
-  if (query.has("address")) {
+  if (address !== undefined) {
     const message =
       "Removing a peer by address is not supported in the current raft protocol version";
     throw new ApiError(400, message);
   }
-  const ID = query.get("id") ?? "";
+  const ID = id ?? "";
   if (ID === "") throw new ApiError(400, "Must specify the peer's ID to remove");
   const request = structOf(peerRequest, { ID, Region: asked.region });
   await ask(context, "Operator.RaftRemovePeerByID", encodeValue(peerRequest, request));
@@ -55,9 +61,8 @@ export async function removePeer(
 export async function transferLeadership(
   context: Servers,
   asked: Asked,
-  query: URLSearchParams,
+  { address: Address = "", id: ID = "" }: PeerQuery,
 ): Promise<JsonObject> {
-  const [ID, Address] = [query.get("id") ?? "", query.get("address") ?? ""];
   if (ID === "" && Address === "") {
     throw new ApiError(400, "must specify id or address");
   }

@@ -5,11 +5,12 @@ import { ask, decode } from "./ask.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { JsonBody } from "./json-body.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
+import type { ReadQuery } from "./query.ts";
 
 /** @throws ApiError */
 export async function search(
   context: AgentFacts & Servers,
-  query: URLSearchParams,
+  query: ReadQuery,
   body: string,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
@@ -27,7 +28,7 @@ export async function search(
 /** @throws ApiError */
 export async function fuzzySearch(
   context: AgentFacts & Servers,
-  query: URLSearchParams,
+  query: ReadQuery,
   body: string,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {

@@ -1,6 +1,7 @@
 /** `nomad agent-info`: the agent's own numbers, in groups. */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { type FormatFlags, printFormatted } from "./data-format.ts";
@@ -9,7 +10,7 @@ import { CommandError, print } from "./output.ts";
 
 export async function agentInfo(flags: ApiFlags & FormatFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const self = await client.get("/v1/agent/self").catch((error: unknown) => {
+  const self = await client.get(PATHS.agentSelf).catch((error: unknown) => {
     const text = errorText(error);
     throw new CommandError(`Error querying agent info: failed querying self endpoint: ${text}`);
   });

@@ -8,6 +8,7 @@ import { LogFile } from "../host/log-file.ts";
 import { connectServiceManager, type ServiceManager } from "../host/notify.ts";
 import { openSyslog } from "../host/syslog.ts";
 import { after } from "../host/timer.ts";
+import { PATHS } from "../paths.ts";
 import { VERSION } from "../version.ts";
 import { keyFlagValues } from "./agent-flags.ts";
 import { banner } from "./banner.ts";
@@ -201,7 +202,7 @@ function printDevHelp(agent: Agent, dev: DevTls): void {
   const { directory } = dev;
   announce(`==> Everything is encrypted. Certificates are in ${directory} while this runs. Try:
 
-    curl --cacert ${dev.caFile} '${url}/v1/status?pretty'
+    curl --cacert ${dev.caFile} '${url}${PATHS.status}?pretty'
 
     NOMAD_ADDR=${url} NOMAD_CACERT=${dev.caFile} ${process.execPath} server members
 `);

@@ -2,6 +2,7 @@
 import { parseGoBool } from "../config/go-bool.ts";
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -9,7 +10,7 @@ import { type FormatFlags, printFormatted } from "./data-format.ts";
 import { listField, parseAnswer, textField } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-const PATH = "/v1/operator/autopilot/configuration";
+const PATH = PATHS.autopilotConfiguration;
 
 interface AutopilotFlags extends ApiFlags, FormatFlags {}
 
@@ -99,7 +100,7 @@ function count(flag: string, value: string): number {
 
 /** The table too when something is wrong: that is when it is needed. Then the exit code is 1. */
 export async function autopilotHealth(flags: AutopilotFlags): Promise<void> {
-  const path = "/v1/operator/autopilot/health";
+  const path = PATHS.autopilotHealth;
   const client = new ApiClient(flags, process.env);
   const fail = (why: string): never => {
     throw new CommandError(`Error querying Autopilot health: ${why}`);

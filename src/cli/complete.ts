@@ -1,4 +1,5 @@
 /** Answers a shell that completes a line; never with an error, which would stand in that line. */
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import { type Wanted, wantedAt, wordsOf } from "./completion.ts";
 import { listField, textField } from "./json-read.ts";
@@ -46,11 +47,11 @@ type Reader = (client: ApiClient, prefix: string) => Promise<readonly string[]>;
 /** What there is, by the names of arguments in the table. */
 const ARGUMENTS: Readonly<Record<string, Reader>> = {
   id: async (client, prefix) => {
-    const path = `/v1/nodes?prefix=${encodeURIComponent(prefix)}`;
+    const path = `${PATHS.nodes}?prefix=${encodeURIComponent(prefix)}`;
     return namesIn(await client.get(path, { quiet: true }), "ID");
   },
   "node-pool": async (client, prefix) => {
-    const path = `/v1/node/pools?prefix=${encodeURIComponent(prefix)}`;
+    const path = `${PATHS.nodePools}?prefix=${encodeURIComponent(prefix)}`;
     return namesIn(await client.get(path, { quiet: true }), "Name");
   },
   namespace: async (client, prefix) => {
@@ -58,7 +59,7 @@ const ARGUMENTS: Readonly<Record<string, Reader>> = {
     return namesIn(await client.get(path, { quiet: true }), "Name");
   },
   node: async (client) => {
-    const members = await client.get("/v1/agent/members", { quiet: true });
+    const members = await client.get(PATHS.agentMembers, { quiet: true });
     return listField(members, "Members").map((one) => textField(one, "Name"));
   },
 };

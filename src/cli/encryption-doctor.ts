@@ -1,6 +1,7 @@
 /** `nomad operator encryption doctor`: what is encrypted, and what it takes until all of it is. */
 import { errorText } from "../host/error-text.ts";
 import { visible } from "../host/visible.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -11,7 +12,7 @@ import { CommandError, print } from "./output.ts";
 /** @throws CommandError with exit code 1 unless everything is well for 30 days */
 export async function encryptionDoctor(flags: ApiFlags & FormatFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const report = await client.get("/v1/operator/encryption").catch((error: unknown) => {
+  const report = await client.get(PATHS.encryption).catch((error: unknown) => {
     throw new CommandError(`Error querying encryption: ${errorText(error)}`);
   });
   if (!(await printFormatted(report, flags))) explain(report);

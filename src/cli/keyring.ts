@@ -2,6 +2,7 @@
 
 import { errorText } from "../host/error-text.ts";
 import { readText, STDIN } from "../host/files.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -15,7 +16,6 @@ interface ListFlags extends ApiFlags, FormatFlags {
   readonly showKeys?: boolean;
 }
 
-const PATH = "/v1/agent/keyring";
 const ROTATED_KEY_BYTES = 32;
 const NO_KEYS =
   "Where gossip is not encrypted there are no keys to change: set server.encrypt to the output of " +
@@ -25,13 +25,15 @@ export async function listKeys(flags: ListFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   if (flags.json !== true && flags.t === undefined) print("Gathering installed encryption keys...");
   if (flags.showKeys === true) {
-    const answer = await client.get(`${PATH}/list`).catch(asError);
+    const answer = await client.get(PATHS.keyringList).catch(asError);
     const keys = Object.entries(Object(field(answer, "Keys")));
     if (await printFormatted(answer, flags)) return;
     const rows = keys.map(([key, nodes]) => [key, String(nodes)]);
     return print(formatTable([["Key", "Nodes"], ...rows]));
   }
-  const answer = byFingerprint(await client.get(`${PATH}/list?fingerprints=true`).catch(asError));
+  const answer = byFingerprint(
+    await client.get(`${PATHS.keyringList}?fingerprints=true`).catch(asError),
+  );
   if (await printFormatted(answer, flags)) return;
   const total = textField(answer, "NumNodes");
   const keys = listField(answer, "Keys");
@@ -46,6 +48,12 @@ export async function listKeys(flags: ListFlags): Promise<void> {
   if (keys.every(tellsPrimary)) head.push("Primary", "Safe to remove");
   print(formatTable([head, ...rows]));
 }
+
+const CHANGES = {
+  install: PATHS.keyringInstall,
+  use: PATHS.keyringUse,
+  remove: PATHS.keyringRemove,
+} as const;
 
 const SAYS = {
   install: "Installing new gossip encryption key...",
@@ -71,7 +79,7 @@ export async function changeKey(
 export async function rotateKeys(flags: ApiFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const failed = await failedMembers(client);
-  const known = await client.get(`${PATH}/list`).catch((error: unknown) => {
+  const known = await client.get(PATHS.keyringList).catch((error: unknown) => {
     if (isInClear(errorText(error))) return asError(error);
     const waits = "`nomad server members` shows it as failed";
     return stopped(
@@ -104,9 +112,11 @@ export async function rotateKeys(flags: ApiFlags): Promise<void> {
       "The new key is in use everywhere, and an old one is still installed on some members",
     );
   }
-  const after = await client.get(`${PATH}/list?fingerprints=true`).catch((error: unknown) => {
-    return stopped(error, "The rotation was done, but not everybody answers now");
-  });
+  const after = await client
+    .get(`${PATHS.keyringList}?fingerprints=true`)
+    .catch((error: unknown) => {
+      return stopped(error, "The rotation was done, but not everybody answers now");
+    });
   rotated(byFingerprint(after), failed);
 }
 
@@ -132,7 +142,7 @@ function rotated(after: unknown, failed: readonly string[]): void {
 
 /** Members that gossip holds for failed: they cannot answer, and nobody waits for them. */
 async function failedMembers(client: ApiClient): Promise<readonly string[]> {
-  const answer = await client.get("/v1/agent/members").catch(asError);
+  const answer = await client.get(PATHS.agentMembers).catch(asError);
   return listField(answer, "Members")
     .filter((member) => textField(member, "Status") === "failed")
     .map((member) => textField(member, "Name"));
@@ -147,9 +157,13 @@ function stopped(error: unknown, where: string): never {
   );
 }
 
-async function change(client: ApiClient, operation: string, key: string): Promise<void> {
+async function change(
+  client: ApiClient,
+  operation: keyof typeof CHANGES,
+  key: string,
+): Promise<void> {
   const body = JSON.stringify({ Key: key });
-  await client.ok("PUT", `${PATH}/${operation}`, { body }).catch(asError);
+  await client.ok("PUT", CHANGES[operation], { body }).catch(asError);
 }
 
 function asError(error: unknown): never {

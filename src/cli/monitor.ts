@@ -1,5 +1,6 @@
 /** `nomad monitor`: the log of an agent as it is written. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { findNode } from "./node-find.ts";
@@ -26,7 +27,7 @@ export async function monitor(flags: MonitorFlags): Promise<void> {
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   const asking = { piece: printRaw, stop: stop.signal };
-  await client.ok("GET", `/v1/agent/monitor?${query}`, asking).catch((error: unknown) => {
+  await client.ok("GET", `${PATHS.agentMonitor}?${query}`, asking).catch((error: unknown) => {
     if (stop.signal.aborted) return;
     if (error instanceof CommandError && error.code === 0) throw error;
     throw new CommandError(`Error starting monitor: ${errorText(error)}`);

@@ -1,6 +1,7 @@
 /** `nomad node drain` and `nomad node eligibility`: what an operator changes of a client. */
 import { createInterface } from "node:readline/promises";
 import { errorText } from "../host/error-text.ts";
+import { PATHS, pathTo } from "../paths.ts";
 import { nanosOf, parseDurationMs } from "../wire/duration.ts";
 import type { ApiClient } from "./api-client.ts";
 import { field, listField } from "./json-read.ts";
@@ -27,9 +28,11 @@ export async function nodeEligibility(
   const { client, node } = await nodeOf(id, flags);
   const Eligibility = enable ? "eligible" : "ineligible";
   const body = JSON.stringify({ NodeID: node, Eligibility });
-  await client.ok("PUT", `/v1/node/${node}/eligibility`, { body }).catch((error: unknown) => {
-    throw new CommandError(`Error updating scheduling eligibility: ${errorText(error)}`);
-  });
+  await client
+    .ok("PUT", pathTo(PATHS.nodeEligibility, { id: node }), { body })
+    .catch((error: unknown) => {
+      throw new CommandError(`Error updating scheduling eligibility: ${errorText(error)}`);
+    });
   print(`Node "${node}" scheduling eligibility set: ${Eligibility} for scheduling`);
 }
 
@@ -50,7 +53,7 @@ export async function nodeDrain(id: string | undefined, flags: DrainFlags): Prom
   const { enable = false, monitor = false } = flags;
   const deadlineMs = checkFlags(flags);
   const { client, node, whole } = await nodeOf(id, flags);
-  const known = await client.get(`/v1/node/${node}`).catch((error: unknown) => {
+  const known = await client.get(pathTo(PATHS.node, { id: node })).catch((error: unknown) => {
     throw new CommandError(`Error toggling drain mode: ${errorText(error)}`);
   });
   if (monitor) {
@@ -69,9 +72,11 @@ export async function nodeDrain(id: string | undefined, flags: DrainFlags): Prom
     MarkEligible: flags.keepIneligible !== true,
     Meta: drainMeta(known, flags),
   });
-  await client.ok("PUT", `/v1/node/${node}/drain`, { body }).catch((error: unknown) => {
-    throw new CommandError(`Error updating drain specification: ${errorText(error)}`);
-  });
+  await client
+    .ok("PUT", pathTo(PATHS.nodeDrain, { id: node }), { body })
+    .catch((error: unknown) => {
+      throw new CommandError(`Error updating drain specification: ${errorText(error)}`);
+    });
   if (!enable) return print(`Node "${node}" drain strategy unset`);
   if (flags.detach === true) return print(`Node "${node}" drain strategy set`);
   say("Ctrl-C to stop monitoring: will not cancel the node drain");
@@ -137,7 +142,7 @@ async function confirmed(verb: string, node: string): Promise<boolean> {
 
 async function untilDrained(client: ApiClient, node: string): Promise<void> {
   for (let index = 0; ; ) {
-    const path = `/v1/node/${node}?index=${index}&wait=${WAIT}`;
+    const path = `${pathTo(PATHS.node, { id: node })}?index=${index}&wait=${WAIT}`;
     const known = await client.get(path, { quiet: true }).catch((error: unknown) => {
       throw new CommandError(`Error monitoring node: ${errorText(error)}`);
     });
@@ -145,7 +150,7 @@ async function untilDrained(client: ApiClient, node: string): Promise<void> {
     index = Number(field(known, "ModifyIndex") ?? 0);
   }
   say(`Drain complete for node ${node}`);
-  const left = await client.get(`/v1/node/${node}/allocations`).catch(() => undefined);
+  const left = await client.get(pathTo(PATHS.nodeAllocations, { id: node })).catch(() => undefined);
   if (listField({ left }, "left").length === 0) {
     say(`All allocations on node "${node}" have stopped`);
   }

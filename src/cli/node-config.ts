@@ -1,5 +1,6 @@
 /** `nomad node config`: which servers a client agent knows. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { CommandError, print } from "./output.ts";
@@ -9,7 +10,7 @@ export interface NodeConfigFlags extends ApiFlags {
   readonly updateServers?: boolean;
 }
 
-const PATH = "/v1/agent/servers";
+const PATH = PATHS.agentServers;
 
 export async function nodeConfig(
   addresses: readonly string[],

@@ -1,4 +1,5 @@
 /** Which node a command means: an id, the beginning of one, or the agent's own. */
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { field, textField } from "./json-read.ts";
@@ -6,7 +7,7 @@ import { type NodeTableFlags, nodeTable } from "./node-table.ts";
 import { CommandError } from "./output.ts";
 
 async function listNodes(client: ApiClient, query: string): Promise<readonly unknown[]> {
-  const nodes = await client.get(`/v1/nodes${query}`).catch((error: Error) => {
+  const nodes = await client.get(`${PATHS.nodes}${query}`).catch((error: Error) => {
     throw new CommandError(`Error querying node status: ${error.message}`);
   });
   return Array.isArray(nodes) ? nodes : [];
@@ -32,7 +33,7 @@ export async function findNode(
 
 /** Of the agent that is asked. @throws CommandError where it is no client */
 export async function ownNode(client: ApiClient): Promise<string> {
-  const self = await client.get("/v1/agent/self").catch((error: Error) => {
+  const self = await client.get(PATHS.agentSelf).catch((error: Error) => {
     throw new CommandError(`Error querying agent info: ${error.message}`);
   });
   const stats = field(field(self, "stats"), "client");

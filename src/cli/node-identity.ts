@@ -1,5 +1,6 @@
 /** `nomad node identity get` and `renew`, `nomad node intro create`: who client nodes are. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -18,9 +19,11 @@ export async function identityGet(prefix: string, flags: IdentityFlags): Promise
   checkFormat(flags);
   const client = new ApiClient(flags, process.env);
   const node = await findNode(client, prefix, {});
-  const found = await client.get(`/v1/client/identity?node_id=${node}`).catch((error: unknown) => {
-    throw new CommandError(`Error requesting node identity: ${errorText(error)}`);
-  });
+  const found = await client
+    .get(`${PATHS.clientIdentity}?node_id=${node}`)
+    .catch((error: unknown) => {
+      throw new CommandError(`Error requesting node identity: ${errorText(error)}`);
+    });
   if (await printFormatted(found, flags)) return;
   const rows = Object.entries(Object(field(found, "Claims"))).map(([name, value]) => {
     const isTime = TIMES.includes(name) && typeof value === "number";
@@ -40,7 +43,7 @@ export async function identityRenew(prefix: string, flags: ApiFlags): Promise<vo
   const client = new ApiClient(flags, process.env);
   const NodeID = await findNode(client, prefix, {});
   const body = JSON.stringify({ NodeID });
-  await client.ok("POST", "/v1/client/identity/renew", { body }).catch((error: unknown) => {
+  await client.ok("POST", PATHS.clientIdentityRenew, { body }).catch((error: unknown) => {
     throw new CommandError(`Error requesting node identity renewal: ${errorText(error)}`);
   });
 }
@@ -56,7 +59,7 @@ export async function introCreate(flags: IntroFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
   const { nodeName = "", nodePool = "default", ttl = "" } = flags;
   const body = JSON.stringify({ NodeName: nodeName, NodePool: nodePool, TTL: ttl });
-  const path = "/v1/acl/identity/client-introduction-token";
+  const path = PATHS.introduction;
   const answer = await client.ok("POST", path, { body }).catch((error: unknown) => {
     throw new CommandError(`Error generating introduction token: ${errorText(error)}`);
   });

@@ -1,5 +1,6 @@
 /** `nomad node meta read` and `apply`: metadata of a client that changes while it runs. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatPairs } from "./columns.ts";
@@ -26,7 +27,7 @@ async function queryOf(client: ApiClient, { nodeId }: MetaFlags): Promise<string
 export async function metaRead(flags: MetaReadFlags): Promise<void> {
   checkFormat(flags);
   const client = new ApiClient(flags, process.env);
-  const path = `/v1/client/metadata${await queryOf(client, flags)}`;
+  const path = `${PATHS.clientMetadata}${await queryOf(client, flags)}`;
   const meta = await client.get(path).catch((error: unknown) => {
     throw new CommandError(`Error reading dynamic node metadata: ${errorText(error)}`);
   });
@@ -54,7 +55,7 @@ export async function metaApply(given: readonly string[], flags: MetaApplyFlags)
   });
   const Meta = Object.fromEntries([...set, ...unset.map((key): [string, null] => [key, null])]);
   const client = new ApiClient(flags, process.env);
-  const path = `/v1/client/metadata${await queryOf(client, flags)}`;
+  const path = `${PATHS.clientMetadata}${await queryOf(client, flags)}`;
   await client.ok("POST", path, { body: JSON.stringify({ Meta }) }).catch((error: unknown) => {
     throw new CommandError(`Error applying dynamic node metadata: ${errorText(error)}`);
   });

@@ -5,6 +5,7 @@ import { PUBLIC_MODE, writeFileNew } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
 import { isThere } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
+import { PATHS, pathTo } from "../paths.ts";
 import { nanosOf } from "../wire/duration.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
@@ -20,7 +21,7 @@ export async function poolApply(path: string, flags: ApplyFlags): Promise<void> 
   const source = readInput(path);
   const pool = flags.json === true ? jsonPool(source.text) : await readSpec(source, readPool);
   const client = new ApiClient(flags, process.env);
-  await client.ok("PUT", "/v1/node/pools", { body: JSON.stringify(pool) }).catch((error) => {
+  await client.ok("PUT", PATHS.nodePools, { body: JSON.stringify(pool) }).catch((error) => {
     throw new CommandError(`Error applying node pool: ${errorText(error)}`);
   });
   print(`Successfully applied node pool ${JSON.stringify(pool["Name"] ?? "")}!`);
@@ -73,7 +74,7 @@ function readScheduler(block: Section): Pool {
 /** By its whole name: nothing is deleted by a beginning. */
 export async function poolDelete(name: string, flags: ApiFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const path = `/v1/node/pool/${encodeURIComponent(name)}`;
+  const path = pathTo(PATHS.nodePool, { name });
   await client.ok("DELETE", path).catch((error: Error) => {
     throw new CommandError(`Error deleting node pool: ${error.message}`);
   });

@@ -1,4 +1,6 @@
 /** `nomad node pool list`, `info` and `nodes`. */
+
+import { PATHS, pathTo } from "../paths.ts";
 import { formatDurationMs } from "../wire/duration.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
@@ -19,7 +21,7 @@ interface PoolListFlags extends PoolFlags {
 
 export async function poolList(flags: PoolListFlags): Promise<void> {
   const client = clientOf(flags);
-  const { items, next } = await listOf(client, "/v1/node/pools", "node pools", flags);
+  const { items, next } = await listOf(client, PATHS.nodePools, "node pools", flags);
   if (await printFormatted(items, flags)) return;
   print(poolTable(items));
   if (next !== undefined) print(nextPage("list", next));
@@ -51,7 +53,7 @@ export async function poolInfo(name: string, flags: PoolFlags): Promise<void> {
 export async function poolNodes(name: string, flags: PoolListFlags): Promise<void> {
   const client = clientOf(flags);
   const pool = textField(await findPool(client, name), "Name");
-  const path = `/v1/node/pool/${encodeURIComponent(pool)}/nodes`;
+  const path = pathTo(PATHS.nodePoolNodes, { name: pool });
   const { items, next } = await listOf(client, path, "nodes", flags);
   if (await printFormatted(items, flags)) return;
   if (items.length === 0) return print("No nodes");
@@ -73,7 +75,7 @@ function nextPage(words: string, token: string): string {
 
 /** The one of this name, or the only one that begins with it. @throws CommandError */
 async function findPool(client: ApiClient, prefix: string): Promise<unknown> {
-  const path = `/v1/node/pools?prefix=${encodeURIComponent(prefix)}`;
+  const path = `${PATHS.nodePools}?prefix=${encodeURIComponent(prefix)}`;
   const found = await client.get(path).catch((error: Error) => {
     throw new CommandError(`Error retrieving node pool: ${error.message}`);
   });

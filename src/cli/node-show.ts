@@ -1,4 +1,6 @@
 /** One client node for people, in Nomad's sections. */
+
+import { PATHS, pathTo } from "../paths.ts";
 import { formatDurationMs } from "../wire/duration.ts";
 import type { ApiClient } from "./api-client.ts";
 import { formatPairs, formatTable } from "./columns.ts";
@@ -15,7 +17,7 @@ interface NodeShowFlags extends FormatFlags {
 
 /** @param id whole */
 export async function showNode(client: ApiClient, id: string, flags: NodeShowFlags): Promise<void> {
-  const node = await client.get(`/v1/node/${id}`).catch((error: Error) => {
+  const node = await client.get(pathTo(PATHS.node, { id })).catch((error: Error) => {
     throw new CommandError(`Error querying node info: ${error.message}`);
   });
   if (await printFormatted(node, flags)) return;
@@ -29,7 +31,7 @@ export async function showNode(client: ApiClient, id: string, flags: NodeShowFla
 }
 
 export async function allocationsOf(client: ApiClient, id: string): Promise<readonly unknown[]> {
-  const found = await client.get(`/v1/node/${id}/allocations`).catch((error: Error) => {
+  const found = await client.get(pathTo(PATHS.nodeAllocations, { id })).catch((error: Error) => {
     throw new CommandError(`Error querying node allocations: ${error.message}`);
   });
   return Array.isArray(found) ? found : [];
@@ -58,7 +60,7 @@ function basics(node: unknown, flags: NodeShowFlags): (readonly [string, string]
 
 /** undefined: the node did not say, and stderr has why. */
 async function statsOf(client: ApiClient, id: string): Promise<unknown> {
-  return client.get(`/v1/client/stats?node_id=${id}`).catch((error: Error) => {
+  return client.get(`${PATHS.clientStats}?node_id=${id}`).catch((error: Error) => {
     printError(`error fetching node stats: ${error.message}`);
     return undefined;
   });

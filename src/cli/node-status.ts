@@ -1,4 +1,5 @@
 /** `nomad node status`: the clients of the region in Nomad's columns, or one of them. */
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { checkFormat, type FormatFlags, printFormatted } from "./data-format.ts";
@@ -43,7 +44,7 @@ async function listAll(client: ApiClient, flags: NodeStatusFlags): Promise<void>
   if (flags.filter !== undefined) query.set("filter", flags.filter);
   if (flags.perPage !== undefined) query.set("per_page", flags.perPage);
   if (flags.pageToken !== undefined) query.set("next_token", flags.pageToken);
-  const path = `/v1/nodes${query.size > 0 ? `?${query}` : ""}`;
+  const path = `${PATHS.nodes}${query.size > 0 ? `?${query}` : ""}`;
   const { body, headers } = await client.ok("GET", path).catch((error: Error) => {
     throw new CommandError(`Error querying node status: ${error.message}`);
   });

@@ -1,5 +1,6 @@
 /** `nomad operator metrics`: what /v1/metrics says. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { checkFormat, type FormatFlags, printFormatted } from "./data-format.ts";
@@ -24,7 +25,7 @@ export async function operatorMetrics(flags: MetricsFlags): Promise<void> {
   const query = new URLSearchParams();
   if (pretty) query.set("pretty", "1");
   if (format === "prometheus") query.set("format", format);
-  const path = query.size === 0 ? "/v1/metrics" : `/v1/metrics?${query}`;
+  const path = query.size === 0 ? PATHS.metrics : `${PATHS.metrics}?${query}`;
   const { body } = await client.ok("GET", path).catch((error: unknown) => {
     throw new CommandError(`Error getting metrics: ${errorText(error)}`);
   });

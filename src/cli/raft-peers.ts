@@ -1,5 +1,6 @@
 /** `nomad operator raft`: the group, Nomad's columns and texts. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -12,7 +13,7 @@ interface ListPeersFlags extends ApiFlags {
 
 export async function listPeers(flags: ListPeersFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const path = `/v1/operator/raft/configuration${flags.stale === true ? "?stale" : ""}`;
+  const path = `${PATHS.raftConfiguration}${flags.stale === true ? "?stale" : ""}`;
   const answer = await client.get(path).catch((error: unknown) => {
     throw new CommandError(`Failed to retrieve raft configuration: ${errorText(error)}`);
   });
@@ -38,7 +39,7 @@ interface PeerFlags extends ApiFlags {
 export async function removePeer(flags: PeerFlags): Promise<void> {
   const { peerId = "" } = flags;
   if (peerId === "") throw new CommandError("Missing peer id required");
-  const path = `/v1/operator/raft/peer?id=${encodeURIComponent(peerId)}`;
+  const path = `${PATHS.raftPeer}?id=${encodeURIComponent(peerId)}`;
   await change(flags, "DELETE", path, "Error removing peer");
   print(`Removed peer with id ${JSON.stringify(peerId)}`);
 }
@@ -54,7 +55,7 @@ export async function transferLeadership(flags: PeerFlags): Promise<void> {
   }
   const [name, value] = peerId === "" ? ["address", peerAddress] : ["id", peerId];
   const query = `${name}=${encodeURIComponent(value ?? "")}`;
-  await change(flags, "PUT", `/v1/operator/raft/transfer-leadership?${query}`, what);
+  await change(flags, "PUT", `${PATHS.raftTransfer}?${query}`, what);
   print(`Transferred leadership to peer with ${name} ${JSON.stringify(value)}`);
 }
 

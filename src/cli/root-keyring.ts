@@ -1,5 +1,6 @@
 /** `nomad operator root keyring …`: the keys by which servers sign who a client node is. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS, pathTo } from "../paths.ts";
 import { nanosOf, parseDurationMs } from "../wire/duration.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
@@ -21,12 +22,10 @@ interface RotateFlags extends ApiFlags {
   readonly verbose?: boolean;
 }
 
-const PATH = "/v1/operator/keyring";
-
 export async function keyringList(flags: ListFlags): Promise<void> {
   checkFormat(flags);
   const client = new ApiClient(flags, process.env);
-  const keys = await client.get(`${PATH}/keys`).catch((error: unknown) => {
+  const keys = await client.get(PATHS.signingKeys).catch((error: unknown) => {
     throw new CommandError(`error: ${errorText(error)}`);
   });
   if (await printFormatted(keys, flags)) return;
@@ -48,7 +47,7 @@ export async function keyringRotate(flags: RotateFlags): Promise<void> {
     query.set("publish_time", String(nanosOf(Date.now() + waitMs)));
   }
   const client = new ApiClient(flags, process.env);
-  const path = `${PATH}/rotate${query.size === 0 ? "" : `?${query}`}`;
+  const path = `${PATHS.signingKeyRotate}${query.size === 0 ? "" : `?${query}`}`;
   const { body } = await client.ok("PUT", path).catch((error: unknown) => {
     throw new CommandError(`error: ${errorText(error)}`);
   });
@@ -61,7 +60,7 @@ export async function keyringRemove(
 ): Promise<void> {
   const force = flags.force === true ? "?force=true" : "";
   const client = new ApiClient(flags, process.env);
-  const path = `${PATH}/key/${encodeURIComponent(id)}${force}`;
+  const path = `${pathTo(PATHS.signingKey, { id })}${force}`;
   await client.ok("DELETE", path).catch((error: unknown) => {
     throw new CommandError(`error: ${errorText(error)}`);
   });

@@ -1,5 +1,6 @@
 /** `nomad server join` and `nomad server force-leave`: who is in the gossip pool. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { field, listField, parseAnswer, textField } from "./json-read.ts";
@@ -13,9 +14,9 @@ export async function join(addresses: readonly string[], flags: ApiFlags): Promi
   };
   const waiting = `${addresses.join(" and ")} to answer`;
   const { body } = await client
-    .ok("PUT", `/v1/agent/join?${query}`, { waiting })
+    .ok("PUT", `${PATHS.agentJoin}?${query}`, { waiting })
     .catch((error: unknown) => fail(errorText(error)));
-  const answer = parseAnswer(body, `${client.addressText}/v1/agent/join`);
+  const answer = parseAnswer(body, `${client.addressText}${PATHS.agentJoin}`);
   // It has a line for each address.
   const error = String(field(answer, "error") ?? "");
   const warning = textField(answer, "warning");
@@ -33,7 +34,7 @@ export async function forceLeave(node: string, flags: ForceLeaveFlags): Promise<
   const client = new ApiClient(flags, process.env);
   const before = await memberNames(client);
   const prune = flags.prune === true ? "&prune=true" : "";
-  const path = `/v1/agent/force-leave?node=${encodeURIComponent(node)}${prune}`;
+  const path = `${PATHS.agentForceLeave}?node=${encodeURIComponent(node)}${prune}`;
   await client.ok("PUT", path).catch((error: unknown) => {
     throw new CommandError(`Error force-leaving server ${node}: ${errorText(error)}`);
   });
@@ -44,6 +45,6 @@ export async function forceLeave(node: string, flags: ForceLeaveFlags): Promise<
 }
 
 async function memberNames(client: ApiClient): Promise<readonly string[]> {
-  const answer = await client.get("/v1/agent/members").catch(() => undefined);
+  const answer = await client.get(PATHS.agentMembers).catch(() => undefined);
   return listField(answer, "Members").map((member) => textField(member, "Name"));
 }

@@ -1,6 +1,7 @@
 /** `nomad server members`: who is in the gossip pool, as this agent sees it. */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient, NO_LEADER } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatTable } from "./columns.ts";
@@ -16,7 +17,7 @@ interface MembersFlags extends ApiFlags, FormatFlags {
 export async function serverMembers(flags: MembersFlags): Promise<void> {
   checkFormat(flags);
   const client = new ApiClient(flags, process.env);
-  const answer = await client.get("/v1/agent/members").catch((error: unknown) => {
+  const answer = await client.get(PATHS.agentMembers).catch((error: unknown) => {
     throw new CommandError(`Error querying servers: ${errorText(error)}`);
   });
   const all = listField(answer, "Members");
@@ -92,7 +93,7 @@ async function findLeaders(
   const living = members.filter((member) => textField(member, "Status") !== "left");
   const regions = new Set(living.map((member) => textField(field(member, "Tags"), "region")));
   for (const region of [...regions].sort()) {
-    const path = `/v1/status/leader?region=${encodeURIComponent(region)}`;
+    const path = `${PATHS.statusLeader}?region=${encodeURIComponent(region)}`;
     const { status, body } = await client.send("GET", path).catch((error: unknown) => {
       throw new CommandError(`Error determining leaders: ${errorText(error)}`);
     });

@@ -7,13 +7,14 @@ import { SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
 import { isThere, readBytes } from "../host/files.ts";
 import { describeErrno } from "../host/network.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatPairs, formatTable } from "./columns.ts";
 import { field, parseAnswer } from "./json-read.ts";
 import { CommandError, print } from "./output.ts";
 
-const PATH = "/v1/operator/snapshot";
+const PATH = PATHS.snapshot;
 /** Of what fits into the memory of whoever reads it. */
 const ARCHIVE_BYTES_MAX = 2 ** 31;
 

@@ -1,5 +1,6 @@
 /** `nomad operator tls reload`: what SIGHUP does, with an answer. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { listField, parseAnswer } from "./json-read.ts";
@@ -11,7 +12,7 @@ export async function reloadTls(flags: ApiFlags): Promise<void> {
     throw new CommandError(`Error reloading the agent: ${why}`);
   };
   const { status, body } = await client
-    .send("PUT", "/v1/agent/reload")
+    .send("PUT", PATHS.agentReload)
     .catch((error: unknown) => fail(errorText(error)));
   // The mistakes in the configuration, as they are: nobody asks for the code of the answer.
   if (status !== 200) fail(body);

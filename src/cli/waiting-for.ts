@@ -1,4 +1,5 @@
 /** Whom a request waits for: what a command says when it takes longer than one expects. */
+import { PATHS } from "../paths.ts";
 import { listField, textField } from "./json-read.ts";
 
 /** These ask every living member, and wait for all of them. */
@@ -18,7 +19,7 @@ export async function waitingFor(client: Asker, path: string): Promise<string> {
     return `the leader of the region to answer, by way of ${client.addressText}`;
   }
   if (!ASK_MEMBERS.test(path)) return agent;
-  const answer = await client.get("/v1/agent/members", { quiet: true });
+  const answer = await client.get(PATHS.agentMembers, { quiet: true });
   const names = listField(answer, "Members")
     .filter((member) => textField(member, "Status") === "alive")
     .map((member) => textField(member, "Name"))

@@ -7,9 +7,6 @@
 import { isLoopback, parseIp, splitHostPort } from "../host/ip.ts";
 import { mayOperate, operatorName, serverName } from "../service/rpc/roles.ts";
 
-/** The one endpoint that takes much. */
-export const SNAPSHOT_PATH = "/v1/operator/snapshot";
-
 export interface Caller {
   readonly ip: Uint8Array;
   /** It presented a certificate of our CA (verify_https_client) with these names. */

@@ -1,17 +1,18 @@
 /** Changes over HTTP, and the reading of secrets, written down before and after their answers. */
 import { errorText } from "../host/error-text.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
+import { PATHS } from "../paths.ts";
 import type { AuditLog, AuditOrigin, AuditRequest } from "../service/audit/audit-log.ts";
-import { type Caller, SNAPSHOT_PATH, STRANGER } from "./access.ts";
+import { type Caller, STRANGER } from "./access.ts";
 import { plain } from "./answers.ts";
 import type { HttpApp } from "./app.ts";
 import { tokenOf } from "./token.ts";
 
 const READING = ["GET", "HEAD", "OPTIONS"];
 /** What is looked for stands in a body. */
-const SEARCH = "/v1/search";
+const SEARCH = PATHS.search;
 /** What shows secrets to whoever only reads. */
-const SECRETS = ["/v1/agent/keyring/", "/v1/acl/token/", SNAPSHOT_PATH];
+const SECRETS = ["/v1/agent/keyring/", "/v1/acl/token/", PATHS.snapshot];
 /** Parameters that say what is changed, and how. */
 const TOLD = [
   ...["address", "node", "node_id", "id", "prune", "enable", "force", "purge", "cas", "region"],

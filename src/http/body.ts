@@ -5,10 +5,11 @@
  * @module
  */
 import type { IncomingMessage } from "node:http";
+import { PATHS } from "../paths.ts";
 import { ByteQueue } from "../service/byte-queue.ts";
 import { ARCHIVE_BYTES_MAX } from "../service/methods/snapshot-archive.ts";
 import { ByteBudget } from "../service/rpc/server/serve.ts";
-import { type Caller, isTrusted, SNAPSHOT_PATH } from "./access.ts";
+import { type Caller, isTrusted } from "./access.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** Of whoever may change something: two snapshots at once, and whatever else. */
@@ -28,7 +29,7 @@ export class RequestBodies {
 
   reader(incoming: IncomingMessage, caller: Caller): BodyReader {
     const trusted = isTrusted(caller);
-    const isArchive = trusted && pathOf(incoming).split("?")[0] === SNAPSHOT_PATH;
+    const isArchive = trusted && pathOf(incoming).split("?")[0] === PATHS.snapshot;
     const bytesMax = isArchive ? ARCHIVE_BYTES_MAX : BODY_BYTES_MAX;
     return new BodyReader(incoming, bytesMax, trusted ? this.#trusted : this.#strangers);
   }

@@ -202,9 +202,11 @@ describe("reading", () => {
       expect(await ask(app, "GET", path)).toMatchObject({ status: 404, body: "" });
     }
     expect(await ask(app, "GET", "/v1/node/poolside")).toMatchObject({ status: 500 });
-    for (const path of ["/v1/node/x", "/v1/operator/raft/configuration"]) {
-      expect(await ask(app, "PUT", path)).toMatchObject({ status: 405, body: "Invalid method" });
-    }
+    const wrong = await ask(app, "PUT", "/v1/node/x");
+    expect(wrong).toMatchObject({ status: 405, body: "Invalid method" });
+    // Nomad's, which says nothing here.
+    const other = await ask(app, "PUT", "/v1/operator/raft/configuration");
+    expect(other).toMatchObject({ status: 405, body: "" });
   });
 });
 
@@ -406,7 +408,7 @@ test("whoever hangs up ends the question that waits for it", async () => {
     const hangUp = new AbortController();
     const init = { headers: { host: "localhost" }, signal: hangUp.signal };
     const answer = app.handle(new Request(`http://localhost${path}`, init));
-    await Promise.resolve();
+    while (signals.length === 0) await Promise.resolve();
     hangUp.abort();
     expect((await answer).status).toBe(500);
     expect(signals.pop()?.aborted).toBe(true);
@@ -446,18 +448,19 @@ describe("endpoints that we have not, in another region", () => {
     readonly method: string;
     readonly body: Readonly<Record<string, unknown>>;
   }
+  const meta = { Index: 7, KnownLeader: true, LastContact: 3_000_000 };
   /** @param reply what the other region's server answers, or its error */
   function abroad(reply: object | Error): { app: HttpApp; passed: Passed[] } {
     const passed: Passed[] = [];
     const { app } = bench(REMOTE, true, async (method, body) => {
       passed.push({ method, body: Object(jsonOf(body)) });
+      // It is known to servers of both kinds.
+      if (method === "Node.GetAllocs") return packed({ ...meta, Allocs: null });
       if (reply instanceof Error) throw reply;
       return packed(reply);
     });
     return { app, passed };
   }
-  const meta = { Index: 7, KnownLeader: true, LastContact: 3_000_000 };
-
   test("a list, with its options, its token and its index", async () => {
     const { app, passed } = abroad({ ...meta, Jobs: [{ ID: "a", Priority: 50 }] });
     const url = "http://localhost/v1/jobs?region=eu&prefix=a&namespace=*&reverse=true";
@@ -491,13 +494,16 @@ describe("endpoints that we have not, in another region", () => {
     expect(job).toMatchObject({ status: 404, body: "job not found" });
   });
 
-  test("errors of that region are said; what it has not either is a 404", async () => {
+  test("errors of that region are said; what it has not either is not there", async () => {
     const lost = abroad(new Error("No path to region"));
     const answer = await ask(lost.app, "GET", "/v1/jobs?region=eu");
     expect(answer).toMatchObject({ status: 500, body: "No path to region" });
     const ours = abroad(new Error("rpc error: rpc: can't find service Job.List"));
     const none = await ask(ours.app, "GET", "/v1/jobs?region=eu");
-    expect(none).toMatchObject({ status: 404, body: "" });
+    expect(none).toMatchObject({ status: 200, body: "[]" });
+    expect(ours.passed.map(({ body }) => body["Region"])).toEqual(["eu", "eu"]);
+    const job = await ask(ours.app, "GET", "/v1/job/x?region=eu");
+    expect(job).toMatchObject({ status: 404, body: "job not found" });
   });
 
   test("a token goes to other regions only, with whatever is asked", async () => {
@@ -520,11 +526,13 @@ describe("endpoints that we have not, in another region", () => {
 
   test("our own region is not asked, and other paths and methods are not passed on", async () => {
     const { app, passed } = abroad(meta);
-    for (const path of ["/v1/jobs", "/v1/jobs?region=global", "/v1/nope?region=eu"]) {
-      expect(await ask(app, "GET", path)).toMatchObject({ status: 404, body: "" });
+    for (const path of ["/v1/jobs", "/v1/jobs?region=global"]) {
+      expect(await ask(app, "GET", path)).toMatchObject({ status: 200, body: "[]" });
     }
-    expect((await ask(app, "PUT", "/v1/jobs?region=eu")).status).toBe(404);
-    expect(passed).toEqual([]);
+    expect(passed.map(({ method }) => method)).toEqual(["Node.GetAllocs", "Node.GetAllocs"]);
+    expect((await ask(app, "GET", "/v1/nope?region=eu")).status).toBe(404);
+    expect((await ask(app, "PUT", "/v1/jobs?region=eu")).status).toBe(501);
+    expect(passed).toHaveLength(2);
   });
 });
 
@@ -542,4 +550,40 @@ test("what callers can cause is not an ERROR each", async () => {
     for (const path of paths) await app.handle(new Request(`http://127.0.0.1${path}`));
   }
   expect(errors.length).toBeLessThanOrEqual(1);
+});
+
+describe("query parameters", () => {
+  const wrong: readonly (readonly [path: string, text: string])[] = [
+    ["/v1/nodes?stale=foo", "Expect `true` or `false` for `stale` query string parameter"],
+    ["/v1/nodes?index=x", "Invalid index"],
+    ["/v1/nodes?index=-1", "Invalid index"],
+    ["/v1/nodes?wait=x", "Invalid wait time"],
+    ["/v1/jobs?wait=5", "Invalid wait time"],
+    ["/v1/nodes?per_page=x", "Expect a number for `per_page` query string parameter"],
+    ["/v1/status/leader?stale=1x", "Expect `true` or `false` for `stale` query string parameter"],
+  ];
+  for (const [path, text] of wrong) {
+    test(`${path}: ${text}`, async () => {
+      const answer = await ask(bench(LOCAL).app, "GET", path);
+      const type = "text/plain; charset=utf-8";
+      expect(answer).toEqual({ status: 400, body: text, type });
+    });
+  }
+  test("of which nobody knows are ignored, and so are empty ones", async () => {
+    const { app } = bench(LOCAL);
+    for (const path of ["/v1/status/leader?x=1&index=x", "/v1/regions?stale=foo"]) {
+      expect((await ask(app, "GET", path)).status).toBe(200);
+    }
+  });
+  test("the first of several counts, as in Nomad", async () => {
+    const { app, leaves } = bench(LOCAL);
+    await ask(app, "PUT", "/v1/agent/force-leave?node=a.global&node=b.global");
+    expect(leaves).toEqual([["a.global", false]]);
+  });
+  test("addresses are a list, as they were written", async () => {
+    const { app, joins } = bench(LOCAL);
+    await ask(app, "PUT", "/v1/agent/join?address=[::1]:4648&address=a");
+    await ask(app, "POST", "/v1/agent/join?address=[::1]:4648");
+    expect(joins).toEqual([["[::1]:4648", "a"], ["[::1]:4648"]]);
+  });
 });

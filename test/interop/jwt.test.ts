@@ -52,7 +52,7 @@ async function published(server: Server): Promise<{ keys: unknown; cache: string
       return method.run(options, body);
     },
   };
-  const { value, headers } = await publicKeys(partOf(context), new URLSearchParams());
+  const { value, headers } = await publicKeys(partOf(context), {});
   return { keys: value, cache: headers["Cache-Control"] ?? "" };
 }
 
