@@ -297,7 +297,7 @@ export class ConsensusRole {
     const others = [
       new NodePoolMethods({ ...reads, region: config.region }),
       new NamespaceMethods(reads),
-      new SearchMethods(reads),
+      new SearchMethods({ ...reads, search: config.server.search }),
       this.acl,
       this.identities,
     ].flatMap((one) => [...one.methods()]);

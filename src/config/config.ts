@@ -12,6 +12,14 @@ export interface JoinConfig {
   readonly retryMax: number;
 }
 
+/** Of searches by a part of a name. */
+export interface SearchConfig {
+  readonly fuzzyEnabled: boolean;
+  /** Matches of one context. */
+  readonly limitResults: number;
+  readonly minTermLength: number;
+}
+
 /** What client nodes are held to. */
 export interface HeartbeatConfig {
   /** A node is down so long after its time is over. */
@@ -95,6 +103,7 @@ export interface ServerConfig {
   readonly raftTrailingLogs: number;
   /** So many of the newest events are kept; undefined: there is no event stream. */
   readonly eventBufferSize: number | undefined;
+  readonly search: SearchConfig;
   readonly heartbeat: HeartbeatConfig;
   readonly introduction: ClientIntroductionConfig;
   readonly signingKeys: SigningKeysConfig;

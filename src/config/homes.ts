@@ -7,7 +7,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
     ...["encrypt", "bootstrap_expect", "server_join", "rejoin_after_leave", "non_voting_server"],
     ...["redundancy_zone", "upgrade_version", "raft_protocol", "raft_multiplier", "gossip_label"],
     ...["encrypt_verify_incoming", "encrypt_verify_outgoing", "heartbeat_grace"],
-    ...["enable_event_broker", "event_buffer_size"],
+    ...["enable_event_broker", "event_buffer_size", "search"],
     ...["raft_snapshot_threshold", "raft_trailing_logs", "retry_interval", "retry_max"],
     ...["client_introduction", "root_key_gc_interval", "root_key_gc_threshold"],
     "root_key_rotation_threshold",

@@ -54,7 +54,6 @@ export const IGNORED_SERVER: IgnoredKeys = {
   raft_boltdb: "any",
   raft_logstore: "any",
   raft_snapshot_interval: "duration",
-  search: "any",
   start_timeout: "duration",
 };
 

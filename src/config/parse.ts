@@ -21,6 +21,7 @@ import { IGNORED_SERVER, IGNORED_TOP } from "./ignored.ts";
 import { readAcl } from "./parse-acl.ts";
 import { readAudit } from "./parse-audit.ts";
 import { readClient, readDirectory, readJoin } from "./parse-client.ts";
+import { readEvents, readSearch } from "./parse-events.ts";
 import { readIntroduction, readSigningKeys } from "./parse-identity.ts";
 import { readLogRotation, readSyslog } from "./parse-log.ts";
 import { readAutopilot, readHeartbeat } from "./parse-raft.ts";
@@ -244,6 +245,7 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
     raftSnapshotThreshold: section.ownInt("raft_snapshot_threshold", 1, COUNT_MAX) ?? 8192,
     raftTrailingLogs: section.ownInt("raft_trailing_logs", 1, COUNT_MAX) ?? 10_240,
     eventBufferSize: readEvents(section),
+    search: readSearch(section.block("search")),
     heartbeat: readHeartbeat(section),
     introduction: readIntroduction(section.block("client_introduction")),
     signingKeys: readSigningKeys(section),
@@ -267,12 +269,6 @@ function readServer(section: Section, options: ParseOptions): ServerConfig {
   section.ignore(IGNORED_SERVER);
   section.finish();
   return server;
-}
-
-/** Undefined: no events. */
-function readEvents(section: Section): number | undefined {
-  const size = section.ownInt("event_buffer_size", 0, COUNT_MAX) ?? 100;
-  return section.ownBool("enable_event_broker") === false ? undefined : size;
 }
 
 function readKey(section: Section, host: ParseHost): GossipKey | undefined {

@@ -13,7 +13,7 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
   enable_debug leave_on_interrupt leave_on_terminate http rpc serf enabled bootstrap_expect
   raft_multiplier raft_protocol heartbeat_grace min_heartbeat_ttl max_heartbeats_per_second
   failover_heartbeat_ttl start_join retry_join retry_max retry_interval rejoin_after_leave
-  enable_event_broker event_buffer_size
+  enable_event_broker event_buffer_size fuzzy_enabled limit_query limit_results min_term_length
   non_voting_server redundancy_zone upgrade_version raft_snapshot_threshold raft_trailing_logs
   encrypt_verify_incoming encrypt_verify_outgoing gossip_label servers node_class node_pool
   ca_file cert_file key_file verify_server_hostname verify_https_client rpc_upgrade_mode
@@ -37,7 +37,7 @@ const HARMLESS = `region datacenter name data_dir plugin_dir log_level log_json 
 
 const BLOCKS = `acl server client tls ports addresses advertise telemetry limits autopilot
   server_join meta http_api_response_headers encrypt reserved host_volume audit sink filter
-  drain_on_shutdown client_introduction`;
+  drain_on_shutdown client_introduction search`;
 
 const NAME_LENGTH_MAX = 40;
 const SECRET_NAME = /encrypt$|token|secret|passw|credential|auth$|api_key|private_key/i;

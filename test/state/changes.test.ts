@@ -1,5 +1,15 @@
 /** What the state machine says of its changes: Nomad's topics, types and keys, and no secret. */
 import { describe, expect, test } from "bun:test";
+import {
+  aclPolicy,
+  aclRole,
+  aclToken,
+  policyUpsertRequest,
+  rolesUpsertRequest,
+  tokenDeleteRequest,
+  tokenUpsertRequest,
+} from "../../src/state/acl/acl.ts";
+import { AclMessage } from "../../src/state/acl/acl-changes.ts";
 import type { Change } from "../../src/state/change.ts";
 import {
   command,
@@ -149,4 +159,34 @@ test("a recorded log of Nomad's: nothing of it is a secret", () => {
   const all = heard.flatMap(({ changes }) => changes.map((one) => JSON.stringify(one.payload())));
   expect(all.length).toBeGreaterThan(1);
   expect(all.join()).not.toContain(secret);
+});
+
+test("of tokens, policies and roles; the secret of a token is in no event", () => {
+  const { apply, heard, lines } = listened();
+  const T = AclMessage;
+  const token = structOf(aclToken, { AccessorID: "a1", SecretID: SECRET, Name: "me" });
+  const policy = structOf(aclPolicy, { Name: "p1", Rules: 'node { policy = "read" }' });
+  apply(T.policyUpsert, policyUpsertRequest, {
+    ...structOf(policyUpsertRequest, { Policies: [policy] }),
+  });
+  apply(T.tokenUpsert, tokenUpsertRequest, structOf(tokenUpsertRequest, { Tokens: [token] }));
+  const role = structOf(aclRole, { ID: "r1", Name: "ops", Policies: [{ Name: "p1" }] });
+  apply(T.rolesUpsert, rolesUpsertRequest, structOf(rolesUpsertRequest, { ACLRoles: [role] }));
+  const AccessorIDs = ["a1"];
+  apply(T.tokenDelete, tokenDeleteRequest, structOf(tokenDeleteRequest, { AccessorIDs }));
+  expect(lines()).toEqual([
+    [11, "ACLPolicy ACLPolicyUpserted p1"],
+    [12, "ACLToken ACLTokenUpserted a1"],
+    [13, "ACLRole ACLRoleUpserted r1"],
+    [14, "ACLToken ACLTokenDeleted a1"],
+  ]);
+  const all = heard.flatMap(({ changes }) => changes);
+  expect(all.map((one) => one.payload())).toMatchObject([
+    { ACLPolicy: { Name: "p1", Rules: policy.Rules } },
+    { ACLToken: { AccessorID: "a1", Name: "me", ModifyIndex: 12 } },
+    { ACLRole: { ID: "r1", Name: "ops" } },
+    { ACLToken: { AccessorID: "a1" } },
+  ]);
+  expect(all[2]?.filterKeys).toEqual(["ops"]);
+  expect(JSON.stringify(all.map((one) => [one, one.payload()]))).not.toContain(SECRET);
 });

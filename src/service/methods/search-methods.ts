@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { SearchConfig } from "../../config/config.ts";
 import { ALL_GRANTS } from "../../state/acl/grants.ts";
 import { type Grants, mayUse, type Need } from "../../state/acl/need.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
@@ -38,12 +39,11 @@ const CONTEXT_NEEDS: ReadonlyMap<string, Need> = new Map<string, Need>([
   ["vars", "management"],
 ]);
 
-/** Matches of one context, as Nomad has them: by prefix, and by a part. */
+/** Matches of one context by prefix, as Nomad has them. */
 const PREFIX_MATCHES_MAX = 20;
-const FUZZY_MATCHES_MAX = 100;
-const TERM_LENGTH_MIN = 2;
 
 interface SearchMethodsInit extends StateReadsInit {
+  readonly search: SearchConfig;
   /** What the bearer of a token may do; undefined: everything. */
   readonly guard?: Pick<MethodGuard, "grants">;
   readonly machine: Pick<StateMachine, "namespaces" | "nodes" | "pools" | "watch">;
@@ -106,8 +106,10 @@ export class SearchMethods {
   ): Uint8Array | Promise<Uint8Array> {
     const { Text, Context } = readRequest(fuzzyRequest, body);
     const text = Text.toLowerCase();
-    if (text.length < TERM_LENGTH_MIN) {
-      const least = `fuzzy search query must be at least ${TERM_LENGTH_MIN} characters`;
+    const { fuzzyEnabled, minTermLength, limitResults } = this.#init.search;
+    if (!fuzzyEnabled) throw new RpcMethodError("fuzzy search is not enabled", false);
+    if (text.length < minTermLength) {
+      const least = `fuzzy search query must be at least ${minTermLength} characters`;
       throw new RpcMethodError(`${least}, got ${text.length}`, false);
     }
     const grants = this.#init.guard?.grants(options.AuthToken) ?? ALL_GRANTS;
@@ -119,7 +121,7 @@ export class SearchMethods {
       const meta = this.#reads.meta(this.#index(contexts)());
       // Where nothing is found, the context is not named.
       const some = found.filter(([, matches]) => matches.length > 0);
-      const { Matches, Truncations } = cut(some, FUZZY_MATCHES_MAX);
+      const { Matches, Truncations } = cut(some, limitResults);
       return encodeValue(fuzzyReply, { ...meta, Matches, Truncations });
     });
   }

@@ -29,7 +29,9 @@ const SOME: Grants = {
   namespace: (name, capability) => name === "prod" && capability === "submit-job",
 };
 
-function asking(machine: StateMachine, grants?: Grants) {
+const SEARCH = { fuzzyEnabled: true, limitResults: 100, minTermLength: 2 };
+
+function asking(machine: StateMachine, grants?: Grants, search = SEARCH) {
   const consensus = {
     leader: { id: "a", address: "" },
     stats: () => STATS,
@@ -42,7 +44,7 @@ function asking(machine: StateMachine, grants?: Grants) {
   const init = { consensus, machine, clock: new ManualClock(), prng: createPrng(1), ...guard };
   const methods = new Map<string, Method>([
     ...new NamespaceMethods(init).methods(),
-    ...new SearchMethods(init).methods(),
+    ...new SearchMethods({ ...init, search }).methods(),
   ]);
   /** With a request and an answer of Nomad's types. */
   return async (name: string, types: [string, string], fields: object): Promise<Json> => {
@@ -190,13 +192,13 @@ describe("searching", () => {
   const FUZZY: [string, string] = ["FuzzySearchRequest", "FuzzySearchResponse"];
   const id = (i: number): string => `${String(i).padStart(8, "0")}-aaaa-4000-8000-000000000000`;
 
-  async function filled(count = 3, grants?: Grants) {
+  async function filled(count = 3, grants?: Grants, search = SEARCH) {
     const server = new Server();
     for (let i = 0; i < count; i++) {
       const pool = i === 0 ? "gpu" : "default";
       await server.register({ ID: id(i), SecretID: "s", Name: `Web-${i}`, NodePool: pool });
     }
-    const ask = asking(server.machine, grants);
+    const ask = asking(server.machine, grants, search);
     return {
       prefix: (Prefix: string, Context = "all") =>
         ask("Search.PrefixSearch", PREFIX, { Prefix, Context }),
@@ -247,6 +249,16 @@ describe("searching", () => {
     const pools = (await fuzzy("al")).Matches.get("node_pools");
     expect(pools).toEqual([{ ID: "all", Scope: null }]);
     expect([...(await fuzzy("nothing")).Matches]).toEqual([]);
+  });
+
+  test("by a part of the name as far as it is configured", async () => {
+    const few = { fuzzyEnabled: true, limitResults: 1, minTermLength: 3 };
+    const { fuzzy } = await filled(3, undefined, few);
+    const { Matches, Truncations } = await fuzzy("web");
+    expect([Matches.get("nodes").length, Truncations.get("nodes")]).toEqual([1, true]);
+    expect(fuzzy("we")).rejects.toThrow("must be at least 3 characters, got 2");
+    const off = await filled(1, undefined, { ...few, fuzzyEnabled: false });
+    expect(off.fuzzy("web")).rejects.toThrow("fuzzy search is not enabled");
   });
 
   test("what cannot be asked, with Nomad's texts", async () => {
