@@ -26,6 +26,7 @@ import type { StateMachine } from "../state/state-machine.ts";
 import { decodeValue } from "../wire/codec.ts";
 import { encodeSealingKeyRequest, GROUP_SEALING_KEY, sealingKeyReply } from "../wire/rpc-group.ts";
 import { keystoreIn } from "./keystore-file.ts";
+import { withinMs } from "./presence.ts";
 
 /** For another server to answer. */
 const ASK_MS = 2000;
@@ -129,10 +130,10 @@ export class IdentityRole {
       const address = parseAddress(one.address);
       if (one.id === nodeId || address === undefined) return [];
       pool.forgive(address);
-      const answer = pool.call({ address, region }, GROUP_SEALING_KEY, body, ASK_MS, true);
+      const asked = pool.call({ address, region }, GROUP_SEALING_KEY, body, ASK_MS, true);
       return [
-        answer.then(
-          (bytes) => decodeValue(sealingKeyReply, bytes)?.Key ?? undefined,
+        withinMs(systemClock, asked, ASK_MS).then(
+          (bytes) => bytes && (decodeValue(sealingKeyReply, bytes)?.Key ?? undefined),
           () => undefined,
         ),
       ];

@@ -1,6 +1,7 @@
 /** The keys that sign identities, as the servers agree on them. */
 import { describe, expect, test } from "bun:test";
 import { command, IGNORABLE, MessageType, restoreCommand } from "../../src/state/command.ts";
+import { commandFormat } from "../../src/state/command-format.ts";
 import {
   type SigningKey,
   signingKey,
@@ -68,6 +69,12 @@ test("keys that are made in a loop do not fill the state", () => {
   expect(machine.signingKeys.active?.KeyID).toBe("k200");
   expect(machine.signingKeys.get("k136")).toBeUndefined();
   expect(machine.signingKeys.get("k137")).toBeDefined();
+});
+
+test("is written only where every server of the group would keep it", () => {
+  for (const type of [signingKeyUpsert, signingKeyDelete]) {
+    expect(commandFormat(Uint8Array.of(type | IGNORABLE, 0x80))).toBe(2);
+  }
 });
 
 describe("an image", () => {

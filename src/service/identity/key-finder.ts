@@ -61,20 +61,25 @@ export class KeyFinder {
     const key = machine.signingKeys.get(id);
     if (key === undefined) return false;
     if (await keys.opens(key)) return true;
-    for (const answer of ask(id)) {
-      const sealingKey = await answer.catch(() => undefined);
-      if (sealingKey === undefined) continue;
+    const learned = ask(id).map(async (answer) => {
+      const sealingKey = await answer;
+      if (sealingKey === undefined || (await keys.opens(key))) return;
       try {
-        if (await keys.learn(key, sealingKey)) {
-          log.info("this server can sign identities by the region's key", { key_id: id });
-          return true;
-        }
+        if (!(await keys.learn(key, sealingKey))) return;
+        log.info("this server can sign identities by the region's key", { key_id: id });
       } catch (error) {
         log.error("cannot keep what opens a signing key", { error: errorText(error) });
-        return false;
       }
-    }
-    return false;
+    });
+    // The first that knows is enough: another one may stand still.
+    const known = learned.map(async (one) => {
+      await one;
+      if (!(await keys.opens(key))) throw new Error("it does not know either");
+    });
+    return Promise.any(known).then(
+      () => true,
+      () => false,
+    );
   }
 
   #changed(): void {

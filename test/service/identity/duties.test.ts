@@ -190,6 +190,14 @@ describe("a server that cannot open the key", () => {
     server.finder.stop();
   });
 
+  test("does not wait for one that stands still where another knows", async () => {
+    const { region, leader } = await led();
+    const frozen = region.server();
+    frozen.stands = true;
+    const server = region.server();
+    expect(await server.finder.find(leader.active)).toBe(true);
+  });
+
   test("believes nobody whose answer does not open it", async () => {
     const { region, leader } = await led();
     const liar = region.server();

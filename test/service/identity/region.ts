@@ -48,6 +48,8 @@ class Server {
   readonly duties: KeyDuties;
   /** It answers other servers. */
   answers = true;
+  /** It takes questions, and answers none. */
+  stands = false;
   /** What it has logged of its duties. */
   readonly lines: string[];
   asked = 0;
@@ -68,6 +70,7 @@ class Server {
         .map(async (one) => {
           one.asked += 1;
           if (!one.answers) throw new Error("connection refused");
+          if (one.stands) return new Promise<never>(() => undefined);
           return one.keys.sealingKey(id);
         });
     this.finder = new KeyFinder({ machine, keys: this.keys, ask, clock, log: silent });

@@ -7,6 +7,7 @@ import { decodeValue, encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { readToken } from "../../../src/wire/jwt.ts";
 import { introductionReply, introductionRequest } from "../../../src/wire/rpc-keyring.ts";
 import { nodeRequest } from "../../../src/wire/rpc-node.ts";
+import { type Json, vectors } from "../../vectors.ts";
 import { ID, SECRET, Server } from "./node-server.ts";
 
 const HOUR_MS = 3_600_000;
@@ -210,6 +211,36 @@ describe("a node that nobody knows", () => {
       await server.register({}, await introduce(server, { NodeName: "c1" }));
       expect(server.node?.Name).toBe("c1");
     });
+  }
+});
+
+test("a server of Nomad 2.0.5 said the same, with strict introduction", async () => {
+  const server = new Server("strict");
+  await server.sign();
+  const named = await introduce(server, { NodeName: "another" });
+  const token = await introduce(server);
+  let identity = "";
+  const ours: Readonly<Record<string, () => Promise<Json>>> = {
+    "strict, no token": () => server.register(),
+    "mint intro token": () => introduce(server).then(() => ({})),
+    "wrong name": () => server.register({}, named),
+    "strict, intro token": () => server.register({}, token),
+    "status with identity": () => server.status("ready", identity),
+    "status with secret": () => server.status("ready", SECRET),
+    "status with management token": () => server.status("ready", crypto.randomUUID()),
+    "force renewal": () => server.status("ready", identity, ID, true),
+  };
+  const cases = vectors("rpc/auth-cases.json").cases.filter((one: Json) => one.case in ours);
+  expect(cases).toHaveLength(Object.keys(ours).length);
+  for (const { case: name, result } of cases) {
+    const said = await ours[name]?.().then(
+      ({ SignedIdentity }) => {
+        if (SignedIdentity) identity = SignedIdentity;
+        return SignedIdentity ? "ok SignedIdentity" : "ok";
+      },
+      (error: Error) => error.message,
+    );
+    expect([name, said]).toEqual([name, result]);
   }
 });
 
