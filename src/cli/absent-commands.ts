@@ -43,6 +43,7 @@ const ABSENT: readonly (readonly [why: string, commands: readonly string[]])[] =
     "a client here has no allocations: what it keeps are the files in DATA_DIR/client",
     ["operator client-state"],
   ],
+  ["keys in a snapshot are sealed here: none is to be taken out", ["operator snapshot redact"]],
   ["Raft's log is SQLite here: there is nothing to migrate", ["operator raft migrate-backend"]],
 ];
 

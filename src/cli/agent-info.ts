@@ -14,7 +14,10 @@ export async function agentInfo(flags: ApiFlags & FormatFlags): Promise<void> {
     const text = errorText(error);
     throw new CommandError(`Error querying agent info: failed querying self endpoint: ${text}`);
   });
-  if (await printFormatted(self, flags)) return;
+  // Templates have Go's names of the fields, which are others than JSON's here.
+  const [Config, Member, Stats] = ["config", "member", "stats"].map((one) => field(self, one));
+  const named = isObject(self) ? { ...self, Config, Member, Stats } : self;
+  if (await printFormatted(flags.t === undefined ? self : named, flags)) return;
   const stats = field(self, "stats");
   if (!isObject(stats)) return;
   for (const [group, values] of Object.entries(stats).sort(byName)) {

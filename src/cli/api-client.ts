@@ -107,7 +107,7 @@ export class ApiClient {
     const { headers = {} } = asking;
     const options = { method, headers: { ...this.#headers(), ...headers } };
     const stopWaiting = this.#watch(path, asking);
-    const seen: Seen = { secured: false };
+    const seen: Seen = { secured: false, proxied: false };
     try {
       const { headers: more = {}, ...connection } = await this.#connection(url, seen);
       const whole = { ...options, ...connection, headers: { ...options.headers, ...more } };
@@ -151,6 +151,7 @@ export class ApiClient {
     const { socketPath, url } = this.#at;
     if (socketPath !== undefined) return { socketPath };
     const proxy = proxyFor(url, this.#env);
+    seen.proxied = proxy !== undefined;
     if (this.#tls === undefined) return proxy === undefined ? {} : inTheClear(proxy, target);
     const { caSetting, authorities, pair, serverName, skipVerify } = this.#tls;
     const port = Number(url.port || 443);
@@ -207,6 +208,8 @@ async function inTheClear(proxy: HttpProxy, target: URL): Promise<RequestOptions
 interface Seen {
   /** The TLS handshake was done, as far as we can see. */
   secured: boolean;
+  /** It goes by way of a proxy. */
+  proxied: boolean;
 }
 
 function perform(

@@ -25,6 +25,8 @@ interface Attempt {
 interface TlsAttempt extends ClientTls {
   /** The handshake was done as far as we can see: a client's certificate is judged after it. */
   readonly secured: boolean;
+  /** Nobody else may be asked what there is. */
+  readonly proxied: boolean;
 }
 
 interface Failure {
@@ -185,6 +187,7 @@ interface PeerFacts {
 
 /** The agent's certificate, unverified: only for saying what is wrong with it. */
 function peerCertificate(url: URL, tls: TlsAttempt): Promise<PeerFacts | undefined> {
+  if (tls.proxied) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const port = Number(url.port || 443);
     const host = url.hostname.replace(/^\[|\]$/g, "");
