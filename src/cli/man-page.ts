@@ -26,7 +26,7 @@ export function manPage(program: Command): string {
   const general = help.visibleOptions(any);
   const shared = new Set(general.map((one) => one.long));
   const lines = [
-    `.TH NOMAD 1 "" "nomad ${VERSION.agent}" "User Commands"`,
+    `.TH NOMAD 1 "${VERSION.buildDate.slice(0, 10)}" "nomad ${VERSION.agent}" "User Commands"`,
     ".SH NAME",
     `nomad \\- ${escaped(lower(program.description()))}`,
     ".SH SYNOPSIS",
