@@ -131,6 +131,8 @@ class Parts {
   readonly #security: Security;
   readonly #metrics: MetricsKeeper;
   readonly #audit: Auditing;
+  /** Asked once: each request is compared with it. */
+  readonly #machineName = machineName();
   readonly context: ApiContext;
   /** As it is in force. */
   #config: Config;
@@ -288,7 +290,7 @@ class Parts {
   #ownIdentity(): OwnIdentity {
     const { config } = this.#init;
     const { material } = this.#security;
-    const names = [config.name, machineName(), ...(material?.certificate.dnsNames ?? [])];
+    const names = [config.name, this.#machineName, ...(material?.certificate.dnsNames ?? [])];
     return { region: config.region, names, secured: this.#security.http().identity !== undefined };
   }
 
