@@ -20,7 +20,7 @@ const [QUERIES, STREAMS] = [1000, 200] as const;
 const PATHS = [
   { path: "/v1/status/leader", count: 20_000 },
   { path: "/v1/agent/self", count: 10_000 },
-  { path: "/v1/nodes", count: 300 },
+  { path: "/v1/nodes", count: 2000 },
 ] as const;
 
 export async function benchHttp(report: Report): Promise<void> {

@@ -1,2 +1,15 @@
 /** What becomes JSON: the answers of this API. */
 export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A value that is JSON already: one that many ask for is written once. */
+export class JsonText {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+
+  constructor(value: unknown) {
+    this.bytes = new TextEncoder().encode(JSON.stringify(value));
+  }
+
+  get value(): unknown {
+    return JSON.parse(new TextDecoder().decode(this.bytes));
+  }
+}

@@ -5,6 +5,7 @@
  */
 import { Elysia, t } from "elysia";
 import type { ApiContext } from "../api/context.ts";
+import { JsonText } from "../api/json.ts";
 import type { IndexedAnswer } from "../api/nodes.ts";
 import { withToken } from "../api/token.ts";
 import { DETAIL, type Endpoint } from "./endpoint.ts";
@@ -108,8 +109,14 @@ function isPretty(url: string): boolean {
 /** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
 function jsonOf(value: unknown, pretty: boolean, init: ResponseInit): Response {
   if (value === undefined) return new Response(null, init);
+  if (value instanceof JsonText) {
+    return pretty ? jsonOf(value.value, pretty, init) : typed(new Response(value.bytes, init));
+  }
   const text = pretty ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
-  const response = new Response(text, init);
+  return typed(new Response(text, init));
+}
+
+function typed(response: Response): Response {
   response.headers.set("Content-Type", "application/json");
   return response;
 }
