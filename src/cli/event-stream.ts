@@ -1,5 +1,6 @@
 /** `nomad event stream`: what happens on a server, a line each, until somebody has enough. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { field, listField, textField } from "./json-read.ts";
@@ -25,7 +26,7 @@ export async function eventStream(flags: StreamFlags): Promise<void> {
     end = show(line, json) ?? end;
   });
   const asking = { piece: (bytes: Uint8Array) => lines.push(bytes), stop: stop.signal };
-  await client.ok("GET", `/v1/event/stream?${query}`, asking).catch((error: unknown) => {
+  await client.ok("GET", `${PATHS.eventStream}?${query}`, asking).catch((error: unknown) => {
     if (stop.signal.aborted) return;
     if (error instanceof CommandError && error.code === 0) throw error;
     throw new CommandError(`Error reading events: ${errorText(error)}`);

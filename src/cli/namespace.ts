@@ -1,5 +1,6 @@
 /** `nomad namespace list`, `status`, `inspect`, `apply` and `delete`. */
 import { isDirectory, isThere } from "../host/files.ts";
+import { PATHS, pathTo } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatPairs, formatTable } from "./columns.ts";
@@ -68,15 +69,17 @@ export async function namespaceApply(input: string, flags: ApplyFlags): Promise<
     ...(description !== undefined && { Description: description }),
     ...(quota !== undefined && { Quota: quota }),
   };
-  await client.ok("PUT", "/v1/namespace", { body: JSON.stringify(given) }).catch((error: Error) => {
-    throw new CommandError(`Error applying namespace: ${error.message}`);
-  });
+  await client
+    .ok("PUT", PATHS.namespaceAny, { body: JSON.stringify(given) })
+    .catch((error: Error) => {
+      throw new CommandError(`Error applying namespace: ${error.message}`);
+    });
   print(`Successfully applied namespace ${JSON.stringify(textField(given, "Name"))}!`);
 }
 
 export async function namespaceDelete(name: string, flags: ApiFlags): Promise<void> {
   const client = new ApiClient(flags, process.env);
-  const path = `/v1/namespace/${encodeURIComponent(name)}`;
+  const path = pathTo(PATHS.namespace, { name });
   await client.ok("DELETE", path).catch((error: Error) => {
     throw new CommandError(`Error deleting namespace: ${error.message}`);
   });
@@ -108,7 +111,7 @@ function clientOf(flags: ApiFlags & FormatFlags): ApiClient {
 }
 
 async function listOf(client: ApiClient, query: string): Promise<readonly unknown[]> {
-  const found = await client.get(`/v1/namespaces${query}`).catch((error: Error) => {
+  const found = await client.get(`${PATHS.namespaces}${query}`).catch((error: Error) => {
     throw new CommandError(`Error retrieving namespaces: ${error.message}`);
   });
   return Array.isArray(found) ? found : [];
