@@ -1,6 +1,5 @@
 /** GET /v1/event/stream: what happens on a server, as lines of JSON, until somebody has enough. */
 import { errorText } from "../host/error-text.ts";
-import type { Topics } from "../service/methods/event-item.ts";
 import { EVENTS } from "../service/methods/event-method.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
 import { type EventRequest, eventFrame, eventRequest } from "../wire/rpc-event.ts";
@@ -82,7 +81,7 @@ function parse(query: EventQuery, region: string): EventRequest {
 }
 
 /** `topic=Node:*`, any number of times; none is all. */
-function topicsOf(wanted: readonly string[] = ["*"]): Topics {
+function topicsOf(wanted: readonly string[] = ["*"]): EventRequest["Topics"] {
   const topics = new Map<string, string[]>();
   for (const text of wanted) {
     const [topic = "", key = "*", ...more] = text.split(":");

@@ -7,8 +7,8 @@
 import type { Change } from "../../state/change.ts";
 import { encodeEvents } from "../../wire/rpc-event.ts";
 
-/** Keys by topic, as a request has them; `*` stands for any of either. */
-export type Topics = ReadonlyMap<string, readonly string[]>;
+/** Keys by topic, of which a request may have thousands; `*` stands for any of either. */
+export type Topics = ReadonlyMap<string, ReadonlySet<string>>;
 
 const ANY = "*";
 
@@ -104,5 +104,5 @@ function isWanted(
   if (keys === undefined) return false;
   const isElsewhere = namespace !== "" && wantedNamespace !== "" && wantedNamespace !== ANY;
   if (isElsewhere && namespace !== wantedNamespace) return false;
-  return keys.some((one) => one === ANY || one === key || filterKeys.includes(one));
+  return keys.has(ANY) || keys.has(key) || filterKeys.some((one) => keys.has(one));
 }

@@ -106,7 +106,8 @@ export class EventMethod implements StreamMethod {
     if (this.#feeds.size >= SUBSCRIBERS_MAX) {
       return fail(429, `${SUBSCRIBERS_MAX} event streams are open already`);
     }
-    const topics = new Map([...(request.Topics ?? [])].map(([topic, keys]) => [topic, keys ?? []]));
+    const all = [...(request.Topics ?? [])];
+    const topics = new Map(all.map(([topic, keys]) => [topic, new Set(keys)]));
     const needs = eventNeeds(topics);
     const mayNot = (): string | undefined => refusal?.(request.AuthToken, needs);
     const why = mayNot();

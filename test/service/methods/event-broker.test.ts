@@ -36,7 +36,8 @@ function brokerOf(eventsMax = 100) {
       const wake = (): void => {
         found.woken += 1;
       };
-      const asking = { topics: new Map(Object.entries(topics)), index: from, namespace, wake };
+      const all = Object.entries(topics).map(([topic, keys]) => [topic, new Set(keys)] as const);
+      const asking = { topics: new Map(all), index: from, namespace, wake };
       return Object.assign(found, { one: broker.subscribe(asking) });
     },
   };

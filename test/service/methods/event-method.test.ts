@@ -214,7 +214,8 @@ describe("a stream", () => {
 
 describe("tokens", () => {
   test("each topic needs what Nomad's does: nodes node:read, ours agent:read, the rest all", () => {
-    const needs = (...topics: string[]) => eventNeeds(new Map(topics.map((one) => [one, ["*"]])));
+    const needs = (...topics: string[]) =>
+      eventNeeds(new Map(topics.map((one) => [one, new Set(["*"])])));
     expect(needs("Node", "Agent")).toEqual(["node:read", "agent:read"]);
     for (const one of ["*", "ACLToken", "ACLPolicy", "ACLRole", "NodePool", "Job", "x"]) {
       expect(needs(one)).toEqual(["management"]);
