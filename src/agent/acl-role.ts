@@ -53,7 +53,6 @@ export class AclRole {
     this.#init = init;
     const { config, machine, consensus, call, log, nodeOf } = init;
     const { enabled, replicationToken: token } = config.acl;
-    if (enabled) throw new Error("acl.enabled: over HTTP no token is looked at yet");
     this.resolver = new AclResolver({ enabled, machine, clock: systemClock, nodeOf });
     this.guard = new MethodGuard(this.resolver);
     const region = this.#authoritativeRegion;

@@ -291,7 +291,8 @@ class Parts {
     const { config } = this.#init;
     const { material } = this.#security;
     const names = [config.name, this.#machineName, ...(material?.certificate.dnsNames ?? [])];
-    return { region: config.region, names, secured: this.#security.http().identity !== undefined };
+    const secured = this.#security.http().identity !== undefined;
+    return { region: config.region, names, secured, byToken: config.acl.enabled };
   }
 
   async start(): Promise<void> {

@@ -66,6 +66,8 @@ export function refuseScheduling(): never {
   throw new ApiError(501, NO_SCHEDULER);
 }
 
+const UNKNOWN = { ...nodeAllocsReply.zero, Index: 1n, KnownLeader: true };
+
 /** Never changes, and is as fresh as what is known of allocations: there are none. */
 async function nothing(
   context: AgentFacts & Servers,
@@ -75,7 +77,9 @@ async function nothing(
 ): Promise<IndexedAnswer> {
   const value = none(read);
   const request = encodeValue(nodeRequest, structOf(nodeRequest, readOptions(context, query)));
-  const meta = decode(nodeAllocsReply, await ask(context, "Node.GetAllocs", request, signal));
+  const answer = await asked(context, "Alloc.List", request, signal);
+  // A server of ours of before does not know it.
+  const meta = answer === undefined ? UNKNOWN : decode(nodeAllocsReply, answer);
   return { value, headers: metaHeaders(meta) };
 }
 

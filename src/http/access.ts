@@ -1,6 +1,7 @@
 /**
  * Who may change something over HTTP. Nomad lets everybody while ACLs are off; we take changes only
- * from whoever proved itself by a client certificate, or from this machine.
+ * from whoever proved itself by a client certificate, or from this machine. Where ACLs are on, a
+ * token decides: then only what a browser could be made to send is looked at here.
  *
  * @module
  */
@@ -37,6 +38,8 @@ export interface OwnIdentity {
   readonly names: readonly string[];
   /** HTTP is encrypted: then a name that is not ours is the TLS library's affair. */
   readonly secured: boolean;
+  /** There are ACLs. */
+  readonly byToken?: boolean;
 }
 
 /** What a proxy says about whom it asks for; nobody on this machine has a reason to. */
@@ -65,11 +68,15 @@ export function refuseRead(
   own: OwnIdentity,
 ): string | undefined {
   if (names !== undefined) {
-    return path.startsWith(OPERATORS) ? refuseRole(names, own.region) : undefined;
+    const isGuarded = own.byToken !== true && path.startsWith(OPERATORS);
+    return isGuarded ? refuseRole(names, own.region) : undefined;
   }
-  // A page whose name was pointed at loopback (DNS rebinding) would read what the browser may.
-  const isExposed = !own.secured && isLoopback(ip);
-  return isExposed ? foreignName(host, own) : undefined;
+  return isExposed(ip, own) ? foreignName(host, own) : undefined;
+}
+
+/** A page whose name was pointed at loopback (DNS rebinding) could do what the browser may. */
+function isExposed(ip: Uint8Array, own: OwnIdentity): boolean {
+  return !own.secured && isLoopback(ip);
 }
 
 /** @returns why this request may not change anything, or see a secret, or undefined */
@@ -79,7 +86,8 @@ export function refuseChange(
   own: OwnIdentity,
 ): string | undefined {
   const { names } = caller;
-  const refusal = names === undefined ? refuseUnproven(caller) : refuseRole(names, own.region);
+  const { byToken = false } = own;
+  const refusal = byToken ? undefined : refuseRank(caller, own.region);
   if (refusal !== undefined) return refusal;
   // A page in the operator's browser can send requests here too: same site or nothing.
   const { host, origin, fetchSite = "none" } = request;
@@ -87,7 +95,13 @@ export function refuseChange(
   if (isForeign || (fetchSite !== "none" && fetchSite !== "same-origin")) {
     return "Permission denied: a web page of another origin may not change anything";
   }
-  return names === undefined ? foreignName(host, own) : undefined;
+  const isNamed = names === undefined && (!byToken || isExposed(caller.ip, own));
+  return isNamed ? foreignName(host, own) : undefined;
+}
+
+/** Where there are no tokens. */
+function refuseRank(caller: Caller, region: string): string | undefined {
+  return caller.names === undefined ? refuseUnproven(caller) : refuseRole(caller.names, region);
 }
 
 function refuseUnproven(caller: Caller): string | undefined {

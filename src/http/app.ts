@@ -31,7 +31,8 @@ export interface HttpApp {
 }
 
 export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): HttpApp {
-  const gate = new Gate({ callerOf, own });
+  const { acl, config } = context;
+  const gate = new Gate({ callerOf, own, acl, region: config.region });
   // Whoever can cause one can cause many.
   const failures = new RefusalLog(systemClock, log);
   const failed: BaseInit["failed"] = ({ error, request, code }) => {

@@ -1,5 +1,8 @@
 /** The one place where a request is let in, or not, before anything is done for it. */
-import { ApiError } from "../api/errors.ts";
+import type { AclAccess } from "../api/context.ts";
+import { ApiError, statusOf } from "../api/errors.ts";
+import { errorText } from "../host/error-text.ts";
+import { mayUse } from "../state/acl/need.ts";
 import {
   type AccessRequest,
   type Caller,
@@ -9,12 +12,18 @@ import {
   STRANGER,
 } from "./access.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { tokenOf } from "./token.ts";
 
 interface GateInit {
   /** Who sent it; a request that nobody vouches for is a stranger's. */
   readonly callerOf: (request: Request) => Caller | undefined;
   readonly own: () => OwnIdentity;
+  readonly acl: AclAccess;
+  /** Our own; what is asked of another one is judged there. */
+  readonly region: string;
 }
+
+const DENIED = "Permission denied";
 
 export class Gate {
   readonly #init: GateInit;
@@ -29,9 +38,38 @@ export class Gate {
   }
 
   /** @throws ApiError when the request may not do what the endpoint does */
-  async check(request: Request, { guarded = request.method !== "GET" }: Endpoint): Promise<void> {
-    const refusal = guarded ? this.refusalToChange(request) : undefined;
+  async check(request: Request, endpoint: Endpoint): Promise<void> {
+    const changes = request.method !== "GET";
+    const { guarded = changes, cors = false } = endpoint;
+    const { acl } = this.#init;
+    // A token decides who may; but no page of another origin may send what the browser has not.
+    const isGuarded = acl.enabled ? (guarded || changes) && !cors : guarded;
+    const refusal = isGuarded ? this.refusalToChange(request) : undefined;
     if (refusal !== undefined) throw new ApiError(403, refusal);
+    if (acl.enabled) await this.#judge(request, endpoint);
+  }
+
+  /** @throws ApiError when the token that came with the request is not enough */
+  async #judge(request: Request, { needs, from }: Endpoint): Promise<void> {
+    const all = typeof needs === "string" ? [needs] : needs;
+    if (all.includes("anonymous")) return;
+    const { searchParams } = new URL(request.url);
+    const region = searchParams.get("region") || this.#init.region;
+    const isPassedOn = from !== "agent";
+    if (isPassedOn && region !== this.#init.region) return;
+    // Which pool it is about is for whoever looks into the request.
+    const asksMore = all.some((need) => need === "token" || need.startsWith("node_pool:"));
+    const namespace = searchParams.get("namespace") || "default";
+    try {
+      const { grants } = await this.#init.acl.resolve(tokenOf(request));
+      if (asksMore || mayUse(grants, all, { namespace })) return;
+    } catch (error) {
+      const text = errorText(error);
+      // As Nomad: servers help nobody to find out which tokens there are.
+      const isTold = asksMore || !isPassedOn || statusOf(text) !== 403;
+      throw new ApiError(statusOf(text), isTold ? text : DENIED);
+    }
+    throw new ApiError(403, DENIED);
   }
 
   /** @returns why this request would not change anything, or undefined */

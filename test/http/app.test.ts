@@ -529,7 +529,7 @@ describe("endpoints that we have not, in another region", () => {
     for (const path of ["/v1/jobs", "/v1/jobs?region=global"]) {
       expect(await ask(app, "GET", path)).toMatchObject({ status: 200, body: "[]" });
     }
-    expect(passed.map(({ method }) => method)).toEqual(["Node.GetAllocs", "Node.GetAllocs"]);
+    expect(passed.map(({ method }) => method)).toEqual(["Alloc.List", "Alloc.List"]);
     expect((await ask(app, "GET", "/v1/nope?region=eu")).status).toBe(404);
     expect((await ask(app, "PUT", "/v1/jobs?region=eu")).status).toBe(501);
     expect(passed).toHaveLength(2);

@@ -46,7 +46,7 @@ const NEEDS: Readonly<Record<string, Need>> = {
   ...each("token", ["NodePool.DeleteNodePools", "NodePool.GetNodePool", "NodePool.List"]),
   ...each("token", ["ACL.GetPolicies", "ACL.GetPolicy", "ACL.ListPolicies", "ACL.WhoAmI"]),
   ...each("token", ["ACL.GetRoleByID", "ACL.GetRoleByName", "ACL.GetRolesByID", "ACL.ListRoles"]),
-  ...each("token", ["ACL.GetToken"]),
+  ...each("token", ["ACL.GetToken", "Alloc.List"]),
   ...each("management", ["ACL.DeletePolicies", "ACL.UpsertPolicies"]),
   ...each("management", ["ACL.DeleteRolesByID", "ACL.UpsertRoles"]),
   ...each("management", [

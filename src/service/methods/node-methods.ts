@@ -108,6 +108,8 @@ export class NodeMethods {
         reading((options, body, signal) => this.#clientAllocs(options, body, signal)),
       ],
       ["Node.GetAllocs", reading((options, _body, signal) => this.#allocs(options, signal))],
+      // Of all nodes and namespaces there are none either.
+      ["Alloc.List", reading((options, _body, signal) => this.#allocs(options, signal))],
       ...this.#changes.methods(),
     ]);
   }
