@@ -16,6 +16,7 @@ import {
   encodeEvents,
   eventRequest,
 } from "../../wire/rpc-event.ts";
+import { ConnectionLimit } from "../connection-limit.ts";
 import { Pace } from "../pace.ts";
 import { REQUEST_BYTES_MAX, type ValueStream } from "../rpc/value-stream.ts";
 import { CLOSED, type EventBroker, type Subscription } from "./event-broker.ts";
@@ -30,8 +31,12 @@ const HEARTBEAT_MS = 10_000;
 /** A subscriber that takes nothing for so long is none. */
 const UNREAD_MS = 60_000;
 const SUBSCRIBERS_MAX = 1024;
+/** Over RPC, of one address: those over HTTP are limited by their connections. */
+const OF_ONE_ADDRESS_MAX = 256;
 const NO_BROKER = "EventBroker not configured";
 const NO_PATH = "No path to region";
+/** Of both ends of a stream inside the process. */
+const IN_PROCESS_PORT = 0;
 const ALIVE = new TextEncoder().encode("{}");
 
 /** What a token needs for a topic; any other one: a management token. */
@@ -63,6 +68,7 @@ export class EventMethod implements StreamMethod {
   /** One change wakes all subscribers, and each has it sent to it. */
   readonly #pace: Pace;
   readonly #feeds = new Set<Feed>();
+  readonly #limit = new ConnectionLimit(OF_ONE_ADDRESS_MAX);
 
   constructor(init: EventMethodInit) {
     this.#init = init;
@@ -112,6 +118,11 @@ export class EventMethod implements StreamMethod {
     const mayNot = (): string | undefined => refusal?.(request.AuthToken, needs);
     const why = mayNot();
     if (why !== undefined) return fail(403, why);
+    const { ip, port } = stream.remote;
+    const isCounted = port !== IN_PROCESS_PORT;
+    if (isCounted && !this.#limit.take(ip)) {
+      return fail(429, `${OF_ONE_ADDRESS_MAX} event streams of this address are open already`);
+    }
     await new Promise<void>((resolve) => {
       const feed = new Feed({
         ...{ stream, clock, pace: this.#pace, mayNot },
@@ -122,6 +133,7 @@ export class EventMethod implements StreamMethod {
           }),
         over: () => {
           this.#feeds.delete(feed);
+          if (isCounted) this.#limit.release(ip);
           resolve();
         },
       });

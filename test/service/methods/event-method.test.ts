@@ -212,6 +212,35 @@ describe("a stream", () => {
   });
 });
 
+test("256 of one address over RPC, and others still have room", async () => {
+  const server = new Server();
+  const subscribe = (last: number): Caller => {
+    const [near, far] = streamPair();
+    const remote = { ip: Uint8Array.of(10, 0, 0, last), port: 4000 };
+    const named = new Proxy(far, {
+      get: (target, key) => {
+        const found: unknown = key === "remote" ? remote : Reflect.get(target, key);
+        return typeof found === "function" ? found.bind(target) : found;
+      },
+    });
+    void server.streams.serve(named, { names: undefined });
+    const Topics = new Map([["*", ["*"]]]);
+    return new Caller(near, structOf(eventRequest, { Region: "global", Topics }));
+  };
+  const many = Array.from({ length: 257 }, () => subscribe(1));
+  await until(() => many.every((one) => one.frames.length > 0));
+  const full = "429 256 event streams of this address are open already";
+  expect(many.at(-1)?.frames).toEqual([full]);
+  const others = [subscribe(2), server.subscribe()];
+  await until(() => others.every((one) => one.frames.length > 0));
+  expect(others.map((one) => one.frames)).toEqual([["{}"], ["{}"]]);
+  many[0]?.near.destroy();
+  await until(() => server.broker.subscribers === 257);
+  const again = subscribe(1);
+  await until(() => again.frames.length > 0);
+  expect(again.frames).toEqual(["{}"]);
+});
+
 describe("tokens", () => {
   test("each topic needs what Nomad's does: nodes node:read, ours agent:read, the rest all", () => {
     const needs = (...topics: string[]) =>
