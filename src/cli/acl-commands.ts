@@ -52,7 +52,7 @@ function addTokens(token: Command): void {
 function addPolicies(policy: Command): void {
   apiCommand(policy.command("apply"))
     .argument("<name>", "letters, digits and dashes")
-    .argument("<path>", "a file with its rules, in HCL or JSON; - reads them from stdin")
+    .argument("<file>", "with its rules, in HCL or JSON; - reads them from stdin")
     .description("Make or change a policy")
     .option("--description <text>", "for people")
     .option("--job <id>", "kept with it: whose workload has it (with -namespace)")

@@ -1,6 +1,6 @@
 /** `nomad acl policy`. */
-import { errorText } from "../host/error-text.ts";
 import { readText, STDIN } from "../host/files.ts";
+import { describeErrno } from "../host/network.ts";
 import { aclPath, askAcl } from "./acl-tools.ts";
 import type { ApiFlags } from "./api-command.ts";
 import { formatPairs, formatTable } from "./columns.ts";
@@ -40,7 +40,7 @@ function readRules(path: string): string {
     return readText(path === "-" ? STDIN : path);
   } catch (error) {
     const what = path === "-" ? "stdin" : "file";
-    throw new CommandError(`Failed to read ${what}: ${errorText(error)}`);
+    throw new CommandError(`Failed to read ${what}: ${describeErrno(error)}`);
   }
 }
 

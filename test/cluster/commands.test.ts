@@ -114,6 +114,11 @@ for (const command of leaves) {
   });
 }
 
+const OF_ACLS: Readonly<Record<string, readonly string[]>> = {
+  "role create": ["-name=x", "-policy=x"],
+  "token self": ["-token=5ec4e700-0000-4000-8000-0000000000c1"],
+};
+
 /** What some commands cannot do without. */
 function more(words: readonly string[]): readonly string[] {
   const [, group, name] = words;
@@ -125,6 +130,7 @@ function more(words: readonly string[]): readonly string[] {
   if (words[0] === "namespace") return group === "apply" ? ["-json"] : [];
   if (words[1] === "pool") return name === "apply" ? ["-json"] : [];
   if (words[0] === "node") return name === "apply" ? ["a=b"] : (ofNodes[group ?? ""] ?? []);
+  if (words[0] === "acl") return OF_ACLS[words.slice(1).join(" ")] ?? [];
   if (group === "root") return words[3] === "rotate" ? ["-now"] : [];
   return group === "raft" && name !== "list-peers" ? ["-peer-id=x"] : [];
 }

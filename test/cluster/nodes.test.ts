@@ -217,6 +217,11 @@ test("node pools of operators: from HCL, JSON or stdin, changed, and refused in 
   expect((await cli("node", "pool", "info", "mine")).out).toContain(
     "by JSON\nNode Identity TTL = 2h",
   );
+  const env = { NOMAD_ADDR: `http://${FIRST}:4646` };
+  const piped = await run(["node", "pool", "apply", "-"], { env, stdin: 'node_pool "piped" { }' });
+  expect(piped.out).toBe('Successfully applied node pool "piped"!\n');
+  const none = await run(["node", "pool", "apply", "/nowhere.hcl"], { env });
+  expect(none.err).toBe('Failed to read file "/nowhere.hcl": no such file or directory\n');
   const wrong: readonly (readonly [string, string])[] = [
     ['node_pool "default" { }', '400 (modifying node pool "default" is not allowed)'],
     ['node_pool "a b" { }', 'invalid name "a b", must match regex ^[a-zA-Z0-9-_]{1,128}$'],
@@ -233,7 +238,7 @@ test("node pools of operators: from HCL, JSON or stdin, changed, and refused in 
   expect([mismatch.status, await mismatch.text()]).toEqual([
     ...[400, "Node pool name does not match request path"],
   ]);
-  for (const name of ["mine", "example"]) {
+  for (const name of ["mine", "example", "piped"]) {
     expect((await cli("node", "pool", "delete", name)).code).toBe(0);
   }
 });
