@@ -1,9 +1,10 @@
-/** The example of the README, run as a newcomer runs it, by the compiled binary. */
+/** The examples of the README, run as a newcomer runs them, by the compiled binary. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { NET } from "../addresses.ts";
-import { Agent, binary, EXAMPLES, type Json, Lab, run, until } from "./agents.ts";
+import { type Agent, EXAMPLES, type Json, Lab, run, until } from "./agents.ts";
+import { copyExample, runScript, startScript } from "./example.ts";
 
 const lab = new Lab();
 const servers: Agent[] = [];
@@ -18,9 +19,9 @@ async function members(mustLead = true): Promise<Record<string, string>> {
   return Object.fromEntries(list.map((member) => [member.Name, member.Status]));
 }
 
-async function status(ip: string): Promise<Json> {
+function ask(ip: string, path: string): Promise<Response> {
   const secret = (name: string): string => join(lab.directory, "secrets", name);
-  const response = await fetch(`https://${ip}:4646/v1/status`, {
+  return fetch(`https://${ip}:4646${path}`, {
     tls: {
       ca: Bun.file(secret("nomad-agent-ca.pem")),
       cert: Bun.file(secret("global-cli-nomad.pem")),
@@ -28,32 +29,17 @@ async function status(ip: string): Promise<Json> {
     },
     signal: AbortSignal.timeout(5000),
   });
-  return response.json();
 }
 
-/** The example as it is, but for its addresses: those of this run. */
-function copyExample(): string {
-  const copy = lab.path("three-servers");
-  cpSync(join(EXAMPLES, "three-servers"), copy, { recursive: true });
-  for (const name of readdirSync(copy)) {
-    const text = readFileSync(join(copy, name), "utf8");
-    writeFileSync(join(copy, name), text.replaceAll(/\b127\.0\.0\./g, `${NET}.0.`));
-  }
-  return copy;
+async function status(ip: string): Promise<Json> {
+  return (await ask(ip, "/v1/status")).json();
 }
 
 beforeAll(async () => {
-  const example = copyExample();
-  const nomad = { NOMAD: await binary() };
-  const setup = Bun.spawnSync([join(example, "setup.sh")], {
-    cwd: lab.directory,
-    env: { PATH: process.env.PATH ?? "", ...nomad },
-  });
-  if (!setup.success) throw new Error(setup.stderr.toString());
+  const example = copyExample(lab, "three-servers");
+  await runScript(lab, join(example, "setup.sh"));
   for (const number of ["1", "2", "3"]) {
-    const command = [join(example, "run.sh"), number];
-    const name = `server${number}`;
-    servers.push(lab.add(Agent.start(command, { directory: lab.directory, env: nomad, name })));
+    servers.push(await startScript(lab, `server${number}`, [join(example, "run.sh"), number]));
   }
   env = {
     NOMAD_ADDR: `https://${NET}.0.2:4646`,
@@ -138,6 +124,38 @@ describe("examples/three-servers", () => {
     expect(err).toContain("-client-cert");
     const report = await status(`${NET}.0.2`);
     expect(report.http.tls.handshakes.inbound.refused["no-certificate"]).toBeGreaterThan(0);
+  });
+
+  test("with-clients: two nodes are ready, and say they live", async () => {
+    const example = copyExample(lab, "with-clients");
+    await runScript(lab, join(example, "setup.sh"));
+    for (const number of ["1", "2"]) {
+      await startScript(lab, `client${number}`, [join(example, "run.sh"), number]);
+    }
+    await until("both are ready", async () => {
+      const { out } = await run(["node", "status"], { cwd: lab.directory, env });
+      return out.match(/client[12] .* ready/g)?.length === 2;
+    });
+  });
+
+  test("monitoring: alerts and dashboard name metrics that agents give, and no others", async () => {
+    const given = new Set<string>();
+    for (const last of [2, 3, 4, 5]) {
+      const text = await (await ask(`${NET}.0.${last}`, "/v1/metrics?format=prometheus")).text();
+      for (const [, name = ""] of text.matchAll(/^(\w+)[{ ]/gm)) given.add(name);
+    }
+    const named = (text: string): string[] => [
+      ...new Set([...text.matchAll(/\bnomad_\w+/g)].map(([name]) => name)),
+    ];
+    const file = (name: string): string => readFileSync(join(EXAMPLES, "monitoring", name), "utf8");
+    const { groups }: Json = Bun.YAML.parse(file("alerts.yaml"));
+    const rules: Json[] = groups.flatMap((one: Json) => one.rules);
+    const dashboard: Json = JSON.parse(file("dashboard.json"));
+    const panels = dashboard.panels.flatMap((one: Json) => one.targets.map((t: Json) => t.expr));
+    const names = named([...rules.map((one) => one.expr), ...panels].join("\n"));
+    expect(names.length).toBeGreaterThan(15);
+    expect(names.filter((name) => !given.has(name))).toEqual([]);
+    for (const rule of rules) expect(Object.keys(rule.annotations)).toEqual(["summary"]);
   });
 
   test("a graceful stop shows left", async () => {
