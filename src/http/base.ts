@@ -107,18 +107,18 @@ function isPretty(url: string): boolean {
 }
 
 /** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
-function jsonOf(value: unknown, pretty: boolean, init: ResponseInit): Response {
+function jsonOf(value: unknown, pretty: boolean, init: JsonInit): Response {
   if (value === undefined) return new Response(null, init);
-  if (value instanceof JsonText) {
-    return pretty ? jsonOf(value.value, pretty, init) : typed(new Response(value.bytes, init));
-  }
+  if (value instanceof JsonText && pretty) return jsonOf(value.value, pretty, init);
+  init.headers["Content-Type"] = "application/json";
+  if (value instanceof JsonText) return new Response(value.bytes, init);
   const text = pretty ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
-  return typed(new Response(text, init));
+  return new Response(text, init);
 }
 
-function typed(response: Response): Response {
-  response.headers.set("Content-Type", "application/json");
-  return response;
+interface JsonInit {
+  readonly status: number;
+  readonly headers: Record<string, string>;
 }
 
 function textsOf(headers: object): Record<string, string> {

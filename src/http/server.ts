@@ -252,7 +252,7 @@ export class HttpServer {
       if (isHead) await answer.body?.cancel();
       return this.#stream(reply, isHead ? new Response(null, answer) : answer, headers);
     }
-    let body = new Uint8Array(await answer.arrayBuffer());
+    let body = await answer.bytes();
     headers.push(["Vary", "Accept-Encoding"]);
     const isGzip = answer.headers.get("content-type") === "application/x-gzip";
     // The files of the page are packed since the build.
@@ -271,7 +271,10 @@ export class HttpServer {
 
   /** Those of the configuration win; how long it is, and what it depends on, is said by us. */
   #headersOf({ headers }: Response): [string, string][] {
-    const all = [...headers].filter(([name]) => !this.#ownNames.has(name));
+    const all: [string, string][] = [];
+    headers.forEach((value, name) => {
+      if (!this.#ownNames.has(name)) all.push([name, value]);
+    });
     all.push(...this.#ownHeaders);
     return all;
   }
