@@ -55,7 +55,7 @@ const ARGUMENTS: Readonly<Record<string, Reader>> = {
     return namesIn(await client.get(path, { quiet: true }), "Name");
   },
   namespace: async (client, prefix) => {
-    const path = `/v1/namespaces?prefix=${encodeURIComponent(prefix)}`;
+    const path = `${PATHS.namespaces}?prefix=${encodeURIComponent(prefix)}`;
     return namesIn(await client.get(path, { quiet: true }), "Name");
   },
   node: async (client) => {

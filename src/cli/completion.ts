@@ -6,6 +6,8 @@
  * @module
  */
 import type { Command, Help, Option } from "commander";
+import { PATHS } from "../paths.ts";
+import { commandPath } from "./argv.ts";
 
 /** What is being typed, after the table has been asked. */
 export type Wanted =
@@ -13,14 +15,24 @@ export type Wanted =
   /** An argument of this name: an id, a file. */
   | { readonly kind: "argument"; readonly name: string; readonly prefix: string };
 
+const TOPICS = ["ACLPolicy", "ACLRole", "ACLToken", "Agent", "Node", "NodePool"];
+
 /** Values that a flag can have, by its name; of all others only the operator knows them. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   "--log-level": ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF"],
   "--format": ["json", "prometheus"],
+  "--event-topic": ["all", "none", ...TOPICS],
   "--out": ["hcl", "json"],
+  "--topic": TOPICS,
+  "--type": ["client", "management"],
   "--bytes": ["16", "24", "32"],
   "-X": ["GET", "PUT", "POST", "DELETE"],
 };
+
+/** Of the HTTP API; one with a name in it as far as that is known. */
+const API_PATHS: readonly string[] = [
+  ...new Set(Object.values(PATHS).map((path) => path.replace(/:.*/, ""))),
+];
 
 /** Flags whose value is one of an argument's kind. */
 const LIKE_ARGUMENTS: Readonly<Record<string, string>> = {
@@ -89,6 +101,7 @@ function lastOf(command: Command, help: Help, word: string, given: number): Want
   const argument = registeredArguments[given] ?? registeredArguments.at(-1);
   const isOver = given >= registeredArguments.length && argument?.variadic !== true;
   if (argument === undefined || isOver) return startingWith(word, []);
+  if (commandPath(command) === "nomad operator api") return startingWith(word, API_PATHS);
   return { kind: "argument", name: argument.name(), prefix: word };
 }
 

@@ -1,5 +1,6 @@
 /** Whose logs a debug run gathers. */
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import type { ApiClient } from "./api-client.ts";
 import { field, listField, textField } from "./json-read.ts";
 import { CommandError } from "./output.ts";
@@ -22,7 +23,7 @@ interface TargetFlags {
 
 /** @throws CommandError when nobody answers, or nobody is meant */
 export async function debugTargets(client: ApiClient, flags: TargetFlags): Promise<DebugTargets> {
-  const members = await client.get("/v1/agent/members").catch((error: unknown) => {
+  const members = await client.get(PATHS.agentMembers).catch((error: unknown) => {
     throw new CommandError(`Failed to retrieve server list; err: ${errorText(error)}`);
   });
   const alive = listField(members, "Members").filter((one) => textField(one, "Status") === "alive");
@@ -32,7 +33,7 @@ export async function debugTargets(client: ApiClient, flags: TargetFlags): Promi
     return region === "" || of === region;
   });
   const servers = await serversOf(client, own, flags.serverId ?? "all");
-  const nodes = await client.get("/v1/nodes").catch(() => []);
+  const nodes = await client.get(PATHS.nodes).catch(() => []);
   const all = listField({ nodes }, "nodes");
   const known = { servers: own.length, nodes: all.length };
   return { servers, nodes: nodesOf(all, flags), known };
@@ -46,7 +47,7 @@ async function serversOf(
   const names = members.map((one) => textField(one, "Name"));
   if (wanted === "all") return names;
   if (wanted === "leader") {
-    const address = await client.get("/v1/status/leader").catch(() => "");
+    const address = await client.get(PATHS.statusLeader).catch(() => "");
     const leader = members.find((one) => {
       return `${textField(one, "Addr")}:${textField(field(one, "Tags"), "port")}` === address;
     });

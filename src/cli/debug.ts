@@ -8,6 +8,7 @@
 import { errorText } from "../host/error-text.ts";
 import { describeErrno } from "../host/network.ts";
 import { after } from "../host/timer.ts";
+import { PATHS } from "../paths.ts";
 import { formatDurationMs, parseDurationMs } from "../wire/duration.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
@@ -33,22 +34,22 @@ interface DebugFlags extends ApiFlags {
 
 /** Once, of the agent that is asked. */
 const CLUSTER: Readonly<Record<string, string>> = {
-  "agent-self": "/v1/agent/self",
-  encryption: "/v1/operator/encryption",
-  leader: "/v1/status/leader",
-  members: "/v1/agent/members",
-  namespaces: "/v1/namespaces",
-  nodes: "/v1/nodes",
-  regions: "/v1/regions",
+  "agent-self": PATHS.agentSelf,
+  encryption: PATHS.encryption,
+  leader: PATHS.statusLeader,
+  members: PATHS.agentMembers,
+  namespaces: PATHS.namespaces,
+  nodes: PATHS.nodes,
+  regions: PATHS.regions,
 };
 /** Again and again. */
 const INTERVAL: Readonly<Record<string, string>> = {
-  metrics: "/v1/metrics",
-  "node-pools": "/v1/node/pools",
-  nodes: "/v1/nodes",
-  "operator-autopilot-health": "/v1/operator/autopilot/health",
-  "operator-raft": "/v1/operator/raft/configuration",
-  status: "/v1/status",
+  metrics: PATHS.metrics,
+  "node-pools": PATHS.nodePools,
+  nodes: PATHS.nodes,
+  "operator-autopilot-health": PATHS.autopilotHealth,
+  "operator-raft": PATHS.raftConfiguration,
+  status: PATHS.status,
 };
 /** Of one log. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
@@ -154,14 +155,17 @@ class DebugRun {
       ...nodes.map((id) => ["client", id, "node_id"] as const),
     ].map(([kind, name, key]) => {
       const query = new URLSearchParams({ plain: "true", log_level: level, [key]: name });
-      return this.#follow(`${kind}/${fileName(name)}/monitor.log`, `/v1/agent/monitor?${query}`);
+      return this.#follow(
+        `${kind}/${fileName(name)}/monitor.log`,
+        `${PATHS.agentMonitor}?${query}`,
+      );
     });
     const { eventTopic = "none", eventIndex = "0" } = this.#flags;
     if (eventTopic === "none") return logs;
     const query = new URLSearchParams({ index: eventIndex });
     const topics = eventTopic === "all" ? ["*"] : eventTopic.split(",");
     for (const topic of topics) query.append("topic", topic);
-    return [...logs, this.#follow("cluster/eventstream.json", `/v1/event/stream?${query}`)];
+    return [...logs, this.#follow("cluster/eventstream.json", `${PATHS.eventStream}?${query}`)];
   }
 
   #hosts({ servers, nodes }: DebugTargets): readonly Promise<void>[] {

@@ -1,6 +1,7 @@
 /** What begins with a text: nodes, pools, and whatever else an agent finds. */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
+import { PATHS } from "../paths.ts";
 import type { ApiClient } from "./api-client.ts";
 import { listField, parseAnswer, textField } from "./json-read.ts";
 import { CommandError, printError } from "./output.ts";
@@ -42,14 +43,14 @@ async function search(client: ApiClient, prefix: string): Promise<Matches> {
   };
   const body = JSON.stringify({ Prefix: prefix, Context: "all" });
   const answer = await client
-    .send("PUT", "/v1/search", { body })
+    .send("PUT", PATHS.search, { body })
     .catch((error: unknown) => fail(errorText(error)));
   if (answer.status === 404)
     return searchLists(client, prefix).catch((error) => fail(errorText(error)));
   if (answer.status !== 200) {
     return fail(`Unexpected response code: ${answer.status} (${answer.body.trim()})`);
   }
-  const found = parseAnswer(answer.body, `${client.addressText}/v1/search`);
+  const found = parseAnswer(answer.body, `${client.addressText}${PATHS.search}`);
   const matches = isObject(found) ? found["Matches"] : undefined;
   if (!isObject(matches)) return {};
   return Object.fromEntries(
@@ -63,6 +64,6 @@ async function searchLists(client: ApiClient, prefix: string): Promise<Matches> 
     const all = await client.get(`${path}?prefix=${encodeURIComponent(prefix)}`);
     return listField({ all }, "all").map((one) => textField(one, name));
   };
-  const nodes = await namesIn("/v1/nodes", "ID");
-  return { nodes, node_pools: await namesIn("/v1/node/pools", "Name") };
+  const nodes = await namesIn(PATHS.nodes, "ID");
+  return { nodes, node_pools: await namesIn(PATHS.nodePools, "Name") };
 }

@@ -52,6 +52,8 @@ describe("of a line are offered", () => {
     ["nomad node pool info ", ["<node-pool>"]],
     ["nomad server force-leave ", ["<node>"]],
     ["nomad config validate a.hcl b", ["<paths>"]],
+    ["nomad operator api /v1/node/p", ["/v1/node/pool/", "/v1/node/pools"]],
+    ["nomad event stream -topic Node", ["Node", "NodePool"]],
     ["nomad server members -address ", []],
     ['nomad server "mem', ["members"]],
     ["nomad -auto", ["-autocomplete-install", "-autocomplete-uninstall"]],
