@@ -195,6 +195,39 @@ describe("the command line", () => {
     await nomad(management(), "acl", "policy", "apply", "agent-read", "agent-read.hcl");
   }, 30_000);
 
+  test("events by what a token may see, until it may no more; no secret is among them", async () => {
+    const made = await json(management(), "acl", "token", "create", "-policy=node-read");
+    const stop = new AbortController();
+    const follow = async (token: string, topics: string) => {
+      const response = await fetch(`https://${SERVER}:4646/v1/event/stream?${topics}`, {
+        headers: { "X-Nomad-Token": token },
+        signal: stop.signal,
+        tls: { ca: readFileSync(ca.caFile, "utf8"), checkServerIdentity: () => undefined },
+      });
+      const heard = { status: response.status, text: "" };
+      const read = async (): Promise<void> => {
+        for await (const chunk of response.body ?? []) heard.text += Buffer.from(chunk);
+      };
+      return Object.assign(heard, { end: read().catch(() => undefined) });
+    };
+    for (const topics of ["topic=NodePool", "topic=Node&topic=ACLToken", ""]) {
+      expect((await follow(made.SecretID, topics)).status).toBe(403);
+    }
+    const nodes = await follow(made.SecretID, "topic=Node");
+    const all = await follow(management(), "topic=ACLToken&topic=ACLPolicy");
+    await nomad(management(), "acl", "token", "delete", made.AccessorID);
+    await nodes.end;
+    expect(nodes.text).toBe("{}\nsubscription closed by server, client should resubscribe\n");
+    const deleted = `"Type":"ACLTokenDeleted","Key":"${made.AccessorID}"`;
+    await until("its end as an event", () => all.text.includes(deleted));
+    expect(all.text).toContain('"Type":"ACLPolicyUpserted","Key":"node-read"');
+    for (const secret of [made.SecretID, ...tokens.values()]) {
+      if (secret !== "") expect(all.text).not.toContain(secret);
+    }
+    stop.abort();
+    await all.end;
+  }, 30_000);
+
   test("whoever lost the token writes a file, and bootstraps again, once", async () => {
     const env = { NOMAD_ADDR: `https://${SERVER}:4646`, NOMAD_CACERT: ca.caFile };
     const all = { ...env, NOMAD_TLS_SERVER_NAME: "localhost" };
