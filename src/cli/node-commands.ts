@@ -16,6 +16,7 @@ export function addNode(program: Command): void {
     .option("--verbose", "whole ids, addresses and versions; attributes of one")
     .option("--os", "the operating systems, too")
     .option("--quiet", "ids only")
+    .option("--ui", "open it in the agent's web page, too")
     .option("--filter <expression>", "of the list, those that it is true of")
     .option("--per-page <n>", "so many at once")
     .option("--page-token <token>", "where a page begins")

@@ -17,6 +17,7 @@ interface NodeStatusFlags extends ApiFlags, FormatFlags {
   readonly verbose?: boolean;
   readonly os?: boolean;
   readonly quiet?: boolean;
+  readonly ui?: boolean;
   readonly filter?: string;
   readonly perPage?: string;
   readonly pageToken?: string;
@@ -33,9 +34,13 @@ export async function nodeStatus(id: string | undefined, flags: NodeStatusFlags)
   const client = new ApiClient(flags, process.env);
   if (flags.self === true || id !== undefined) {
     const wanted = flags.self === true ? await ownNode(client) : (id ?? "");
-    return showNode(client, await findNode(client, wanted, flags), flags);
+    const node = await findNode(client, wanted, flags);
+    await showNode(client, node, flags);
+    if (flags.ui === true) await (await import("./ui.ts")).openView(client, "clients", node);
+    return;
   }
   await listAll(client, flags);
+  if (flags.ui === true) await (await import("./ui.ts")).openView(client, "clients");
 }
 
 async function listAll(client: ApiClient, flags: NodeStatusFlags): Promise<void> {

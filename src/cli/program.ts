@@ -188,6 +188,7 @@ function addServer(program: Command): void {
     .description("List the servers of the gossip pool")
     .option("--verbose", "protocol versions and tags too")
     .addOption(new Option("--detailed", "as -verbose"))
+    .option("--ui", "open them in the agent's web page, too")
     .action(async (flags) => (await import("./server-members.ts")).serverMembers(flags));
   apiCommand(server.command("join"))
     .argument("<address...>", "servers of the cluster, as host or host:port of their gossip")

@@ -12,6 +12,7 @@ import { CommandError, print, printError } from "./output.ts";
 interface MembersFlags extends ApiFlags, FormatFlags {
   readonly verbose?: boolean;
   readonly detailed?: boolean;
+  readonly ui?: boolean;
 }
 
 export async function serverMembers(flags: MembersFlags): Promise<void> {
@@ -35,6 +36,7 @@ export async function serverMembers(flags: MembersFlags): Promise<void> {
     const wide = flags.verbose === true || flags.detailed === true;
     print(formatTable([header(wide), ...withLeader.map((one) => row(one, wide))]));
   }
+  if (flags.ui === true) await (await import("./ui.ts")).openView(client, "servers");
   if (leaders.errors.length === 0) return;
   const list = leaders.errors.map((error) => `\t* ${error}`).join("\n");
   const count = leaders.errors.length;

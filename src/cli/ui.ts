@@ -33,6 +33,14 @@ export async function ui(id: string | undefined, flags: UiFlags): Promise<void> 
   openPage(url.href);
 }
 
+/** What a command shows, in the page: its flag -ui. @throws CommandError */
+export async function openView(client: ApiClient, ...parts: readonly string[]): Promise<void> {
+  await mustHavePage(client);
+  const url = new URL(`/ui/${parts.map(encodeURIComponent).join("/")}`, client.address);
+  print(`Opening URL ${JSON.stringify(url.href)}`);
+  openPage(url.href);
+}
+
 /** @throws CommandError where the agent has none */
 async function mustHavePage(client: ApiClient): Promise<void> {
   const { status } = await client.send("GET", "/ui/").catch((error: unknown) => {

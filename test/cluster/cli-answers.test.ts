@@ -581,7 +581,14 @@ test("ui: an agent without a page says so; of one that has one the address is sh
   expect(await run(["ui", `-address=${address}`, "-show-url"])).toMatchObject({
     ...{ code: 0, out: `URL for web UI: "${address}"\n` },
   });
-  const opened = await run(["ui", `-address=${address}`], { env: { PATH: "/nowhere" } });
+  const members = await fake((path) => {
+    if (path === "/v1/agent/members") return [200, { Members: [] }];
+    return path === "/ui/" ? [200, "page"] : undefined;
+  });
+  const env = { PATH: "/nowhere" };
+  const shown = await run(["server", "members", "-ui", `-address=${members.address}`], { env });
+  expect(shown.out).toEndWith(`\nOpening URL "${members.address}/ui/servers"\n`);
+  const opened = await run(["ui", `-address=${address}`], { env });
   expect(opened.out).toBe(`Opening URL "${address}"\n`);
   expect(opened.err).toStartWith("Error opening URL: there is no ");
 });
