@@ -13,6 +13,7 @@ import { printable } from "../wire/text.ts";
 import type { AgentFacts, ApiContext, ClientView, RaftView, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
+import { auditAsJson, telemetryAsJson } from "./watching-json.ts";
 
 export async function agentMembers(context: Servers): Promise<JsonObject> {
   const members = await context.members();
@@ -230,6 +231,7 @@ function configAsJson(context: AgentFacts): JsonObject {
   return {
     ACL: aclAsJson(config),
     AdvertiseAddrs: addressesAsJson(endpoints.advertise),
+    Audit: auditAsJson(config),
     BindAddr: config.bindAddr,
     Client: {
       Enabled: config.client.enabled,
@@ -265,6 +267,7 @@ function configAsJson(context: AgentFacts): JsonObject {
     Region: config.region,
     Server: serverAsJson(config),
     TLSConfig: tlsAsJson(config),
+    Telemetry: telemetryAsJson(config),
     Version: {
       BuildDate: version.buildDate,
       Revision: version.revision,

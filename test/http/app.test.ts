@@ -142,6 +142,9 @@ describe("reading", () => {
 
   test("GET /v1/agent/self has config, member and stats, and no secret", async () => {
     const { body } = await ask(bench(REMOTE).app, "GET", "/v1/agent/self");
+    const { Telemetry, Audit } = JSON.parse(body).config;
+    expect(Telemetry).toMatchObject({ CollectionInterval: "1000ms", StatsdAddr: "" });
+    expect(Audit).toMatchObject({ Enabled: false, Sinks: [{ Type: "file", Mode: "0600" }] });
     const self = JSON.parse(body);
     expect(Object.keys(self)).toEqual(["config", "member", "stats"]);
     expect(self.stats.serf.encrypted).toBe("true");
