@@ -141,8 +141,7 @@ function startAgent(directory: string, ca: string, cert: string, key: string): B
     name: "bench",
     bind_addr: OURS,
     data_dir: join(directory, "data-http"),
-    // Nobody says for these nodes that they live.
-    server: { enabled: true, bootstrap_expect: 1, heartbeat_grace: "1h" },
+    server: { enabled: true, bootstrap_expect: 1 },
     limits: { http_max_conns_per_client: 0 },
     tls: { http: true, rpc: true, verify_server_hostname: true, ...files },
   };

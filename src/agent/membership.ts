@@ -27,7 +27,7 @@ const TOLD_MAX = 1000;
 
 interface MembershipInit {
   readonly consensus: Pick<Consensus, "servers" | "change">;
-  readonly machine: Pick<StateMachine, "autopilot">;
+  readonly machine: Pick<StateMachine, "autopilot" | "format">;
   readonly selfId: string;
   /** Servers that are not ours may come in: only where the protocol is tested. */
   readonly mixes: boolean;
@@ -188,6 +188,7 @@ export class Membership {
       return this.#tell(name, "a member is not let into the group", { id, found: said });
     }
     if (found.kind === "server" && found.self.Leaving) return;
+    if (this.#isTooOld(server)) return;
     // This server at another address, or another one at this address: the old entry goes first.
     for (const old of standing) {
       if (old.id === id && (await this.#isTwin(server, old))) return;
@@ -196,6 +197,17 @@ export class Membership {
     await consensus.change({ kind: "add-nonvoter", id, address });
     this.#told.delete(name);
     log.info("server added, without a vote for now", { id, address });
+  }
+
+  /** It could not keep what the group has. */
+  #isTooOld({ name, stateFormat }: KnownServer): boolean {
+    const { machine, mixes } = this.#init;
+    if (mixes || stateFormat >= machine.format) return false;
+    this.#tell(name, "a server of an older release is not let into the group", {
+      found: `it reads up to format ${stateFormat} of the state, which has format ${machine.format}`,
+      next: "upgrade it",
+    });
+    return true;
   }
 
   /** The one that is in the group answers where it was: the newcomer is a copy of it. */

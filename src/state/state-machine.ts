@@ -19,8 +19,9 @@ import {
   nodeEligibilityRequest,
   restoreRequest,
 } from "./command.ts";
-import { isLaterCommand } from "./command-format.ts";
-import { type ImageContent, readImage, writeImage } from "./image.ts";
+import { commandFormat } from "./command-format.ts";
+import { FIRST_FORMAT, STATE_FORMAT } from "./format.ts";
+import { formatOfImage, type ImageContent, readImage, writeImage } from "./image.ts";
 import { NamespaceTable } from "./namespace.ts";
 import { changeNodes } from "./node-changes.ts";
 import { NodePoolTable } from "./node-pool.ts";
@@ -47,6 +48,7 @@ export class StateMachine {
   #autopilot: AutopilotConfig | undefined;
   #cluster: ClusterMetadata | undefined;
   #index = 0;
+  #format = FIRST_FORMAT;
   readonly #watchers = new Set<() => void>();
   #listener: ChangeListener | undefined;
   /** Of the entry that is applied just now. */
@@ -65,6 +67,11 @@ export class StateMachine {
   /** Of the last entry that was applied. */
   get index(): number {
     return this.#index;
+  }
+
+  /** What a server has to read that shall be in the group (format.ts). */
+  get format(): number {
+    return this.#format;
   }
 
   /** Calls at every change until the result is called. */
@@ -119,6 +126,7 @@ export class StateMachine {
     const content = readImage(data);
     if (content === undefined) return false;
     this.#replace(content, BigInt(index));
+    this.#format = formatOfImage(data);
     const { signingKeys, signingKeysIndex } = content;
     this.signingKeys.replace(signingKeys, signingKeysIndex, BigInt(index));
     this.#autopilot = content.autopilot;
@@ -145,7 +153,9 @@ export class StateMachine {
 
   #outcome(data: Uint8Array, index: bigint): Outcome {
     if (data.length === 0) return "skipped";
-    if (isLaterCommand(data)) return "later";
+    const format = commandFormat(data);
+    if (format === undefined || format > STATE_FORMAT) return "later";
+    this.#format = Math.max(this.#format, format);
     return this.#apply((data[0] ?? 0) & ~IGNORABLE, data.subarray(1), index);
   }
 

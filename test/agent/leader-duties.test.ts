@@ -6,7 +6,7 @@ import type { ConfigurationChange } from "../../src/protocol/raft/configurations
 import type { RaftServer } from "../../src/protocol/raft/message.ts";
 import type { SerfMember } from "../../src/protocol/serf/message.ts";
 import { RpcRemoteError } from "../../src/service/rpc/call.ts";
-import { AUTOPILOT_DEFAULTS, type AutopilotConfig } from "../../src/state/command.ts";
+import { AUTOPILOT_DEFAULTS, type AutopilotConfig, MessageType } from "../../src/state/command.ts";
 import { StateMachine } from "../../src/state/state-machine.ts";
 import { encodeSelf, GROUP_SELF } from "../../src/wire/rpc-group.ts";
 import { encodeRaftStats } from "../../src/wire/rpc-status.ts";
@@ -160,6 +160,18 @@ test("who joins is let in without a vote, and votes after ten healthy seconds", 
   expect(group.ids("nonvoter")).toBe("d");
   await group.clock.advance(6000);
   expect(group.ids("voter")).toBe("abcd");
+});
+
+test("a server of a release that would lose what the group has stays outside", async () => {
+  const group = new Group("abc");
+  await group.lead();
+  group.machine.apply(11, Uint8Array.of(MessageType.namespaceUpsert, 0x80));
+  expect(group.machine.format).toBe(2);
+  group.members.set("d", "alive"); // It says nothing of formats: it reads the first.
+  const e = memberOf("e", "alive");
+  group.more.push({ ...e, tags: new Map([...e.tags, ["state_format", "2"]]) });
+  await group.clock.advance(5000);
+  expect(group.ids("nonvoter")).toBe("e");
 });
 
 /** Its process is gone, and gossip says how. */

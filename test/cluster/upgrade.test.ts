@@ -121,7 +121,8 @@ afterAll(async () => {
 async function letGo(ip: Ip, to: Ip): Promise<void> {
   if (!(await leads(ip))) return;
   const url = `http://${ip}:4646/v1/operator/raft/transfer-leadership?address=${to}:4647`;
-  expect((await fetch(url, { method: "PUT" })).status).toBe(200);
+  const answer = await fetch(url, { method: "PUT" });
+  expect([answer.status, await answer.text()]).toEqual([200, expect.any(String)]);
   await until("all know it", async () => {
     const all = await Promise.all(IPS.map((one) => getJson(one, "/v1/status/leader")));
     return all.every((one) => one === `${to}:4647`);

@@ -7,7 +7,7 @@ import { raftConfiguration, removePeer, transferLeadership } from "../../api/raf
 import { restoreArchive, saveArchive } from "../../api/snapshot.ts";
 import { PATHS } from "../../paths.ts";
 import { type Base, NO_BODY, TEXT_BODY } from "../base.ts";
-import { consistency, region, word } from "../parameters.ts";
+import { consistency, region, word, words } from "../parameters.ts";
 
 /** As Nomad says to methods that some of its paths have not. */
 const INVALID_PATH = { status: 404, text: "Invalid method" };
@@ -27,6 +27,12 @@ export function operatorRoutes(app: Base) {
     });
 }
 
+/** Elsewhere there may be several addresses: here the first one counts. */
+function peerOf({ id, address }: { readonly id?: string; readonly address?: readonly string[] }) {
+  const [first] = address ?? [];
+  return { ...(id !== undefined && { id }), ...(first !== undefined && { address: first }) };
+}
+
 function raftRoutes(app: Base) {
   return app
     .get(PATHS.raftConfiguration, ({ api, query }) => raftConfiguration(api, askedOf(api, query)), {
@@ -39,22 +45,26 @@ function raftRoutes(app: Base) {
         otherwise: { status: 405, text: "" },
       },
     })
-    .delete(PATHS.raftPeer, ({ api, query }) => removePeer(api, askedOf(api, query), query), {
-      ...NO_BODY,
-      query: t.Object({ ...region, id: word("its id"), address: word("refused: give the id") }),
-      endpoint: {
-        summary: "Removes a server from the Raft group",
-        otherwise: INVALID_PATH,
-        needs: "management",
-        from: "leader",
-      },
-    })
-    .put(
-      PATHS.raftTransfer,
-      ({ api, query }) => transferLeadership(api, askedOf(api, query), query),
+    .delete(
+      PATHS.raftPeer,
+      ({ api, query }) => removePeer(api, askedOf(api, query), peerOf(query)),
       {
         ...NO_BODY,
-        query: t.Object({ ...region, id: word("of the server"), address: word("or its address") }),
+        query: t.Object({ ...region, id: word("its id"), address: words("refused: give the id") }),
+        endpoint: {
+          summary: "Removes a server from the Raft group",
+          otherwise: INVALID_PATH,
+          needs: "management",
+          from: "leader",
+        },
+      },
+    )
+    .put(
+      PATHS.raftTransfer,
+      ({ api, query }) => transferLeadership(api, askedOf(api, query), peerOf(query)),
+      {
+        ...NO_BODY,
+        query: t.Object({ ...region, id: word("of the server"), address: words("or its address") }),
         endpoint: {
           summary: "Makes another server the leader",
           needs: "management",
