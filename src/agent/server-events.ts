@@ -7,10 +7,12 @@
 import type { Config } from "../config/config.ts";
 import { isBug } from "../host/error-text.ts";
 import type { ByteStream, Clock, Log } from "../host/host.ts";
+import { formatAddress } from "../host/ip.ts";
 import type { MemberEventKind } from "../protocol/serf/action.ts";
 import { EventBroker } from "../service/methods/event-broker.ts";
 import { EventMethod } from "../service/methods/event-method.ts";
 import type { MethodGuard } from "../service/methods/method-guard.ts";
+import { RefusalLog } from "../service/refusals.ts";
 import { mayUse, type Need } from "../state/acl/need.ts";
 import type { Change } from "../state/change.ts";
 import type { StateMachine } from "../state/state-machine.ts";
@@ -59,8 +61,13 @@ export class ServerEvents {
         replaced: () => broker.replaced(),
       });
     }
+    const cutOffs = new RefusalLog(clock, log);
     this.method = new EventMethod({
       ...{ region: config.region, broker: this.#broker, clock, streamTo },
+      cutOff: (remote) => {
+        const from = { remote_addr: formatAddress(remote) };
+        cutOffs.note("too-slow", "a reader of events did not keep up: it is cut off", () => from);
+      },
       refusal: (token, needs) => {
         return this.#may(token, needs) ? undefined : "Permission denied";
       },

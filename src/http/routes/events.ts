@@ -16,8 +16,8 @@ export function eventRoutes(app: Base) {
     {
       query: t.Object({
         ...region,
-        namespace: word("whose events (default: default)"),
-        index: word("events after this one"),
+        namespace: word("of things in a namespace, those of this one (default: all)"),
+        index: word("begin there, or with the next that is kept (default: all that are kept)"),
         topic: words("Topic:key, as often as you like (default: everything)"),
       }),
       endpoint: {

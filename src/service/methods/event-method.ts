@@ -8,6 +8,7 @@
 import { errorText } from "../../host/error-text.ts";
 import { FAREWELL_MS, finish } from "../../host/finish.ts";
 import type { ByteStream, Clock } from "../../host/host.ts";
+import type { Address } from "../../protocol/ports.ts";
 import type { Need } from "../../state/acl/need.ts";
 import { encodeValue } from "../../wire/codec.ts";
 import {
@@ -19,7 +20,7 @@ import {
 import { ConnectionLimit } from "../connection-limit.ts";
 import { Pace } from "../pace.ts";
 import { REQUEST_BYTES_MAX, type ValueStream } from "../rpc/value-stream.ts";
-import { CLOSED, type EventBroker, type Subscription } from "./event-broker.ts";
+import { CLOSED, type EventBroker, type Subscription, TOO_SLOW } from "./event-broker.ts";
 import type { Topics } from "./event-item.ts";
 import { HANDSHAKE_MS, passOver, type StreamMethod } from "./stream-methods.ts";
 
@@ -59,6 +60,8 @@ interface EventMethodInit {
   readonly streamTo: ((region: string) => Promise<ByteStream>) | undefined;
   /** The servers of our own region answer, and not we: the agent is a client only. */
   readonly isClient?: boolean;
+  /** A subscriber was cut off, since it did not keep up. */
+  readonly cutOff?: (remote: Address) => void;
   /** Why this token may not have what it needs all of; undefined: it may. */
   readonly refusal?: (token: string, needs: readonly Need[]) => string | undefined;
 }
@@ -107,7 +110,7 @@ export class EventMethod implements StreamMethod {
     request: EventRequest,
     fail: (code: number, message: string) => void,
   ): Promise<void> {
-    const { broker, clock, refusal } = this.#init;
+    const { broker, clock, refusal, cutOff } = this.#init;
     if (broker === undefined) return fail(500, NO_BROKER);
     if (this.#feeds.size >= SUBSCRIBERS_MAX) {
       return fail(429, `${SUBSCRIBERS_MAX} event streams are open already`);
@@ -126,6 +129,7 @@ export class EventMethod implements StreamMethod {
     await new Promise<void>((resolve) => {
       const feed = new Feed({
         ...{ stream, clock, pace: this.#pace, mayNot },
+        tooSlow: () => cutOff?.(stream.remote),
         subscribe: (wake) =>
           broker.subscribe({
             ...{ topics, namespace: request.Namespace, wake },
@@ -148,6 +152,7 @@ interface FeedInit {
   readonly clock: Clock;
   readonly pace: Pace;
   readonly mayNot: () => string | undefined;
+  readonly tooSlow: () => void;
   readonly subscribe: (wake: () => void) => Subscription;
   readonly over: () => void;
 }
@@ -201,6 +206,7 @@ class Feed {
   #send(): void {
     const { pace } = this.#init;
     const { ended } = this.#subscription;
+    if (ended === TOO_SLOW) this.#init.tooSlow();
     if (ended !== undefined) return this.#fail(ended);
     const until = this.#init.clock.now() + SLICE_MS;
     while (this.#blockedAt === undefined) {
@@ -221,8 +227,10 @@ class Feed {
     this.#cancel = clock.schedule(clock.now() + HEARTBEAT_MS, () => {
       this.check();
       const blockedMs = this.#blockedAt === undefined ? 0 : clock.now() - this.#blockedAt;
-      if (blockedMs >= UNREAD_MS) stream.destroy();
-      else if (this.#blockedAt === undefined) this.#write(encodeEvents(ALIVE));
+      if (blockedMs >= UNREAD_MS) {
+        this.#init.tooSlow();
+        stream.destroy();
+      } else if (this.#blockedAt === undefined) this.#write(encodeEvents(ALIVE));
       if (!this.#over) this.#beat();
     });
   }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ByteStream } from "../../../src/host/host.ts";
 import { streamPair } from "../../../src/host/stream-pair.ts";
+import type { Address } from "../../../src/protocol/ports.ts";
 import { CLOSED, EventBroker, TOO_SLOW } from "../../../src/service/methods/event-broker.ts";
 import { EVENTS, EventMethod, eventNeeds } from "../../../src/service/methods/event-method.ts";
 import { StreamMethods } from "../../../src/service/methods/stream-methods.ts";
@@ -137,7 +138,8 @@ describe("a stream", () => {
   });
 
   test("of one that does not read ends with an error as soon as it is too far behind", async () => {
-    const server = new Server();
+    const cutOff: Address[] = [];
+    const server = new Server({ cutOff: (remote) => void cutOff.push(remote) });
     const [slow, quick] = [server.subscribe(), server.subscribe()];
     await until(() => slow.frames.length === 1 && quick.frames.length === 1);
     slow.near.pause();
@@ -150,6 +152,7 @@ describe("a stream", () => {
     slow.near.resume();
     await until(() => slow.ended);
     expect(slow.frames.at(-1)).toBe(`500 ${TOO_SLOW}`);
+    expect(cutOff).toHaveLength(1);
     expect(slow.keys.length).toBeLessThan(3);
     expect(quick.keys).toHaveLength(40);
   });
