@@ -93,6 +93,10 @@ export const METHODS: Readonly<Record<string, Demand>> = {
   "ACL.GetToken": "valid",
   "ACL.WhoAmI": "valid",
   "ACL.ResolveToken": "everybody",
+  "ACL.ListAuthMethods": "everybody",
+  "ACL.ListBindingRules": "everybody",
+  "ACL.Login": "everybody",
+  "ACL.UpsertOneTimeToken": "everybody",
   "ACL.Bootstrap": "everybody",
   "ACL.UpsertPolicies": "management",
   "ACL.DeletePolicies": "management",
@@ -116,6 +120,16 @@ export const METHODS: Readonly<Record<string, Demand>> = {
 /** These look at who calls, and not at its token; or change what the walk still needs. */
 export const NOT_WALKED: readonly string[] = [
   ...["Group.Leave", "Group.Self", "Group.SealingKey", "Operator.AutopilotSetConfiguration"],
+  // Not here: they say so to everybody, as those that are walked.
+  ...["DeleteAuthMethods", "GetAuthMethod", "GetAuthMethods", "UpsertAuthMethods"].map(
+    (one) => `ACL.${one}`,
+  ),
+  ...["DeleteBindingRules", "GetBindingRule", "GetBindingRules", "UpsertBindingRules"].map(
+    (one) => `ACL.${one}`,
+  ),
+  ...["ExchangeOneTimeToken", "ExpireOneTimeTokens", "OIDCAuthURL", "OIDCCompleteAuth"].map(
+    (one) => `ACL.${one}`,
+  ),
   ...["EmitEvents", "GetClientAllocs", "Register", "UpdateAlloc", "UpdateStatus"].map(
     (one) => `Node.${one}`,
   ),
@@ -187,6 +201,21 @@ export const ENDPOINTS: Readonly<Record<string, Demand>> = {
   "PUT /v1/system/gc": "management",
   "PUT /v1/system/reconcile/summaries": "management",
   "PUT /v1/acl/bootstrap": "everybody",
+  "GET /v1/acl/auth-methods": "everybody",
+  "PUT /v1/acl/auth-method": "everybody",
+  "GET /v1/acl/auth-method/:name": "everybody",
+  "PUT /v1/acl/auth-method/:name": "everybody",
+  "DELETE /v1/acl/auth-method/:name": "everybody",
+  "GET /v1/acl/binding-rules": "everybody",
+  "PUT /v1/acl/binding-rule": "everybody",
+  "GET /v1/acl/binding-rule/:id": "everybody",
+  "PUT /v1/acl/binding-rule/:id": "everybody",
+  "DELETE /v1/acl/binding-rule/:id": "everybody",
+  "PUT /v1/acl/login": "everybody",
+  "PUT /v1/acl/oidc/auth-url": "everybody",
+  "PUT /v1/acl/oidc/complete-auth": "everybody",
+  "PUT /v1/acl/token/onetime": "everybody",
+  "PUT /v1/acl/token/onetime/exchange": "everybody",
   "PUT /v1/acl/identity/client-introduction-token": "node:write",
   "GET /v1/acl/tokens": "management",
   "GET /v1/acl/token/self": "valid",
@@ -253,6 +282,14 @@ export const ENDPOINTS: Readonly<Record<string, Demand>> = {
 /** What stands behind the question mark. */
 export const QUERIES: Readonly<Record<string, string>> = {
   "GET /v1/event/stream": "?topic=Node",
+};
+
+/** Methods that mean the same as the declared one, beside POST for PUT. */
+export const TWINS: Readonly<Record<string, readonly string[]>> = {
+  "PUT /v1/agent/keyring/list": ["GET", "DELETE"],
+  "PUT /v1/agent/keyring/install": ["GET", "DELETE"],
+  "PUT /v1/agent/keyring/use": ["GET", "DELETE"],
+  "PUT /v1/agent/keyring/remove": ["GET", "DELETE"],
 };
 
 /** A body that is read before anybody can be judged by what is in it. */

@@ -9,6 +9,8 @@ import { isDirectory, isThere } from "../host/files.ts";
 import { readRaft, type StoredRaft } from "../host/raft-store.ts";
 import { EntryType } from "../protocol/raft/message.ts";
 import { type ArchiveMeta, unpackArchive } from "../service/methods/snapshot-archive.ts";
+import { AclMessage } from "../state/acl/acl-changes.ts";
+import { policyJson, roleJson, tokenStubJson } from "../state/acl/acl-json.ts";
 import { autopilotConfig, clusterMetadata, IGNORABLE, MessageType } from "../state/command.ts";
 import { countRecords, type RecordCount, whyUnreadable } from "../state/image.ts";
 import { node } from "../state/node.ts";
@@ -59,8 +61,25 @@ export function dumpLog(given: string): readonly JsonValue[] {
     const kind = (data[0] ?? 0) & ~IGNORABLE;
     const CommandType = commandName(kind);
     if (kind === MessageType.restore) return { ...head, CommandType, Bytes: data.length };
-    return { ...head, CommandType, Body: jsonOf(data.subarray(1)) ?? null };
+    return { ...head, CommandType, Body: withoutSecrets(jsonOf(data.subarray(1)) ?? null) };
   });
+}
+
+const SECRETS: ReadonlySet<string> = new Set(["AuthToken", "BootstrapSecret", "SecretID"]);
+
+/** Whoever reads the disk could find them: nobody has to have them on the screen. */
+function withoutSecrets(value: JsonValue): JsonValue {
+  if (value === null || typeof value !== "object") return value;
+  if (isList(value)) return value.map(withoutSecrets);
+  const shown = Object.entries(value).map(([name, one]) => {
+    const isSecret = SECRETS.has(name) && one !== "" && one !== null;
+    return [name, isSecret ? "<redacted>" : withoutSecrets(one)] as const;
+  });
+  return Object.fromEntries(shown);
+}
+
+function isList(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value);
 }
 
 /** A leader may claim any time. */
@@ -87,12 +106,15 @@ export function dumpState(given: string, lastIndex: number): JsonValue {
 }
 
 function showState(machine: StateMachine): JsonValue {
-  const { autopilot, cluster, nodes } = machine;
+  const { autopilot, cluster, nodes, acl } = machine;
   return {
+    ACLPolicies: acl.policies().map(policyJson),
+    ACLRoles: acl.roles().map(roleJson),
+    ACLTokens: [...acl.tokens()].map(tokenStubJson),
     LastAppliedIndex: machine.index,
     AutopilotConfig: autopilot === undefined ? null : show(autopilotConfig, autopilot),
     ClusterMetadata: cluster === undefined ? null : show(clusterMetadata, cluster),
-    Nodes: nodes.all().map((one) => show(node, one)),
+    Nodes: nodes.all().map((one) => withoutSecrets(show(node, one))),
   };
 }
 
@@ -133,6 +155,13 @@ const COMMAND_NAMES: Readonly<Record<number, string>> = {
   [MessageType.nodeBatchDeregister]: "NodeBatchDeregisterRequestType",
   [MessageType.clusterMetadata]: "ClusterMetadataRequestType",
   [MessageType.restore]: "RestoreRequestType",
+  [AclMessage.policyUpsert]: "ACLPolicyUpsertRequestType",
+  [AclMessage.policyDelete]: "ACLPolicyDeleteRequestType",
+  [AclMessage.tokenUpsert]: "ACLTokenUpsertRequestType",
+  [AclMessage.tokenDelete]: "ACLTokenDeleteRequestType",
+  [AclMessage.tokenBootstrap]: "ACLTokenBootstrapRequestType",
+  [AclMessage.rolesUpsert]: "ACLRolesUpsertRequestType",
+  [AclMessage.rolesDelete]: "ACLRolesDeleteByIDRequestType",
   [MessageType.signingKeyUpsert]: "SigningKeyUpsertRequestType",
   [MessageType.signingKeyDelete]: "SigningKeyDeleteRequestType",
 };

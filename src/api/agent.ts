@@ -213,10 +213,23 @@ function leaderAddress(context: ApiContext): string {
   return raft?.servers().find((one) => one.id === raft.leaderId())?.address ?? "";
 }
 
+function aclAsJson({ acl }: Config): JsonObject {
+  return {
+    Enabled: acl.enabled,
+    PolicyTTL: acl.policyTtlMs * 1e6,
+    ReplicationToken: acl.replicationToken === "" ? "" : "<redacted>",
+    RoleTTL: acl.roleTtlMs * 1e6,
+    TokenMaxExpirationTTL: acl.tokenMaxExpirationMs * 1e6,
+    TokenMinExpirationTTL: acl.tokenMinExpirationMs * 1e6,
+    TokenTTL: acl.tokenTtlMs * 1e6,
+  };
+}
+
 /** The configuration as Nomad shows it: Go's field names, no secret at all. */
 function configAsJson(context: AgentFacts): JsonObject {
   const { config, endpoints, version } = context;
   return {
+    ACL: aclAsJson(config),
     AdvertiseAddrs: addressesAsJson(endpoints.advertise),
     Audit: auditAsJson(config),
     BindAddr: config.bindAddr,

@@ -12,6 +12,7 @@ import {
   mayBe,
   QUERIES,
   RULES,
+  TWINS,
 } from "../acl-expectations.ts";
 import { ipOf, NET } from "../addresses.ts";
 import { type Json, Lab, run, until } from "./agents.ts";
@@ -91,8 +92,9 @@ test("over RPC every method takes the tokens that Nomad takes, and no other", as
 }, 60_000);
 
 /** @returns the status; what streams is not waited for */
-async function statusOf(endpoint: string, kind: Kind): Promise<number> {
-  const [method = "", path = ""] = endpoint.split(" ");
+async function statusOf(endpoint: string, kind: Kind, as?: string): Promise<number> {
+  const [declared = "", path = ""] = endpoint.split(" ");
+  const method = as ?? declared;
   const named = path.replace(":id", UNKNOWN).replace(":name", "walked").replace("*", "walked");
   const stop = new AbortController();
   const response = await fetch(`https://${SERVER}:4646${named}${QUERIES[endpoint] ?? ""}`, {
@@ -106,12 +108,23 @@ async function statusOf(endpoint: string, kind: Kind): Promise<number> {
   return response.status;
 }
 
+function twinsOf(endpoint: string): readonly string[] {
+  const others = TWINS[endpoint] ?? [];
+  return endpoint.startsWith("PUT ") ? ["POST", ...others] : others;
+}
+
 test("over HTTP every endpoint takes the tokens that Nomad takes, and no other", async () => {
   const wrong: string[] = [];
   for (const [endpoint, demand] of Object.entries(ENDPOINTS)) {
     for (const kind of KINDS) {
       const status = await statusOf(endpoint, kind);
       if ((status !== 403) !== mayBe(kind, demand)) wrong.push(`${endpoint} by ${kind}: ${status}`);
+    }
+    for (const method of twinsOf(endpoint)) {
+      const status = await statusOf(endpoint, "wrong", method);
+      // A path may not have it at all.
+      const isLet = ![403, 404, 405].includes(status);
+      if (isLet !== (demand === "everybody")) wrong.push(`${endpoint} as ${method}: ${status}`);
     }
   }
   expect(wrong).toEqual([]);

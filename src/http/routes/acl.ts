@@ -17,17 +17,49 @@ import {
   writeRole,
   writeToken,
 } from "../../api/acl.ts";
+import { ApiError } from "../../api/errors.ts";
 import { PATHS } from "../../paths.ts";
+import { ABSENT } from "../../service/methods/acl-absent.ts";
 import { type Base, indexed, NO_BODY, TEXT_BODY } from "../base.ts";
 import { listing, reading, region } from "../parameters.ts";
 
 const READ = { from: "region", blocks: true, indexed: true } as const;
+const NOT_HERE = { needs: "anonymous", from: "agent", guarded: false } as const;
 const CHANGE = { needs: "management", from: "leader", indexed: true, guarded: false } as const;
 
 const WRITE = { ...TEXT_BODY, query: t.Object(region) };
 const DELETE = { ...NO_BODY, query: t.Object(region) };
 
+/** Ways to a token that Nomad has, and this agent has not. */
+const NOT_THERE = [
+  ["GET", "/v1/acl/auth-methods"],
+  ["PUT", "/v1/acl/auth-method"],
+  ["GET", "/v1/acl/auth-method/:name"],
+  ["PUT", "/v1/acl/auth-method/:name"],
+  ["DELETE", "/v1/acl/auth-method/:name"],
+  ["GET", "/v1/acl/binding-rules"],
+  ["PUT", "/v1/acl/binding-rule"],
+  ["GET", "/v1/acl/binding-rule/:id"],
+  ["PUT", "/v1/acl/binding-rule/:id"],
+  ["DELETE", "/v1/acl/binding-rule/:id"],
+  ["PUT", "/v1/acl/login"],
+  ["PUT", "/v1/acl/oidc/auth-url"],
+  ["PUT", "/v1/acl/oidc/complete-auth"],
+  ["PUT", "/v1/acl/token/onetime"],
+  ["PUT", "/v1/acl/token/onetime/exchange"],
+] as const;
+
+function absent(): never {
+  throw new ApiError(501, ABSENT);
+}
+
 export function aclRoutes(app: Base) {
+  for (const [method, path] of NOT_THERE) {
+    app.route(method, path, absent, {
+      ...NO_BODY,
+      endpoint: { ...NOT_HERE, summary: "A way to a token that is not here" },
+    });
+  }
   return app
     .use(tokenRoutes)
     .use(policyRoutes)

@@ -9,6 +9,7 @@ import type { AclResolver } from "../acl/resolver.ts";
 import type { ExpirationLimits } from "../acl/validate.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
+import { ABSENT, ABSENT_METHODS } from "./acl-absent.ts";
 import { committed } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 
@@ -35,7 +36,14 @@ export function withAcls(
   { resolver }: Pick<AclMethodsInit, "resolver">,
   methods: ReadonlyMap<string, Method>,
 ): ReadonlyMap<string, Method> {
-  if (resolver.enabled) return methods;
+  const absent = (): never => {
+    throw coded(501, ABSENT);
+  };
+  const none = ABSENT_METHODS.map((name): [string, Method] => [
+    name,
+    { where: "here", run: absent },
+  ]);
+  if (resolver.enabled) return new Map([...methods, ...none]);
   const disabled = (): never => {
     throw coded(400, "ACL support disabled");
   };

@@ -7,7 +7,9 @@
  *
  * @module
  */
+
 import { type Grants, mayUse, type Need } from "../../state/acl/need.ts";
+import { ABSENT_METHODS } from "./acl-absent.ts";
 
 const EVERYBODY = ["Status.HasNodeConn", "Status.Leader", "Status.Peers", "Status.Ping"];
 
@@ -17,6 +19,8 @@ const NODES = ["EmitEvents", "GetClientAllocs", "Register", "UpdateAlloc", "Upda
 const NEEDS: Readonly<Record<string, Need>> = {
   ...each("anonymous", [...EVERYBODY, "Region.List", "Status.RaftStats"]),
   ...each("anonymous", ["Group.Leave", "Group.Self", ...NODES.map((one) => `Node.${one}`)]),
+  // They tell everybody that they are not here.
+  ...each("anonymous", ABSENT_METHODS),
   ...each("anonymous", ["ACL.Bootstrap", "ACL.ResolveToken", "Group.SealingKey"]),
   ...each("anonymous", ["Keyring.GetConfig", "Keyring.ListPublic"]),
   ...each("management", ["Keyring.Delete", "Keyring.List", "Keyring.Rotate"]),

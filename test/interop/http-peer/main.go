@@ -5,7 +5,7 @@
 //	learn ADDRESS PATH                     answers PATH from now on as ADDRESS does
 //	load ADDRESS PATH CONNECTIONS COUNT    so many requests over so many connections at once
 //	wait ADDRESS PATH QUERIES STREAMS      opens blocking queries on PATH, and event streams
-//	woken                                  when the last of them heard of something
+//	woken                                  when the last of them heard of something; they hang up
 //	stats                                  CPU of this process
 package main
 
@@ -38,7 +38,7 @@ var (
 	answers sync.Map
 	client  *tls.Config
 	woken   = make(chan time.Time, 100_000)
-	waiting int
+	waiting []*line
 )
 
 func main() {
@@ -217,12 +217,12 @@ func load(address, path string, connections, count int) (map[string]any, error) 
 
 // All that is asked is with the server when it returns.
 func wait(address, path string, queries, streams int) (map[string]any, error) {
-	waiting = queries + streams
 	for range queries {
 		l, err := dial(address, path)
 		if err != nil {
 			return nil, err
 		}
+		waiting = append(waiting, l)
 		go func() {
 			if _, err := l.get(); err == nil {
 				woken <- time.Now()
@@ -238,9 +238,10 @@ func wait(address, path string, queries, streams int) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
+		waiting = append(waiting, l)
 		go listen(response.Body)
 	}
-	return map[string]any{"open": waiting}, nil
+	return map[string]any{"open": len(waiting)}, nil
 }
 
 // Until the first event; a sign of life is none.
@@ -265,9 +266,13 @@ func last() (map[string]any, error) {
 		select {
 		case at := <-woken:
 			latest = at
-		case <-time.After(30 * time.Second):
-			return nil, fmt.Errorf("%d of %d were woken", i, waiting)
+		case <-time.After(15 * time.Second):
+			return nil, fmt.Errorf("%d of %d were woken", i, len(waiting))
 		}
 	}
+	for _, l := range waiting {
+		_ = l.conn.Close()
+	}
+	waiting = nil
 	return map[string]any{"atMs": float64(latest.UnixMicro()) / 1000}, nil
 }
