@@ -48,7 +48,9 @@ export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): Htt
     return plain(status, text);
   };
   const app = createTable({ context, gate, failed });
-  const routing = new Routing(declaredIn(app));
+  const declared = declaredIn(app);
+  gate.guards(declared);
+  const routing = new Routing(declared);
   addTwins(app);
   return {
     async handle(request) {

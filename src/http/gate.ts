@@ -11,7 +11,7 @@ import {
   refuseRead,
   STRANGER,
 } from "./access.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Declared, Endpoint } from "./endpoint.ts";
 import { tokenOf } from "./token.ts";
 
 interface GateInit {
@@ -27,9 +27,15 @@ const DENIED = "Permission denied";
 
 export class Gate {
   readonly #init: GateInit;
+  #table: readonly Declared[] = [];
 
   constructor(init: GateInit) {
     this.#init = init;
+  }
+
+  /** All that there is to be let in to. */
+  guards(table: readonly Declared[]): void {
+    this.#table = table;
   }
 
   /** @returns why this request may not even ask, or undefined */
@@ -38,13 +44,33 @@ export class Gate {
   }
 
   /** @throws ApiError when the request may not do what the endpoint does */
-  async check(request: Request, endpoint: Endpoint): Promise<void> {
-    const changes = request.method !== "GET";
+  check(request: Request, endpoint: Endpoint): Promise<void> {
+    return this.#check(request, request.method, endpoint);
+  }
+
+  /**
+   * For whoever draws buttons.
+   *
+   * @returns what this caller is refused ("PUT /v1/agent/reload"), and why
+   */
+  async refusals(request: Request): Promise<Readonly<Record<string, string>>> {
+    const found: Record<string, string> = {};
+    // One after the other: the first has the token's rights looked up for all.
+    for (const endpoint of this.#table) {
+      const { method, path } = endpoint;
+      const why = await this.#check(request, method, endpoint).then(() => "", errorText);
+      if (why !== "") found[`${method} ${path}`] = why;
+    }
+    return found;
+  }
+
+  async #check(request: Request, method: string, endpoint: Endpoint): Promise<void> {
+    const changes = method !== "GET";
     const { guarded = changes, cors = false } = endpoint;
     const { acl } = this.#init;
     // A token decides who may; but no page of another origin may send what the browser has not.
     const isGuarded = acl.enabled ? (guarded || changes) && !cors : guarded;
-    const refusal = isGuarded ? this.refusalToChange(request) : undefined;
+    const refusal = isGuarded ? this.#refusalToChange(request) : undefined;
     if (refusal !== undefined) throw new ApiError(403, refusal);
     if (acl.enabled) await this.#judge(request, endpoint);
   }
@@ -73,7 +99,7 @@ export class Gate {
   }
 
   /** @returns why this request would not change anything, or undefined */
-  refusalToChange(request: Request): string | undefined {
+  #refusalToChange(request: Request): string | undefined {
     return refuseChange(originOf(request), this.#callerOf(request), this.#init.own());
   }
 

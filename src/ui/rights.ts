@@ -2,7 +2,7 @@
 import { Live } from "./live.ts";
 
 interface Rights {
-  /** "PUT /v1/agent/keyring/install", or "*" for all changes, and why not. */
+  /** "PUT /v1/agent/keyring/install", and why not. */
   readonly Refused: Readonly<Record<string, string>>;
 }
 
@@ -10,6 +10,5 @@ export const rights = new Live<Rights>("/v1/agent/permissions", 30_000);
 
 /** @returns why not; "" when it may, as far as is known */
 export function whyNot(operation: string): string {
-  const refused = rights.value.value?.Refused ?? {};
-  return refused[operation] ?? refused["*"] ?? "";
+  return rights.value.value?.Refused[operation] ?? "";
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { NET } from "../addresses.ts";
-import { type Agent, Lab, until } from "./agents.ts";
+import { type Agent, Lab, run, until } from "./agents.ts";
 import { openBrowser } from "./browser.ts";
 import { clientTls, makeCa, serverTls, type TestCa } from "./certificates.ts";
 
@@ -271,6 +271,61 @@ test("a log is followed live", async () => {
   await page.getByLabel("Level").selectOption("DEBUG");
   await page.getByRole("button", { name: "Follow the log" }).click();
   await page.locator("pre.log").getByText("http: request complete").first().waitFor();
+});
+
+test("with ACLs: nobody sees a thing, a token what its policy says, and why it may not do more", async () => {
+  const ip = `${NET}.150.21`;
+  const tls = await serverTls(ca, "global", { http: true, verify_https_client: false });
+  const agent = await lab.agent({
+    ...{ name: "acl", ip, encrypt: KEY, tls, server: { bootstrap_expect: 1 } },
+    extra: { acl: { enabled: true } },
+  });
+  const env = {
+    ...{ NOMAD_ADDR: `https://${ip}:4646`, NOMAD_CACERT: ca.caFile },
+    NOMAD_TLS_SERVER_NAME: "localhost",
+  };
+  const nomad = async (...args: string[]): Promise<{ SecretID: string }> => {
+    return JSON.parse((await run([...args, "-json"], { env, cwd: lab.directory })).out);
+  };
+  const { SecretID } = await until("a bootstrap", () => nomad("acl", "bootstrap"));
+  const token = `-token=${SecretID}`;
+  await Bun.write(lab.path("look.hcl"), 'agent { policy = "read" }\nnode { policy = "read" }\n');
+  await run(["acl", "policy", "apply", token, "look", "look.hcl"], { env, cwd: lab.directory });
+  const look = await nomad("acl", "token", "create", token, "-name=looker", "-policy=look");
+
+  await using opened = await open("", { ip });
+  const { page } = opened;
+  const urls: string[] = [];
+  page.on("request", (request) => urls.push(request.url()));
+  await page.getByText("The status cannot be shown").waitFor();
+  await page.getByRole("link", { name: "Sign in with a token" }).click();
+  const signIn = async (secret: string): Promise<void> => {
+    await page.getByLabel("Secret ID of a token").fill(secret);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  };
+  await signIn("99999999-9999-4999-8999-999999999999");
+  await page
+    .getByRole("alert")
+    .filter({ hasText: /ACL token not found|denied/ })
+    .waitFor();
+  await signIn(look.SecretID);
+  await page.getByText("looker").waitFor();
+  await page.getByRole("link", { name: "Certificates" }).click();
+  const reload = page.getByRole("button", { name: /^Reload this agent/ });
+  await page.locator('button[aria-disabled="true"]', { hasText: "Reload this agent" }).waitFor();
+  await reload.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").filter({ hasText: "Permission denied" }).waitFor();
+  await page.getByRole("link", { name: "Keys" }).click();
+  await page.getByText("The keys cannot be shown: Permission denied").waitFor();
+  await page.getByRole("link", { name: "Token", exact: true }).click();
+  await signIn(SecretID);
+  await page.getByText("Bootstrap Token").waitFor();
+  await page.getByRole("link", { name: "Keys" }).click();
+  await page.getByText("on every member").waitFor();
+  expect(urls.filter((url) => url.includes(SecretID) || url.includes(look.SecretID))).toEqual([]);
+  expect(lab.log("acl")).not.toContain(SecretID);
+  await agent.stop();
 });
 
 test("a server that dies while the page is open is seen as failed, and the agent's own death, too", async () => {

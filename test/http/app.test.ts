@@ -267,6 +267,23 @@ describe("changing", () => {
     ["by a name that is not ours", LOCAL, { host: "evil.example:4646" }],
     ["a page of that name", LOCAL, { host: "evil.example", origin: "http://evil.example" }],
   ];
+  test("what would be refused is told beforehand, by operation", async () => {
+    const refusedTo = async (caller: Caller): Promise<string[]> => {
+      const { app } = bench(caller);
+      const { status, body } = await ask(app, "GET", "/v1/agent/permissions");
+      expect(status).toBe(200);
+      const { Refused }: { Refused: Record<string, string> } = JSON.parse(body);
+      expect(Object.values(Refused).every((why) => why.startsWith("Permission denied"))).toBe(true);
+      return Object.keys(Refused);
+    };
+    expect(await refusedTo(LOCAL)).toEqual([]);
+    const refused = await refusedTo(REMOTE);
+    expect(refused).toContain("PUT /v1/agent/keyring/use");
+    expect(refused).toContain("PUT /v1/agent/keyring/list");
+    expect(refused).toContain("PUT /v1/agent/reload");
+    expect(refused).not.toContain("GET /v1/status");
+  });
+
   for (const [who, caller, headers] of strangers) {
     test(`${who}: 403 and nothing changes`, async () => {
       const { app, joins, leaves, asked } = bench(caller);
@@ -340,6 +357,14 @@ describe("changing", () => {
       '{"Keys":{},"Messages":{},"NumNodes":1}',
     ]);
     expect(asked.at(-1)).toEqual(["install", "05".repeat(16)]);
+    // Whoever has only seen fingerprints can name one.
+    const { Fingerprint } = JSON.parse(safe.body).Keys[0];
+    expect((await change(JSON.stringify({ Fingerprint })))[0]).toBe(200);
+    expect(asked.slice(-2)).toEqual([
+      ["list", ""],
+      ["install", "05".repeat(16)],
+    ]);
+    expect((await change('{"Fingerprint":"0000000000000000"}'))[0]).toBe(404);
     expect(await change("")).toEqual([400, "Request body is empty"]);
     expect((await change('{"Key":"AAAA"}'))[1]).toContain("16, 24 or 32 bytes, found 3 bytes");
   });

@@ -46,10 +46,10 @@ export function agentRoutes(app: Base) {
     })
     .get(
       PATHS.agentPermissions,
-      ({ gate, request }) => permissions(gate.refusalToChange(request)),
+      async ({ gate, request }) => ({ Refused: await gate.refusals(request) }),
       {
         endpoint: {
-          summary: "Which changes would be refused to this caller, and why",
+          summary: "What would be refused to this caller, and why",
           needs: "anonymous",
           from: "agent",
           answers: "Permissions",
@@ -149,11 +149,6 @@ function monitorRoutes(app: Base) {
       },
     },
   );
-}
-
-/** Whoever draws buttons asks first which of them would be refused. */
-function permissions(refusal: string | undefined): object {
-  return { Refused: refusal === undefined ? {} : { "*": refusal } };
 }
 
 /** As SIGHUP, but whoever asks hears what came of it. */

@@ -1,7 +1,8 @@
 /** A button that changes something: it asks again first, and says why where it is not allowed. */
 import { useState } from "preact/hooks";
 import { errorText } from "../ask.ts";
-import { whyNot } from "../rights.ts";
+import { useLive } from "../live.ts";
+import { rights, whyNot } from "../rights.ts";
 
 interface ActProps {
   readonly text: string;
@@ -18,6 +19,7 @@ export function Act({ text, what, operation, not = "", run }: ActProps) {
   const [isAsking, ask] = useState(false);
   const [isRunning, start] = useState(false);
   const [problem, fail] = useState("");
+  useLive(rights);
   const refusal = whyNot(operation) || not;
   const go = async (): Promise<void> => {
     ask(false);

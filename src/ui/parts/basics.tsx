@@ -1,7 +1,7 @@
 /** Small things that all views are made of. */
 import type { ComponentChildren, TargetedMouseEvent } from "preact";
 import { useState } from "preact/hooks";
-import { goTo } from "../route.ts";
+import { goTo, pathOf } from "../route.ts";
 
 /** good: protected, alive; bad: in the clear, failed; warn: soon; none: says nothing. */
 type Tone = "good" | "bad" | "warn" | "none";
@@ -93,6 +93,11 @@ export function Missing({ problem, what }: { problem: string; what: string }) {
   return (
     <p class="quiet" role="status">
       {what} cannot be shown: {problem}
+      {/Permission denied|ACL token/.test(problem) ? (
+        <>
+          . <Link to={pathOf("sign-in")}>Sign in with a token</Link>
+        </>
+      ) : null}
     </p>
   );
 }

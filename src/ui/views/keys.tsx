@@ -5,7 +5,6 @@ import { counted } from "../format.ts";
 import { useLive } from "../live.ts";
 import { Act } from "../parts/act.tsx";
 import { Badge, Command, Missing, Panel } from "../parts/basics.tsx";
-import { rights } from "../rights.ts";
 import { change, isRunning, newKey, rotate, steps } from "../rotation.ts";
 import { changed, keys } from "../store.ts";
 
@@ -13,7 +12,6 @@ const PUT = "PUT /v1/agent/keyring";
 
 export function Keys() {
   const list = useLive(keys);
-  useLive(rights);
   return (
     <>
       <h1>Gossip keys</h1>
