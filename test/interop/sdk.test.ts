@@ -7,6 +7,8 @@ import { buildPeer, mustRun, Peer } from "./go.ts";
 setDefaultTimeout(60_000);
 
 const [SERVER, CLIENT] = [`${NET}.141.1`, `${NET}.141.2`] as const;
+/** By itself, with ACLs. */
+const GUARDED = `${NET}.141.3`;
 
 const lab = new Lab();
 let sdk: Peer;
@@ -22,6 +24,9 @@ beforeAll(async () => {
   if (!mustRun) return;
   program = buildPeer("sdk-peer", ".", "sdk-peer");
   await lab.agent({ name: "s1", ip: SERVER, server: { bootstrap_expect: 1 } });
+  const acl = { enabled: true };
+  await lab.agent({ name: "a1", ip: GUARDED, server: { bootstrap_expect: 1 }, extra: { acl } });
+  await until("a leader", async () => (await getJson(GUARDED, "/v1/status/leader")) !== "");
   await until("a leader", async () => (await getJson(SERVER, "/v1/status/leader")) !== "");
   sdk = await Peer.start(program, [`http://${SERVER}:4646`]);
 });
@@ -117,5 +122,67 @@ describe.if(mustRun)("Nomad's Go client", () => {
     expect((await sdk.ask("namespace prod")).error).toContain("404 (Namespace not found)");
     const kept = await sdk.ask("delete-namespace default");
     expect(kept.error).toContain("can not delete default namespace");
+  });
+});
+
+describe.if(mustRun)("Nomad's Go client, where ACLs are on", () => {
+  const DENIED = "403 (Permission denied)";
+  const rules = 'node { policy = "read" } agent { policy = "read" }';
+
+  test("bootstraps, and works with policies, tokens and roles", async () => {
+    await using peer = await Peer.start(program, [`http://${GUARDED}:4646`]);
+    const found = async (command: string): Promise<Json> => {
+      const answer = await peer.ask(command);
+      if (answer.error !== undefined) throw new Error(answer.error);
+      return answer.found;
+    };
+    expect((await peer.ask("nodes")).error).toContain(DENIED);
+    expect((await peer.ask("agent-self")).error).toContain(DENIED);
+    const first = await found("bootstrap");
+    expect(first).toMatchObject({ Name: "Bootstrap Token", Type: "management", Global: true });
+    expect((await peer.ask("bootstrap")).error).toContain("400 (ACL bootstrap already done");
+    await peer.ask(`as ${first.SecretID}`);
+    await found(`policy-upsert ${JSON.stringify({ Name: "ops", Rules: rules, Description: "d" })}`);
+    const policy = await found("policy-info ops");
+    expect(policy).toMatchObject({ Name: "ops", Description: "d", Rules: rules });
+    const wrong = { Name: "bad", Rules: "agent {" };
+    expect((await peer.ask(`policy-upsert ${JSON.stringify(wrong)}`)).error).toContain(
+      "400 (policy 0 invalid: 1 error occurred:",
+    );
+
+    const asked = { Name: "ci", Type: "client", Policies: ["ops"], ExpirationTTL: "1h0m0s" };
+    const token = await found(`token-create ${JSON.stringify(asked)}`);
+    expect(token).toMatchObject({ ...asked, Global: false });
+    const lives = Date.parse(token.ExpirationTime) - Date.parse(token.CreateTime);
+    expect(lives).toBe(3_600_000);
+    expect(await found(`token-rename ${token.AccessorID} cd`)).toMatchObject({
+      ...{ Name: "cd", SecretID: token.SecretID, ExpirationTime: token.ExpirationTime },
+    });
+    const list = await found("token-list");
+    expect(list.map((one: Json) => one.Name).sort()).toEqual(["Bootstrap Token", "cd"]);
+    expect(JSON.stringify(list)).not.toContain(token.SecretID);
+
+    const role = await found(
+      `role-create ${JSON.stringify({ Name: "readers", Policies: [{ Name: "ops" }] })}`,
+    );
+    const linked = { Type: "client", Roles: [{ Name: "readers" }] };
+    const other = await found(`token-create ${JSON.stringify(linked)}`);
+    expect(other.Roles).toEqual([{ ID: role.ID, Name: "readers" }]);
+    expect((await found("role-named readers")).ID).toBe(role.ID);
+
+    await peer.ask(`as ${other.SecretID}`);
+    expect(await found("token-self")).toMatchObject({ AccessorID: other.AccessorID });
+    expect(await found("nodes")).toEqual([]);
+    expect((await peer.ask("token-list")).error).toContain(DENIED);
+    expect((await found("policy-list")).map((one: Json) => one.Name)).toEqual(["ops"]);
+    expect((await found("role-list")).map((one: Json) => one.ID)).toEqual([role.ID]);
+
+    await peer.ask(`as ${first.SecretID}`);
+    await found(`role-delete ${role.ID}`);
+    await found(`token-delete ${token.AccessorID}`);
+    await peer.ask(`as ${other.SecretID}`);
+    expect((await peer.ask("nodes")).error).toContain(DENIED);
+    await peer.ask(`as ${token.SecretID}`);
+    expect((await peer.ask("token-self")).error).toContain("403 (ACL token not found)");
   });
 });

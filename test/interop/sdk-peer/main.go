@@ -52,6 +52,9 @@ func say(value any) {
 }
 
 func (p *peer) run(command string, words []string) (any, error) {
+	if answer, err, known := p.acl(command, words); known {
+		return answer, err
+	}
 	switch command {
 	case "subscribe":
 		return p.subscribe(words)
