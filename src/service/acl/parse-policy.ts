@@ -157,11 +157,16 @@ class PolicyReader {
   }
 
   #single(key: string, items: readonly Item[] | undefined): Body | undefined {
-    const [first, second] = items ?? [];
-    if (first === undefined) return undefined;
-    if (second !== undefined) throw extraKeys([key]);
-    if (first.value.kind !== "body" || first.keys.length > 1) throw notABlock(key);
-    return first.value;
+    const last = this.#last(key, items);
+    if (last === undefined) return undefined;
+    if (last.value.kind !== "body" || last.keys.length > 1) throw notABlock(key);
+    return last.value;
+  }
+
+  /** Twice the same is a mistake where it is written; of one that is kept, Nomad takes the last. */
+  #last(key: string, items: readonly Item[] | undefined): Item | undefined {
+    if (this.#strict && (items ?? []).length > 1) throw extraKeys([key]);
+    return items?.at(-1);
   }
 
   #level(
@@ -297,9 +302,7 @@ class PolicyReader {
   }
 
   #value(key: string, groups: ReadonlyMap<string, readonly Item[]>): Node | undefined {
-    const [first, second] = groups.get(key) ?? [];
-    if (second !== undefined) throw extraKeys([key]);
-    return first?.value;
+    return this.#last(key, groups.get(key))?.value;
   }
 }
 

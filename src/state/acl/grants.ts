@@ -79,14 +79,17 @@ class NamedGrants {
     return all.some((granted) => isGranted(granted, capability));
   }
 
-  /** What the patterns that leave least open grant; where there are two such, one may deny. */
+  /**
+   * What the pattern that leaves least open grants. Of two that leave as much it is the later one
+   * in the order of their bytes, as with Nomad, but for one that denies: that one counts.
+   */
   #closest(name: string): ReadonlySet<string> | undefined {
     let best: { readonly open: number; readonly granted: ReadonlySet<string> } | undefined;
-    for (const [pattern, granted] of this.#patterns) {
+    for (const [pattern, granted] of [...this.#patterns].sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (!matchesPattern(pattern, name)) continue;
       const open = name.length - pattern.replaceAll("*", "").length;
-      const isCloser = best === undefined || open < best.open;
-      if (isCloser || (open === best?.open && granted.has(DENY))) best = { open, granted };
+      const isAsClose = open === best?.open && best.granted.has(DENY) === false;
+      if (best === undefined || open < best.open || isAsClose) best = { open, granted };
     }
     return best?.granted;
   }

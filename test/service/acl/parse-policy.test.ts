@@ -140,6 +140,12 @@ describe("what is wrong", () => {
   });
 });
 
+test("of a policy that is kept, the last of two blocks counts, as with Nomad", () => {
+  const text = 'node { policy = "deny" }\nnode { policy = "write" policy = "read" }';
+  expect(parsePolicy(text, true)).toStartWith("Invalid or duplicate policy keys");
+  expect(rules(text, false).Node).toEqual({ Policy: "read" });
+});
+
 test("no text makes it throw, or takes long", () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 200 }), (text) => {

@@ -74,6 +74,16 @@ describe("node pools and namespaces", () => {
     ]) {
       expect(grantsOf([pools(all)]).nodePool("a-b", "read")).toBe(false);
     }
+    for (const all of [
+      { "a*": ["read"], "*b": ["write"] },
+      { "*b": ["write"], "a*": ["read"] },
+    ]) {
+      const grants = grantsOf([pools(all)]);
+      expect([grants.nodePool("ab", "read"), grants.nodePool("ab", "write")]).toEqual([
+        true,
+        false,
+      ]);
+    }
   });
 
   test("any namespace is the one where it may, unless that denies", () => {
