@@ -65,6 +65,50 @@ describe("federation", () => {
   });
 });
 
+describe("with-acl", () => {
+  test("the first token makes a policy and a token, which may read and nothing else", async () => {
+    await using lab = new Lab();
+    const servers = copyExample(lab, "three-servers");
+    const example = copyExample(lab, "with-acl");
+    await runScript(lab, join(servers, "setup.sh"));
+    for (const number of ["1", "2", "3"]) {
+      await startScript(lab, `server${number}`, [join(example, "run.sh"), number]);
+    }
+    const env = {
+      NOMAD_ADDR: `https://${NET}.0.2:4646`,
+      NOMAD_CACERT: "secrets/nomad-agent-ca.pem",
+      NOMAD_CLIENT_CERT: "secrets/global-cli-nomad.pem",
+      NOMAD_CLIENT_KEY: "secrets/global-cli-nomad-key.pem",
+    };
+    const nomad = (token: string, ...args: readonly string[]): Promise<Ran> =>
+      run(args, { cwd: lab.directory, env: { ...env, NOMAD_TOKEN: token } });
+    const secretOf = ({ out }: Ran): string => /^Secret ID += (.*)$/m.exec(out)?.[1] ?? "";
+    const first = await until("there is a first token", async () => {
+      return secretOf(await nomad("", "acl", "bootstrap")) || undefined;
+    });
+    const policy = join(example, "watcher.policy.hcl");
+    expect((await nomad(first, "acl", "policy", "apply", "watcher", policy)).code).toBe(0);
+    const made = await nomad(
+      first,
+      "acl",
+      "token",
+      "create",
+      "-name=dashboards",
+      "-policy=watcher",
+    );
+    const watcher = secretOf(made);
+    expect((await nomad(watcher, "node", "status")).code).toBe(0);
+    expect((await nomad(watcher, "server", "members")).out).toContain("server3.global");
+    for (const [token, ...args] of [
+      [watcher, "system", "gc"],
+      ["", "node", "status"],
+    ] as const) {
+      const { code, err } = await nomad(token, ...args);
+      expect([code, err]).toEqual([1, expect.stringContaining("Permission denied")]);
+    }
+  });
+});
+
 describe("from-clear-to-encrypted", () => {
   const lab = new Lab();
   const agents = new Map<number, Agent>();

@@ -1,0 +1,4 @@
+# On every server, beside its other files.
+acl {
+  enabled = true
+}
