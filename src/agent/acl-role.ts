@@ -65,6 +65,11 @@ export class AclRole {
         : undefined;
   }
 
+  /** Where what is copied is changed; undefined: nothing is. */
+  get authoritativeRegion(): string | undefined {
+    return this.resolver.enabled ? this.#authoritativeRegion : undefined;
+  }
+
   get #authoritativeRegion(): string {
     const { server, region } = this.#init.config;
     return server.authoritativeRegion || region;

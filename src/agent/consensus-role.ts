@@ -296,7 +296,7 @@ export class ConsensusRole {
       nodes.get("Node.BatchDeregister")?.run(...call) ?? new Uint8Array(0);
     const others = [
       new NodePoolMethods({ ...reads, region: config.region }),
-      new NamespaceMethods(reads),
+      new NamespaceMethods({ ...reads, authoritativeRegion: this.acl.authoritativeRegion }),
       new SearchMethods({ ...reads, search: config.server.search }),
       this.acl,
       this.identities,

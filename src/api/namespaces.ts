@@ -1,11 +1,12 @@
 /** GET /v1/namespaces, and /v1/namespace/NAME: read, made, changed and deleted. */
 
-import { namespaceListReply, singleNamespaceReply } from "../service/methods/namespace-methods.ts";
 import {
   namespace as namespaceCodec,
   namespaceDeleteRequest,
   namespaceJson,
+  namespaceListReply,
   namespaceUpsertRequest,
+  singleNamespaceReply,
 } from "../state/namespace.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
 import { indexReply } from "../wire/rpc-node.ts";

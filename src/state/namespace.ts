@@ -18,7 +18,7 @@ import {
   type ValueOf,
 } from "../wire/codec.ts";
 import { type JsonValue, jsonOf } from "../wire/msgpack-json.ts";
-import { writeFields } from "../wire/rpc-status.ts";
+import { queryMeta, writeFields } from "../wire/rpc-status.ts";
 import { MessageType } from "./command.ts";
 
 /** Which of a kind may be used in it. */
@@ -43,7 +43,7 @@ export const namespace = struct({
   RequiredExtraClaims: mapOf(text),
   VaultConfiguration: pointer(choice),
   CreateIndex: uint64,
-  /** Nomad's, for copies in other regions; nobody here looks at it. */
+  /** By which other regions see whether their copy is the same. */
   Hash: raw,
   ModifyIndex: uint64,
 });
@@ -54,6 +54,10 @@ export const namespaceUpsertRequest = struct({
   Namespaces: list(pointer(namespace)),
 });
 export const namespaceDeleteRequest = struct({ ...writeFields, Namespaces: list(text) });
+
+export const namespaceListReply = struct({ ...queryMeta, Namespaces: list(pointer(namespace)) });
+export const namespaceMapReply = struct({ ...queryMeta, Namespaces: mapOf(pointer(namespace)) });
+export const singleNamespaceReply = struct({ ...queryMeta, Namespace: pointer(namespace) });
 
 export const DEFAULT_NAMESPACE = "default";
 

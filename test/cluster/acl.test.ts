@@ -318,5 +318,12 @@ test("a second region gets what is global, and judges what is its own", async ()
   expect(await asked(local, ip, "global")).toBe(200);
   expect(await asked(local, ip, "eu")).toBe(403);
   expect(await asked(UNKNOWN, SERVER, "eu")).toBe(403);
+  // Namespaces, too, are changed there, whoever is asked, and copied.
+  const applied = await nomad(management, "namespace", "apply", "-region=eu", "everywhere");
+  expect(applied.out).toContain('Successfully applied namespace "everywhere"!');
+  await until("the copy of a namespace", async () => {
+    return (await nomad(management, "namespace", "list", "-region=eu")).out.includes("everywhere");
+  });
+  expect((await nomad(management, "namespace", "list")).out).toContain("everywhere");
   expect(lab.log("e1")).not.toContain(management);
 }, 60_000);

@@ -1,6 +1,6 @@
 /**
- * Policies, roles and global tokens of the authoritative region, copied into this one by its
- * leader, as they are there and as soon as they change. What is of this region only stays.
+ * Policies, roles, global tokens and namespaces of the authoritative region, copied into this one
+ * by its leader, as they are there and as soon as they change. What is of this region only stays.
  *
  * Asked with the replication token, which is one of the tokens there: a region that has lost its
  * state does not know it, denies everything, and so takes nothing away from others.
@@ -18,7 +18,13 @@ import {
   tokenUpsertRequest,
 } from "../../state/acl/acl.ts";
 import { AclMessage } from "../../state/acl/acl-changes.ts";
-import { command } from "../../state/command.ts";
+import { command, MessageType } from "../../state/command.ts";
+import {
+  namespaceDeleteRequest,
+  namespaceListReply,
+  namespaceMapReply,
+  namespaceUpsertRequest,
+} from "../../state/namespace.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
 import { type Codec, decodeValue, encodeValue, structOf } from "../../wire/codec.ts";
 import {
@@ -27,6 +33,7 @@ import {
   tokenListRequest,
   tokenSetRequest,
 } from "../../wire/rpc-acl.ts";
+import { namespacesRequest } from "../../wire/rpc-search.ts";
 import { queryOptions } from "../../wire/rpc-status.ts";
 import {
   policyListReply,
@@ -45,7 +52,7 @@ interface AclReplicationInit {
   /** Where they come from. */
   readonly region: string;
   readonly token: string;
-  readonly machine: Pick<StateMachine, "acl">;
+  readonly machine: Pick<StateMachine, "acl" | "namespaces">;
   /** A call to that region. @throws Error */
   readonly ask: (method: string, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
   /** @throws Error when the log does not take it */
@@ -93,7 +100,8 @@ export class AclReplication {
     }
     const stop = new AbortController();
     this.#stop = stop;
-    for (const one of [this.#policies(), this.#roles(), this.#tokens()]) {
+    const all = [this.#policies(), this.#roles(), this.#tokens(), this.#namespaces()];
+    for (const one of all) {
       void this.#follow(one, stop.signal);
     }
   }
@@ -220,6 +228,33 @@ export class AclReplication {
       remove: (AccessorIDs) => {
         const request = structOf(tokenDeleteRequest, { AccessorIDs });
         return command(AclMessage.tokenDelete, tokenDeleteRequest, request);
+      },
+    };
+  }
+
+  #namespaces(): Copied {
+    const { namespaces } = this.#init.machine;
+    return {
+      name: "namespaces",
+      list: async (index, signal) => {
+        const method = "Namespace.ListNamespaces";
+        const reply = await this.#list(method, namespaceListReply, index, signal);
+        const all = (reply.Namespaces ?? []).flatMap((one) =>
+          one === null ? [] : [{ id: one.Name, hash: one.Hash }],
+        );
+        return { index: reply.Index, all };
+      },
+      fetch: async (names, signal) => {
+        const body = this.#body(namespacesRequest, { Namespaces: names });
+        const reply = await this.#ask("Namespace.GetNamespaces", body, namespaceMapReply, signal);
+        const Namespaces = [...(reply.Namespaces ?? new Map()).values()];
+        const request = structOf(namespaceUpsertRequest, { Namespaces });
+        return command(MessageType.namespaceUpsert, namespaceUpsertRequest, request);
+      },
+      local: () => namespaces.all().map(({ Name: id, Hash: hash }) => ({ id, hash })),
+      remove: (Namespaces) => {
+        const request = structOf(namespaceDeleteRequest, { Namespaces });
+        return command(MessageType.namespaceDelete, namespaceDeleteRequest, request);
       },
     };
   }

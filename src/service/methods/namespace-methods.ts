@@ -1,4 +1,5 @@
 /** The Namespace methods: which there are, and operators' changes to them. */
+import { sha256 } from "../../host/digest.ts";
 import { NAMESPACE_CAPABILITIES } from "../../state/acl/capability.ts";
 import { ALL_GRANTS } from "../../state/acl/grants.ts";
 import type { Grants } from "../../state/acl/need.ts";
@@ -8,13 +9,16 @@ import {
   type Namespace,
   namespace,
   namespaceDeleteRequest,
+  namespaceListReply,
+  namespaceMapReply,
   namespaceUpsertRequest,
+  singleNamespaceReply,
 } from "../../state/namespace.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
-import { encodeValue, list, mapOf, pointer, struct, text } from "../../wire/codec.ts";
+import { encodeValue, mapOf, text } from "../../wire/codec.ts";
 import { indexReply } from "../../wire/rpc-node.ts";
 import { namespaceRequest, namespacesRequest } from "../../wire/rpc-search.ts";
-import { type QueryOptions, queryMeta, queryOptions } from "../../wire/rpc-status.ts";
+import { type QueryOptions, queryOptions } from "../../wire/rpc-status.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import { denied, type MethodGuard } from "./method-guard.ts";
@@ -23,10 +27,6 @@ import type { Method } from "./methods.ts";
 import { pageOf } from "./paging.ts";
 import { StateReads, type StateReadsInit } from "./state-reads.ts";
 import { wantedBy } from "./wanted.ts";
-
-export const namespaceListReply = struct({ ...queryMeta, Namespaces: list(pointer(namespace)) });
-export const singleNamespaceReply = struct({ ...queryMeta, Namespace: pointer(namespace) });
-const namespaceMapReply = struct({ ...queryMeta, Namespaces: mapOf(pointer(namespace)) });
 
 /** They stay in the state of every server. */
 const NAMESPACES_MAX = 4096;
@@ -37,6 +37,8 @@ const NAME = /^[a-zA-Z0-9-]{1,128}$/;
 interface NamespaceMethodsInit extends StateReadsInit {
   /** What the bearer of a token may do; undefined: everything. */
   readonly guard?: Pick<MethodGuard, "grants">;
+  /** Where they are changed, and copied from; undefined: here. */
+  readonly authoritativeRegion?: string | undefined;
   readonly consensus: Pick<Consensus, "apply" | "leader" | "stats">;
   readonly machine: Pick<StateMachine, "namespaces" | "watch">;
 }
@@ -55,7 +57,8 @@ export class NamespaceMethods {
 
   methods(): ReadonlyMap<string, Method> {
     const leader = (run: (body: Uint8Array) => Promise<Uint8Array>): Method => {
-      return { where: "leader", run: (_options, body) => run(body) };
+      const regionOf = (): string | undefined => this.#init.authoritativeRegion;
+      return { where: "leader", regionOf, run: (_options, body) => run(body) };
     };
     const reading = (run: Method["run"]): Method => ({ where: "leader", consistent: true, run });
     return new Map<string, Method>([
@@ -137,7 +140,8 @@ export class NamespaceMethods {
       throw refused(`there are at most ${NAMESPACES_MAX} namespaces`);
     }
     // The log is no place for a caller's token.
-    const value = { ...request, Namespaces: given, AuthToken: "" };
+    const Namespaces = given.map((one) => ({ ...one, Hash: hashOf(one) }));
+    const value = { ...request, Namespaces, AuthToken: "" };
     const data = command(MessageType.namespaceUpsert, namespaceUpsertRequest, value);
     return reply(await committed(consensus.apply(data)));
   }
@@ -173,6 +177,11 @@ export function maySeeNamespace(grants: Grants, name: string): boolean {
 
 function refused(why: string): RpcMethodError {
   return new RpcMethodError(why, false);
+}
+
+function hashOf(one: Namespace): Uint8Array {
+  const itself = { ...one, CreateIndex: 0n, ModifyIndex: 0n, Hash: null };
+  return sha256(encodeValue(namespace, itself));
 }
 
 /** Nomad's texts. */

@@ -10,6 +10,12 @@ import {
 } from "../../../src/state/acl/acl.ts";
 import { AclMessage } from "../../../src/state/acl/acl-changes.ts";
 import { command } from "../../../src/state/command.ts";
+import {
+  type Namespace,
+  namespace,
+  namespaceDeleteRequest,
+  namespaceUpsertRequest,
+} from "../../../src/state/namespace.ts";
 import { StateMachine } from "../../../src/state/state-machine.ts";
 import { encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { silent } from "../../silent.ts";
@@ -105,6 +111,33 @@ test("changes come by themselves, and so does the end of what is deleted", async
   await server.call("ACL.DeletePolicies", other);
   await copy.turn();
   expect(copy.names).toEqual(["policy reader", "token Bootstrap Token", "token local"]);
+  copy.replication.stop();
+});
+
+test("namespaces are those of the authoritative region, with what is said of each", async () => {
+  const { server, management } = await setUp();
+  const copy = new Copy(server, management);
+  const AuthToken = management;
+  const upsert = async (...all: Partial<Namespace>[]): Promise<void> => {
+    const Namespaces = all.map((one) => structOf(namespace, one));
+    const request = structOf(namespaceUpsertRequest, { AuthToken, Namespaces, Region: "global" });
+    await server.call("Namespace.UpsertNamespaces", encodeValue(namespaceUpsertRequest, request));
+  };
+  const copied = (): string[] =>
+    copy.machine.namespaces.all().map(({ Name, Description }) => `${Name}: ${Description}`);
+  await upsert({ Name: "prod", Description: "live" }, { Name: "test" });
+  copy.replication.start();
+  await copy.turn();
+  expect(copied()).toEqual(["default: Default shared namespace", "prod: live", "test: "]);
+  const { applied } = copy;
+  await copy.turn();
+  expect(copy.applied).toBe(applied);
+  await upsert({ Name: "prod", Description: "old" });
+  const request = structOf(namespaceDeleteRequest, { Namespaces: ["test"], Region: "global" });
+  const body = encodeValue(namespaceDeleteRequest, { ...request, AuthToken });
+  await server.call("Namespace.DeleteNamespaces", body);
+  await copy.turn();
+  expect(copied()).toEqual(["default: Default shared namespace", "prod: old"]);
   copy.replication.stop();
 });
 

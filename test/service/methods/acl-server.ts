@@ -6,6 +6,7 @@ import { AclTokenMethods } from "../../../src/service/methods/acl-token-methods.
 import { withAcls } from "../../../src/service/methods/acl-tools.ts";
 import { MethodGuard } from "../../../src/service/methods/method-guard.ts";
 import { RpcMethods } from "../../../src/service/methods/methods.ts";
+import { NamespaceMethods } from "../../../src/service/methods/namespace-methods.ts";
 import { NodePoolMethods } from "../../../src/service/methods/node-pool-methods.ts";
 import { NodeLines } from "../../../src/service/rpc/node-lines.ts";
 import {
@@ -68,6 +69,9 @@ export class AclServer {
     };
     const acls = [...new AclTokenMethods(acl).methods(), ...new AclPolicyMethods(acl).methods()];
     const pools = new NodePoolMethods({ region, consensus, machine, clock, prng, guard }).methods();
+    const { authoritativeRegion } = acl;
+    const reads = { consensus, machine, clock, prng, guard };
+    const spaces = new NamespaceMethods({ ...reads, authoritativeRegion }).methods();
     this.methods = new RpcMethods({
       region,
       members: () => ({ serverName: "s", serverRegion: region, serverDc: "dc1", members: [] }),
@@ -78,7 +82,12 @@ export class AclServer {
       verify: async () => undefined,
       lines: new NodeLines(() => 0),
       isNode: () => false,
-      others: new Map([...withAcls(acl, new Map(acls)), ...pools, ...this.nodes.methods.methods()]),
+      others: new Map([
+        ...withAcls(acl, new Map(acls)),
+        ...pools,
+        ...spaces,
+        ...this.nodes.methods.methods(),
+      ]),
       forwarder: Object({
         weLead: () => true,
         toLeader: async (_request: unknown, lead: () => unknown) => lead(),
