@@ -11,6 +11,7 @@ import { withToken } from "../api/token.ts";
 import { DETAIL, type Endpoint } from "./endpoint.ts";
 import type { Gate } from "./gate.ts";
 import { REPEATED } from "./parameters.ts";
+import { sharedResponse } from "./shared-body.ts";
 import { tokenOf } from "./token.ts";
 
 export interface BaseInit {
@@ -111,7 +112,7 @@ function jsonOf(value: unknown, pretty: boolean, init: JsonInit): Response {
   if (value === undefined) return new Response(null, init);
   if (value instanceof JsonText && pretty) return jsonOf(value.value, pretty, init);
   init.headers["Content-Type"] = "application/json";
-  if (value instanceof JsonText) return new Response(value.bytes, init);
+  if (value instanceof JsonText) return sharedResponse(value.bytes, init);
   const text = pretty ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
   return new Response(text, init);
 }

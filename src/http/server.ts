@@ -26,6 +26,7 @@ import type { HttpApp } from "./app.ts";
 import { RequestBodies, type RequestHead, toRequest } from "./body.ts";
 import { HttpConnection } from "./connection.ts";
 import { type HeaderList, ParsedReply, type Reply } from "./reply.ts";
+import { bodyOf } from "./shared-body.ts";
 
 /** One request, whoever has parsed it, and the way back. */
 interface Exchange {
@@ -252,7 +253,7 @@ export class HttpServer {
       if (isHead) await answer.body?.cancel();
       return this.#stream(reply, isHead ? new Response(null, answer) : answer, headers);
     }
-    let body = await answer.bytes();
+    let body = await bodyOf(answer);
     headers.push(["Vary", "Accept-Encoding"]);
     const isGzip = answer.headers.get("content-type") === "application/x-gzip";
     // The files of the page are packed since the build.
