@@ -7,7 +7,7 @@
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
-import { type JsonValue, jsonOf } from "../wire/msgpack-json.ts";
+import { exactJsonOf, type JsonValue } from "../wire/msgpack-json.ts";
 import { nodeMetaRequest } from "../wire/rpc-client.ts";
 import { encodeNodeNamed } from "../wire/rpc-status.ts";
 import { ask, askedOf } from "./ask.ts";
@@ -96,7 +96,7 @@ async function answer(
     const isLost = /No path to node|Unknown node/.test(text);
     throw isLost ? new ApiError(404, text) : error;
   });
-  const reply = jsonOf(bytes);
+  const reply = exactJsonOf(bytes);
   if (!isObject(reply)) throw new ApiError(500, "the node's answer cannot be read");
   return Object(reply);
 }

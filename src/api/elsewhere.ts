@@ -7,7 +7,7 @@
  */
 import { isObject } from "../config/tree.ts";
 import { encodeValue, structOf } from "../wire/codec.ts";
-import { jsonOf } from "../wire/msgpack-json.ts";
+import { exactJsonOf } from "../wire/msgpack-json.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
 import { nodeAllocsReply, nodeRequest } from "../wire/rpc-node.ts";
 import { encodeQueryOptions, withField } from "../wire/rpc-status.ts";
@@ -55,7 +55,7 @@ export async function readScheduler(
   const bytes = await asked(context, method, body, signal);
   // A region of servers like ours has not got it either.
   if (bytes === undefined) return nothing(context, read, query, signal);
-  const reply = jsonOf(bytes);
+  const reply = exactJsonOf(bytes);
   if (!isObject(reply)) throw new ApiError(500, "the server's answer cannot be read");
   const headers = metaHeaders(metaOf(reply));
   return { value: reply[field] ?? none(read), headers };
@@ -64,6 +64,12 @@ export async function readScheduler(
 /** @throws ApiError */
 export function refuseScheduling(): never {
   throw new ApiError(501, NO_SCHEDULER);
+}
+
+/** @param rest of the path: `ls/ID`, `ID/stats` @throws ApiError: nothing is placed here */
+export function noAllocation(rest: string): never {
+  const id = /[\da-f]{8}-[\da-f-]{27}/.exec(rest)?.[0] ?? rest.split("/")[0] ?? "";
+  throw new ApiError(404, `Unknown allocation ${JSON.stringify(id)}`);
 }
 
 const UNKNOWN = { ...nodeAllocsReply.zero, Index: 1n, KnownLeader: true };

@@ -5,7 +5,7 @@ import { nodeDeregisterRequest } from "../state/command.ts";
 import { node } from "../state/node.ts";
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
 import { nanosOf, parseDurationMs } from "../wire/duration.ts";
-import { jsonOf } from "../wire/msgpack-json.ts";
+import { exactJsonOf } from "../wire/msgpack-json.ts";
 import {
   nodeAllocsReply,
   nodeListRequest,
@@ -65,7 +65,7 @@ function isYes(flag: string | undefined): boolean {
 
 /** Nomad leaves three fields out where they were not asked for. */
 export function stubJson(one: Uint8Array): unknown {
-  const shown: Record<string, unknown> = Object(jsonOf(one));
+  const shown: Record<string, unknown> = Object(exactJsonOf(one));
   for (const name of ["Attributes", "NodeResources", "ReservedResources"]) {
     if (shown[name] === null) delete shown[name];
   }
@@ -86,7 +86,7 @@ export async function getNode(
   const answer = await ask(context, "Node.GetNode", body, signal);
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
-  return { value: jsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };
+  return { value: exactJsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };
 }
 
 /** None in our region; those of another may be many, and come as its servers have them. */
@@ -99,7 +99,7 @@ export async function nodeAllocations(
   const request = structOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
   const answer = await ask(context, "Node.GetAllocs", encodeValue(nodeRequest, request), signal);
   const reply = decode(nodeAllocsReply, answer);
-  return { value: (reply.Allocs ?? []).map(jsonOf), headers: metaHeaders(reply) };
+  return { value: (reply.Allocs ?? []).map(exactJsonOf), headers: metaHeaders(reply) };
 }
 
 /** Takes a node out of the table; one that still runs registers again. @throws ApiError */

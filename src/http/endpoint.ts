@@ -35,6 +35,8 @@ export interface Endpoint {
   readonly takes?: string;
   /** Of the answer, by its name among the schemas, or its type; nothing: an empty body. */
   readonly answers?: string;
+  /** It is there to be refused, with this status. */
+  readonly refuses?: number;
   /** Said to other methods (default: 405 Invalid method). */
   readonly otherwise?: { readonly status: number; readonly text: string };
 }

@@ -6,6 +6,7 @@
  */
 import { type BaseInit, createBase } from "./base.ts";
 import { DETAIL, twinsOf } from "./endpoint.ts";
+import { absentRoutes } from "./routes/absent.ts";
 import { aclRoutes } from "./routes/acl.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { clientRoutes } from "./routes/client.ts";
@@ -37,6 +38,7 @@ export function createTable(init: BaseInit) {
     .use(searchRoutes)
     .use(systemRoutes)
     .use(aclRoutes)
+    .use(absentRoutes)
     .use(schedulerRoutes);
 }
 

@@ -19,10 +19,35 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
+declare global {
+  interface JSON {
+    /** What becomes JSON as it is written here. */
+    rawJSON(text: string): { readonly rawJSON: string };
+  }
+}
+
+/** How whole numbers are read. */
+type Whole = (value: bigint) => JsonValue;
+
+/**
+ * For what only has to become text: numbers above 2^53 keep their digits, and are no numbers to
+ * reckon with.
+ */
+export function exactJsonOf(bytes: Uint8Array): JsonValue | undefined {
+  return wholeJsonOf(bytes, (value) => {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : JSON.rawJSON(String(value));
+  });
+}
+
 /** undefined: the bytes are no msgpack. */
 export function jsonOf(bytes: Uint8Array): JsonValue | undefined {
+  return wholeJsonOf(bytes, Number);
+}
+
+function wholeJsonOf(bytes: Uint8Array, whole: Whole): JsonValue | undefined {
   const reader = new MsgpackReader(bytes);
-  const value = read(reader, 0);
+  const value = read(reader, 0, whole);
   return reader.ok ? value : undefined;
 }
 
@@ -41,7 +66,7 @@ export function jsonOfKeys(bytes: Uint8Array, keys: ReadonlySet<string>): JsonVa
       return raw?.length === name.length && name.every((byte, i) => byte === raw[i]);
     });
     if (found === undefined) reader.skip();
-    else value[found[0]] = read(reader, 1);
+    else value[found[0]] = read(reader, 1, Number);
   }
   return reader.ok ? value : undefined;
 }
@@ -50,7 +75,7 @@ function isMap(head: number): boolean {
   return (head & 0xf0) === 0x80 || head === 0xde || head === 0xdf;
 }
 
-function read(reader: MsgpackReader, depth: number): JsonValue {
+function read(reader: MsgpackReader, depth: number, whole: Whole): JsonValue {
   const head = reader.peek();
   if (depth > DEPTH_MAX) {
     reader.refuse();
@@ -59,27 +84,28 @@ function read(reader: MsgpackReader, depth: number): JsonValue {
   if (reader.nil()) return null;
   if (head === 0xc2 || head === 0xc3) return reader.bool();
   if (head === 0xca || head === 0xcb) return reader.float64();
-  if (isMap(head)) return readMap(reader, depth);
-  if ((head & 0xf0) === 0x90 || head === 0xdc || head === 0xdd) return readList(reader, depth);
+  if (isMap(head)) return readMap(reader, depth, whole);
+  if ((head & 0xf0) === 0x90 || head === 0xdc || head === 0xdd)
+    return readList(reader, depth, whole);
   if (head <= 0x7f || head >= 0xe0 || (head >= 0xcc && head <= 0xd3)) {
-    return Number(head === 0xcf ? reader.uint64() : reader.int64());
+    return whole(head === 0xcf ? reader.uint64() : reader.int64());
   }
   return readBytes(reader.raw() ?? new Uint8Array(0));
 }
 
-function readMap(reader: MsgpackReader, depth: number): JsonValue {
+function readMap(reader: MsgpackReader, depth: number, whole: Whole): JsonValue {
   // Without a prototype: a key may be called anything.
   const value: Record<string, JsonValue> = Object.create(null);
   for (let left = reader.map(); left > 0 && reader.ok; left--) {
-    value[reader.text()] = read(reader, depth + 1);
+    value[reader.text()] = read(reader, depth + 1, whole);
   }
   return value;
 }
 
-function readList(reader: MsgpackReader, depth: number): JsonValue {
+function readList(reader: MsgpackReader, depth: number, whole: Whole): JsonValue {
   const values: JsonValue[] = [];
   for (let left = reader.array(); left > 0 && reader.ok; left--)
-    values.push(read(reader, depth + 1));
+    values.push(read(reader, depth + 1, whole));
   return values;
 }
 

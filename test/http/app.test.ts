@@ -483,7 +483,7 @@ describe("endpoints that we have not, in another region", () => {
     const { app } = bench(REMOTE, true, async (method, body) => {
       passed.push({ method, body: Object(jsonOf(body)) });
       // It is known to servers of both kinds.
-      if (method === "Node.GetAllocs") return packed({ ...meta, Allocs: null });
+      if (method === "NodePool.List") return packed({ ...meta, NodePools: null });
       if (reply instanceof Error) throw reply;
       return packed(reply);
     });

@@ -10,6 +10,7 @@ import {
 import { knownServers, setKnownServers } from "../../api/client.ts";
 import type { ApiContext, ReloadReport } from "../../api/context.ts";
 import { ApiError } from "../../api/errors.ts";
+import { agentHost } from "../../api/host.ts";
 import { monitorLog } from "../../api/monitor.ts";
 import { errorText } from "../../host/error-text.ts";
 import { PATHS } from "../../paths.ts";
@@ -122,33 +123,47 @@ function serverListRoutes(app: Base) {
 }
 
 function monitorRoutes(app: Base) {
-  return app.get(
-    PATHS.agentMonitor,
-    async ({ api, query }) => {
-      const { plain, body } = await monitorLog(api, query);
-      const type = plain ? "text/plain" : "application/json";
-      // The server sends it as it comes, and so does a proxy that knows this header.
-      return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
-    },
-    {
+  return app
+    .get(PATHS.agentHost, ({ api, query, request: { signal } }) => agentHost(api, query, signal), {
       query: t.Object({
         ...region,
-        log_level: word("TRACE, DEBUG, INFO, WARN or ERROR (default: INFO)"),
-        log_json: word("true: each line is JSON"),
-        log_include_location: word("taken, and of no effect"),
-        plain: word("true: the bare text, no frames"),
-        node_id: word("the log of this client node"),
-        server_id: word("the log of this server, by name or id, or of the leader"),
+        node_id: word("the machine of this client node"),
+        server_id: word("of this server: only the agent itself"),
       }),
       endpoint: {
-        summary: "An agent's log as it is written",
+        summary: "The agent's machine, for whoever looks for a fault",
         needs: "agent:read",
         from: "agent",
-        streams: true,
-        answers: "MonitorFrame",
+        answers: "HostData",
       },
-    },
-  );
+    })
+    .get(
+      PATHS.agentMonitor,
+      async ({ api, query }) => {
+        const { plain, body } = await monitorLog(api, query);
+        const type = plain ? "text/plain" : "application/json";
+        // The server sends it as it comes, and so does a proxy that knows this header.
+        return new Response(body, { headers: { "Content-Type": type, "X-Accel-Buffering": "no" } });
+      },
+      {
+        query: t.Object({
+          ...region,
+          log_level: word("TRACE, DEBUG, INFO, WARN or ERROR (default: INFO)"),
+          log_json: word("true: each line is JSON"),
+          log_include_location: word("taken, and of no effect"),
+          plain: word("true: the bare text, no frames"),
+          node_id: word("the log of this client node"),
+          server_id: word("the log of this server, by name or id, or of the leader"),
+        }),
+        endpoint: {
+          summary: "An agent's log as it is written",
+          needs: "agent:read",
+          from: "agent",
+          streams: true,
+          answers: "MonitorFrame",
+        },
+      },
+    );
 }
 
 /** As SIGHUP, but whoever asks hears what came of it. */

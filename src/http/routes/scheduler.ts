@@ -5,7 +5,12 @@
  * @module
  */
 import { t } from "elysia";
-import { readScheduler, refuseScheduling, type SchedulerRead } from "../../api/elsewhere.ts";
+import {
+  noAllocation,
+  readScheduler,
+  refuseScheduling,
+  type SchedulerRead,
+} from "../../api/elsewhere.ts";
 import type { Need } from "../../state/acl/need.ts";
 import { type Base, indexed, NO_BODY } from "../base.ts";
 import { namespaced } from "../parameters.ts";
@@ -30,6 +35,11 @@ const READS: readonly Read[] = [
     path: "/v1/jobs",
     what: "The jobs",
     ...{ method: "Job.List", field: "Jobs", needs: "namespace:list-jobs", changes: PUT },
+  },
+  {
+    path: "/v1/jobs/statuses",
+    what: "The jobs, with how they are",
+    ...{ method: "Job.Statuses", field: "Jobs", needs: "namespace:read-job" },
   },
   {
     path: "/v1/job/*",
@@ -164,25 +174,32 @@ const READS: readonly Read[] = [
 /** What only changes something, or is read by a client that runs jobs. */
 const ONLY_HERE: readonly (readonly ["GET" | "PUT" | "DELETE", string, Need])[] = [
   ["PUT", "/v1/jobs/parse", "namespace:parse-job"],
-  ["GET", "/v1/jobs/statuses", "namespace:read-job"],
-  ["PUT", "/v1/jobs/statuses", "namespace:read-job"],
   ["PUT", "/v1/validate/job", "namespace:read-job"],
-  ["GET", "/v1/client/fs/*", "namespace:read-fs"],
-  ["GET", "/v1/client/allocation/*", "namespace:read-job"],
+  ["PUT", "/v1/client/fs/*", "namespace:read-fs"],
   ["PUT", "/v1/client/allocation/*", "namespace:alloc-lifecycle"],
   ["GET", "/v1/client/gc", "node:write"],
   ["PUT", "/v1/client/gc", "node:write"],
   ["PUT", "/v1/volume/create", "namespace:host-volume-create"],
 ];
 
+const REFUSED = { from: "agent", guarded: false, refuses: 501 } as const;
+
 const query = t.Object(namespaced);
 
 export function schedulerRoutes(app: Base) {
   for (const read of READS) addRead(app, read);
+  for (const path of ["/v1/client/allocation/*", "/v1/client/fs/*"]) {
+    app.get(path, ({ params }) => noAllocation(nameIn(params)), {
+      endpoint: {
+        summary: "What belongs to an allocation: there is none",
+        ...{ needs: "namespace:read-fs", from: "agent", refuses: 404, cors: true },
+      },
+    });
+  }
   for (const [method, path, needs] of ONLY_HERE) {
     app.route(method, path, refuseScheduling, {
       ...NO_BODY,
-      endpoint: { summary: "Needs a scheduler: refused", needs, from: "agent", guarded: false },
+      endpoint: { ...REFUSED, summary: "Needs a scheduler: refused", needs },
     });
   }
   return app;
@@ -210,7 +227,7 @@ function addRead(app: Base, { path, what, needs, below = {}, changes = [], ...re
   for (const method of changes) {
     app.route(method, path, refuseScheduling, {
       ...NO_BODY,
-      endpoint: { summary: "Needs a scheduler: refused", needs, from: "agent", guarded: false },
+      endpoint: { ...REFUSED, summary: "Needs a scheduler: refused", needs },
     });
   }
 }

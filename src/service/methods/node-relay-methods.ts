@@ -20,6 +20,7 @@ const ANSWER_MS = 10_000;
 const BYTES_MAX = 64 * 1024;
 
 const RELAYED = [
+  "Agent.Host",
   "ClientStats.Stats",
   "NodeIdentity.Get",
   "NodeIdentity.Renew",

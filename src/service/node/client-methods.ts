@@ -4,14 +4,13 @@
  *
  * @module
  */
-import { type Disk, diskOf, fingerprint, textOf } from "../../host/fingerprint.ts";
+import { type Disk, fingerprint } from "../../host/fingerprint.ts";
 import type { Clock } from "../../host/host.ts";
 import { type CoreMeter, memoryUsage, mountedDisks, uptimeSeconds } from "../../host/usage.ts";
 import { encodeValue, int64, structOf, text } from "../../wire/codec.ts";
 import {
   clientStatsReply,
   type HostStats,
-  hostDataReply,
   nodeMetaReply,
   nodeMetaRequest,
 } from "../../wire/rpc-client.ts";
@@ -20,15 +19,13 @@ import { encodeEmpty } from "../../wire/rpc-status.ts";
 import { readRequest } from "../methods/method-tools.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import type { HeldIdentity } from "./held-identity.ts";
+import { hostData } from "./host-data.ts";
 import type { NodeMeta } from "./node-meta.ts";
 
 /** Requests are options, an id, metadata. */
 const CLIENT_REQUEST_BYTES_MAX = 128 * 1024;
-const MEBIBYTE = 1024 * 1024;
 /** Long enough for the kernel to have counted something. */
 const MEASURE_MS = 200;
-/** Of the environment: what is no secret, by name. */
-const SHOWN = /^(?:PATH|HOME|PWD|SHELL|USER|LOGNAME|LANG|LC_\w+|TZ|TERM|HOSTNAME)$/;
 
 interface ClientMethodsInit {
   readonly id: string;
@@ -140,30 +137,7 @@ export class ClientMethods {
   #host(): Uint8Array {
     const { id, directory, debug } = this.#init;
     if (!debug) throw new RpcMethodError("Permission denied", false);
-    const found = fingerprint(directory);
-    const disk = diskOf(directory);
-    const environment = Object.entries(process.env).map(([name, value = ""]) => {
-      return [name, SHOWN.test(name) ? value : "<redacted>"] as const;
-    });
-    const Network = found.devices.map(({ name, macAddress, addresses }) => {
-      const address = addresses.map((one) => one.address).join(", ");
-      return new Map([
-        ["name", name],
-        ["hardware address", macAddress],
-        ["addresses", address],
-      ]);
-    });
-    const HostData = {
-      Disk: new Map([
-        [disk.mountPoint, { DiskMB: mebibytes(disk.totalBytes), UsedMB: usedMb(disk) }],
-      ]),
-      Environment: new Map(environment),
-      Hosts: textOf("/etc/hosts"),
-      Network,
-      OS: `${found.kernelName} ${found.kernelVersion} ${found.osName} ${found.osVersion}`,
-      ResolvConf: textOf("/etc/resolv.conf"),
-    };
-    return encodeValue(hostDataReply, { AgentID: id, HostData });
+    return hostData(id, directory);
   }
 }
 
@@ -179,12 +153,4 @@ function statsOf(disk: Disk): NonNullable<HostStats["AllocDirStats"]> {
     Used: BigInt(used),
     UsedPercent: totalBytes === 0 ? 0 : (100 * used) / totalBytes,
   };
-}
-
-function mebibytes(bytes: number): bigint {
-  return BigInt(Math.floor(bytes / MEBIBYTE));
-}
-
-function usedMb({ totalBytes, freeBytes }: Disk): bigint {
-  return mebibytes(Math.max(0, totalBytes - freeBytes));
 }
