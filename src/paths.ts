@@ -62,6 +62,7 @@ export const PATHS = {
   nodePools: "/v1/node/pools",
   nodePurge: "/v1/node/:id/purge",
   nodes: "/v1/nodes",
+  openApi: "/v1/openapi.json",
   openIdConfiguration: "/.well-known/openid-configuration",
   raftConfiguration: "/v1/operator/raft/configuration",
   raftPeer: "/v1/operator/raft/peer",

@@ -16,7 +16,7 @@ import { declaredIn } from "./endpoint.ts";
 import { Gate } from "./gate.ts";
 import { pageAnswer } from "./page.ts";
 import { type Otherwise, Routing } from "./routing.ts";
-import { addTwins, createTable } from "./table.ts";
+import { addRefusals, addTwins, createTable } from "./table.ts";
 
 interface HttpAppInit {
   readonly context: ApiContext;
@@ -52,6 +52,7 @@ export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): Htt
   gate.guards(declared);
   const routing = new Routing(declared);
   addTwins(app);
+  addRefusals(app, routing);
   return {
     async handle(request) {
       const { pathname } = new URL(request.url);

@@ -6,6 +6,10 @@
  */
 import type { AnyElysia, TSchema } from "elysia";
 import type { Need } from "../state/acl/need.ts";
+import type { SCHEMAS } from "./schemas/all.ts";
+
+/** A schema by its name, which is loaded with the document only; or bytes of a type. */
+export type Shape = keyof typeof SCHEMAS | "application/x-gzip";
 
 export type Method = "GET" | "PUT" | "POST" | "DELETE";
 
@@ -31,10 +35,12 @@ export interface Endpoint {
   readonly streams?: boolean;
   /** Web pages of any origin may read it, as in Nomad. */
   readonly cors?: boolean;
-  /** Of the body, by its name among the schemas. */
-  readonly takes?: string;
-  /** Of the answer, by its name among the schemas, or its type; nothing: an empty body. */
-  readonly answers?: string;
+  /** Of the body, by its name. */
+  readonly takes?: Shape;
+  /** Of the answer, by its name; nothing: an empty body. */
+  readonly answers?: Shape;
+  /** Of an answer that is no error (default: 200). */
+  readonly statuses?: readonly number[];
   /** It is there to be refused, with this status. */
   readonly refuses?: number;
   /** Said to other methods (default: 405 Invalid method). */
@@ -63,7 +69,7 @@ export function declaredIn(app: Pick<AnyElysia, "routes">): readonly Declared[] 
   });
 }
 
-const METHODS: readonly Method[] = ["GET", "PUT", "POST", "DELETE"];
+export const METHODS: readonly Method[] = ["GET", "PUT", "POST", "DELETE"];
 
 /** Other methods that mean the same. */
 export function twinsOf({ also }: Endpoint, method: string): readonly Method[] {

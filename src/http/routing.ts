@@ -11,7 +11,7 @@ export interface Otherwise {
   readonly cors: boolean;
 }
 
-const INVALID_METHOD = { status: 405, text: "Invalid method" };
+export const INVALID_METHOD = { status: 405, text: "Invalid method" };
 
 export class Routing {
   readonly #fixed = new Map<string, Declared[]>();
@@ -29,6 +29,14 @@ export class Routing {
     const methods = found.flatMap((one) => [one.method, ...twinsOf(one, one.method)]);
     const cors = found.some((one) => one.cors === true);
     return { ...(first.otherwise ?? INVALID_METHOD), methods: [...new Set(methods)], cors };
+  }
+
+  /** Paths without names in them that others with names stand for, too, and what they have. */
+  *shadowed(): Iterable<{ readonly path: string; readonly methods: readonly Method[] }> {
+    for (const path of this.#fixed.keys()) {
+      if (this.#formed(path) === undefined) continue;
+      yield { path, methods: this.otherwise(path)?.methods ?? [] };
+    }
   }
 
   #of(path: string): Declared[] {

@@ -4,12 +4,14 @@
  *
  * @module
  */
+import { ApiError } from "../api/errors.ts";
 import { type BaseInit, createBase } from "./base.ts";
-import { DETAIL, twinsOf } from "./endpoint.ts";
+import { DETAIL, METHODS, twinsOf } from "./endpoint.ts";
 import { absentRoutes } from "./routes/absent.ts";
 import { aclRoutes } from "./routes/acl.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { clientRoutes } from "./routes/client.ts";
+import { documentRoutes } from "./routes/document.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { identityRoutes } from "./routes/identities.ts";
 import { keyringRoutes } from "./routes/keyring.ts";
@@ -21,6 +23,7 @@ import { schedulerRoutes } from "./routes/scheduler.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { systemRoutes } from "./routes/system.ts";
+import { INVALID_METHOD, type Routing } from "./routing.ts";
 
 /** With each endpoint once, under the method that it was declared with. */
 export function createTable(init: BaseInit) {
@@ -39,10 +42,26 @@ export function createTable(init: BaseInit) {
     .use(systemRoutes)
     .use(aclRoutes)
     .use(absentRoutes)
+    .use(documentRoutes)
     .use(schedulerRoutes);
 }
 
 type Table = ReturnType<typeof createTable>;
+
+/**
+ * A path that a form of other paths fits, too, has its own methods only: the router would look on
+ * for those that it lacks, and take `self` for somebody's id.
+ */
+export function addRefusals(app: Table, routing: Routing): void {
+  for (const { path, methods } of routing.shadowed()) {
+    const { status, text } = routing.otherwise(path) ?? INVALID_METHOD;
+    for (const method of METHODS.filter((one) => !methods.includes(one))) {
+      app.route(method, path, () => {
+        throw new ApiError(status, text);
+      });
+    }
+  }
+}
 
 /** Methods that mean the same as the declared one lead to the same handler. */
 export function addTwins(app: Table): void {

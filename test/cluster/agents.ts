@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY, build } from "../../build/build.ts";
+import { expectDeclared } from "../answers.ts";
 
 export const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
 
@@ -216,8 +217,11 @@ export type Json = any;
 /** Plain HTTP. */
 export async function getJson(ip: string, path: string): Promise<Json> {
   const response = await fetch(`http://${ip}:4646${path}`, { signal: AbortSignal.timeout(5000) });
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-  return response.json();
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${response.status} ${body}`);
+  const type = response.headers.get("content-type") ?? "";
+  expectDeclared({ method: "GET", path, status: response.status, type, body });
+  return JSON.parse(body);
 }
 
 /** `name status` of every member that the agent at `ip` sees. */

@@ -97,7 +97,12 @@ function licenseRoutes(app: Base) {
       ({ set }) => {
         set.status = 204;
       },
-      { endpoint: { summary: "There is none", needs: "operator:read", from: "agent" } },
+      {
+        endpoint: {
+          summary: "There is none",
+          ...{ needs: "operator:read", from: "agent", statuses: [204] },
+        },
+      },
     )
     .put(PATHS.license, enterpriseOnly, {
       ...NO_BODY,

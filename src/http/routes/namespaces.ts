@@ -31,7 +31,11 @@ export function namespaceRoutes(app: Base) {
       {
         ...TEXT_BODY,
         query: t.Object(region),
-        endpoint: { ...CHANGE, summary: "Makes a namespace, or changes it", takes: "Namespace" },
+        endpoint: {
+          ...CHANGE,
+          summary: "Makes a namespace, or changes it",
+          takes: "NamespaceRequest",
+        },
       },
     )
     .get(
@@ -50,7 +54,11 @@ export function namespaceRoutes(app: Base) {
       {
         ...TEXT_BODY,
         query: t.Object(region),
-        endpoint: { ...CHANGE, summary: "Makes this namespace, or changes it", takes: "Namespace" },
+        endpoint: {
+          ...CHANGE,
+          summary: "Makes this namespace, or changes it",
+          takes: "NamespaceRequest",
+        },
       },
     )
     .delete(

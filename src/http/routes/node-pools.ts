@@ -64,7 +64,7 @@ const POOL_CHANGE = {
   needs: "node_pool:write",
   from: "leader",
   indexed: true,
-  takes: "NodePool",
+  takes: "NodePoolRequest",
 } as const;
 
 function poolChangeRoutes(app: Base) {

@@ -111,7 +111,7 @@ function autopilotRoutes(app: Base) {
           needs: "operator:write",
           from: "leader",
           also: [],
-          takes: "AutopilotConfiguration",
+          takes: "AutopilotRequest",
           answers: "Done",
         },
       },
@@ -131,6 +131,7 @@ function autopilotRoutes(app: Base) {
           needs: "operator:read",
           from: "leader",
           answers: "AutopilotHealth",
+          statuses: [200, 429],
         },
       },
     );
