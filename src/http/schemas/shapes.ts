@@ -10,7 +10,7 @@ export function exactly<T extends Fields>(fields: T) {
 
 /** An object with these fields, and with more: another kind of server may add some. */
 export function atLeast<T extends Fields>(fields: T) {
-  return t.Object(fields);
+  return t.Object(fields, { additionalProperties: true });
 }
 
 export function orNull<T extends TSchema>(schema: T) {
