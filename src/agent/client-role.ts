@@ -257,8 +257,16 @@ export class ClientRole {
     } catch (error) {
       if (this.#misses.size > NAMES_MAX) this.#misses.clear();
       this.#misses.set(server, (this.#misses.get(server) ?? 0) + 1);
-      throw error;
+      throw this.#explained(error);
     }
+  }
+
+  /** A server that does not take our certificate hangs up, and its alert may be lost. */
+  #explained(error: unknown): unknown {
+    const { certificate } = (this.#init.config.tls.rpc ? this.#init.material() : undefined) ?? {};
+    const isOver = certificate !== undefined && certificate.notAfterMs < systemClock.wallMs();
+    if (!isOver || error instanceof RpcRemoteError) return error;
+    return new Error(`${errorText(error)} (our own has expired: renew it)`);
   }
 
   async #target(server: string): Promise<PoolTarget> {

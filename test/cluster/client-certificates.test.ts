@@ -1,6 +1,6 @@
 /** Certificates of client nodes: those that will not do, on both sides, and new ones under way. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RpcPool } from "../../src/service/rpc/client/pool.ts";
 import { makeLeaf } from "../../src/tls/make.ts";
@@ -10,22 +10,22 @@ import { type Agent, getJson, type Json, Lab, until } from "./agents.ts";
 import { clientTls, makeCa, serverTls, type TestCa } from "./certificates.ts";
 import { loadIdentity, testPool } from "./rpc-pool.ts";
 
+type Tls = Record<string, unknown>;
+
 const SERVER = `${NET}.132.1`;
+/** Of a certificate that ends under way: its agent has to start, and its node to be heard. */
+const LIFE_MS = 8000;
 const lab = new Lab();
 let ca: TestCa;
 let server: Agent;
+let serverTlsOf: Tls;
 let last = 10;
 const pools: RpcPool[] = [];
 
 beforeAll(async () => {
   ca = await makeCa(lab.directory, "ca");
-  const own = { ...ca, directory: join(lab.directory, "server-ca") };
-  cpSync(ca.directory, own.directory, { recursive: true });
-  server = await lab.agent({
-    ...{ name: "s1", ip: SERVER, tls: await serverTls(own) },
-    server: { bootstrap_expect: 1, min_heartbeat_ttl: "2s", heartbeat_grace: "1s" },
-  });
-  await until("a leader", async () => (await getJson(SERVER, "/v1/status/leader")) !== "");
+  serverTlsOf = await serverTls(ca);
+  server = await startServer("s1", SERVER, serverTlsOf);
 }, 30_000);
 
 afterAll(async () => {
@@ -33,10 +33,18 @@ afterAll(async () => {
   await lab[Symbol.asyncDispose]();
 });
 
-async function client(name: string, tls: Record<string, unknown>): Promise<[Agent, string]> {
+async function startServer(name: string, ip: string, tls: Tls): Promise<Agent> {
+  const heartbeats = { min_heartbeat_ttl: "1s", heartbeat_grace: "2s" };
+  const agent = await lab.agent({ name, ip, tls, server: { bootstrap_expect: 1, ...heartbeats } });
+  await until("a leader", async () => (await getJson(ip, "/v1/status/leader")) !== "");
+  return agent;
+}
+
+/** @param at the server that it knows */
+async function client(name: string, tls: Tls, at = SERVER): Promise<[Agent, string]> {
   last += 1;
   const ip = `${NET}.132.${last}`;
-  const extra = { client: { enabled: true, servers: [SERVER] } };
+  const extra = { client: { enabled: true, servers: [at] } };
   const agent = await lab.agent({ name, ip, tls, server: { enabled: false }, extra });
   return [agent, ip];
 }
@@ -60,7 +68,7 @@ describe("a certificate that will not do", () => {
       "lacks the name client.global.nomad while verify_server_hostname is on: it is valid for " +
         "server.global.nomad",
     ],
-    ["that has expired", () => expiredTls(), "expired"],
+    ["that has expired", () => tlsOf("client", -1), "expired"],
   ] as const) {
     test(`${what}: the agent does not start, and says what to do`, async () => {
       const name = `bad-${what.replaceAll(" ", "-")}`;
@@ -101,8 +109,8 @@ describe("a certificate that will not do", () => {
   }
 
   test("that has expired: both ends of a handshake say so", async () => {
-    const { cert_file, key_file } = await expiredTls();
-    const identity = loadIdentity(ca.caFile, cert_file, key_file);
+    const { cert_file, key_file } = await tlsOf("client", -1);
+    const identity = loadIdentity(ca.caFile, String(cert_file), String(key_file));
     const pool = testPool(() => ({ identity, verifyServerHostname: true, upgradeMode: false }));
     pools.push(pool);
     const address = { ip: Uint8Array.from(SERVER.split("."), Number), port: 4647 };
@@ -114,54 +122,46 @@ describe("a certificate that will not do", () => {
   }, 20_000);
 });
 
-test("new certificates on both sides, and no heartbeat is missed", async () => {
-  const own = { ...ca, directory: join(lab.directory, "own-ca") };
-  cpSync(ca.directory, own.directory, { recursive: true });
-  const [agent, ip] = await client("steady", await clientTls(own));
-  const ready = async (): Promise<boolean> =>
-    (await nodes()).some((one) => one.Name === "steady" && one.Status === "ready");
-  await until("it is ready", ready);
-  for (let round = 1; round <= 3; round++) {
-    for (const [who, where, restart] of [
-      ["client", own.directory, agent],
-      ["server", join(lab.directory, "server-ca"), server],
-    ] as const) {
-      await renew(who, where);
-      const before = restart.log.split("new connections use the new tls settings").length;
-      restart.kill("SIGHUP");
-      await until("it is reloaded", () => {
-        return restart.log.split("new connections use the new tls settings").length > before;
-      });
-      const since = Date.now();
-      await until("it is heard", async () => {
-        const { last_heartbeat: at } = (await getJson(ip, "/v1/status")).client;
-        return Date.parse(at) > since;
-      });
-    }
-  }
-  expect(await ready()).toBe(true);
-  const { id, problem } = (await getJson(ip, "/v1/status")).client;
-  expect(problem).toBe("");
-  expect(agent.log).not.toContain("a server does not take this node");
-  const { Events } = await getJson(SERVER, `/v1/node/${id}`);
-  expect(Events.map((one: Json) => one.Message)).toEqual(["Node registered"]);
+test("one that ends while it is in use: living connections go on, new ones are refused", async () => {
+  const ip = `${NET}.132.2`;
+  const endsAt = Date.now() + LIFE_MS;
+  const life = LIFE_MS / 86_400_000;
+  const other = await startServer("s2", ip, await tlsOf("server", life));
+  const [, theirs] = await client("short", await tlsOf("client", life));
+  let [ours, at] = await client("good", await clientTls(ca), ip);
+  const own = async (where: string): Promise<Json> => (await getJson(where, "/v1/status")).client;
+  const isHeard = async (where: string): Promise<void> => {
+    const since = Date.now();
+    await until("it is heard", async () => Date.parse((await own(where)).last_heartbeat) > since);
+  };
+  await Promise.all([isHeard(theirs), isHeard(at)]);
+  await until("both have ended", () => Date.now() > endsAt);
+  await Promise.all([isHeard(theirs), isHeard(at)]);
+  // The server's: whoever dials it anew says so, and it hears that it is refused.
+  await ours.stop();
+  [ours, at] = await client("good", await clientTls(ca), ip);
+  await until("the client says so", () => /server does not take.*expired/.test(ours.log));
+  await until("the server says so", () => other.log.includes("does not accept our certificate"));
+  expect((await own(at)).problem).toContain("expired");
+  // The client's: it has to dial anew.
+  await server.stop();
+  server = await startServer("s1", SERVER, serverTlsOf);
+  await until("the server says so", () => /failed TLS handshake.*expired/.test(server.log));
+  await until("the client says so", async () =>
+    (await own(theirs)).problem.includes("our own has expired"),
+  );
 }, 60_000);
 
-/** Another certificate for the same name in the place of the old one. */
-async function renew(who: "client" | "server", directory: string): Promise<void> {
-  const made = await leaf(`${who}.global.nomad`, 30);
-  writeFileSync(join(directory, `global-${who}-nomad.pem`), made.certificate);
-  writeFileSync(join(directory, `global-${who}-nomad-key.pem`), made.key);
-}
-
-async function expiredTls(): Promise<{ cert_file: string; key_file: string }> {
-  const made = await leaf("client.global.nomad", -1);
-  const directory = join(lab.directory, "expired");
+/** With a certificate that lives for so many days. */
+async function tlsOf(role: "client" | "server", days: number): Promise<Tls> {
+  const made = await leaf(`${role}.global.nomad`, days);
+  const directory = join(lab.directory, `${role}-${days}`);
   mkdirSync(directory, { recursive: true });
   const tls = { cert_file: join(directory, "cert.pem"), key_file: join(directory, "key.pem") };
   writeFileSync(tls.cert_file, made.certificate);
   writeFileSync(tls.key_file, made.key);
-  return { ...(await clientTls(ca)), ...tls };
+  const usual = role === "client" ? clientTls : serverTls;
+  return { ...(await usual(ca)), ...tls };
 }
 
 function leaf(commonName: string, days: number): ReturnType<typeof makeLeaf> {

@@ -16,6 +16,8 @@ const SHORT = `${NET}.75.1`;
 const DEFAULTS = `${NET}.75.2`;
 const LIVING = ipOf("75.2");
 
+/** Of a session that is to hold much. */
+const STREAMS = 32;
 const lab = new Lab();
 let ca: TestCa;
 let agent: Agent;
@@ -230,6 +232,43 @@ test("a request of 200,000 values in frames of one byte holds nobody up", async 
   pool.close();
 });
 
+test("a hundred connections that are full of what waits: they pay, and others go on", async () => {
+  const pool = serverPool(ca);
+  const target = { address: { ip: LIVING, port: 4647 }, region: "global", wanted: "global" };
+  const load = new Load(pool, [target], 1);
+  await until("it lives", () => load.calls > 10);
+  const residentBefore = agent.residentKb;
+  // A question that waits for five minutes on each stream, and as much behind it as a window has.
+  const waiting = { Region: "global", AllowStale: true, MinQueryIndex: 1_000_000n };
+  const body = encodeQueryOptions(waiting);
+  const call = Uint8Array.of(1, ...encodeRequest({ seq: 1n, method: "Node.List", body }));
+  const full = Buffer.alloc(256 * 1024);
+  full.set(call);
+  const session = Buffer.alloc(1 + STREAMS * (24 + full.length));
+  session[0] = 6;
+  for (let i = 0, at = 1; i < STREAMS; i++) {
+    const [opening, data] = [yamux(1, 1, 2 * i + 1, 0), yamux(0, 0, 2 * i + 1, full.length)];
+    for (const part of [opening, data, full]) {
+      session.set(part, at);
+      at += part.length;
+    }
+  }
+  const some = Array.from({ length: 90 }, () => dial(DEFAULTS, new Uint8Array(0), `${NET}.75.61`));
+  const opened = await Promise.all(some);
+  for (const { socket } of opened) socket.write(session);
+  const cutOff = async (): Promise<number> => (await refusals(DEFAULTS))["too-much-kept"] ?? 0;
+  await until("the fullest are cut off", async () => (await cutOff()) > 10);
+  await until("all has come", () => opened.every((one) => one.socket.writableLength === 0));
+  const before = load.calls;
+  await until("others are answered", () => load.calls > before + 100);
+  // What is kept, as much that is not collected yet, and the room that buffers grow into.
+  expect(agent.residentKb - residentBefore).toBeLessThan(1200 * 1024);
+  for (const { socket } of opened) socket.destroy();
+  await load.stop();
+  expect(load.failures).toEqual([]);
+  pool.close();
+});
+
 test("nomad monitor shows another server's log as it is written", async () => {
   const tls = await serverTls(ca);
   const other = await lab.agent({ name: "other", ip: `${NET}.75.3`, tls, join: [SHORT] });
@@ -260,3 +299,12 @@ test("nomad monitor shows another server's log as it is written", async () => {
   const loud = await run(["monitor", "-log-level=LOUD"], { env });
   expect(loud.err).toContain("Unknown log level: LOUD");
 });
+
+function yamux(type: number, flags: number, stream: number, length: number): Uint8Array {
+  const header = Buffer.alloc(12);
+  header.writeUInt8(type, 1);
+  header.writeUInt16BE(flags, 2);
+  header.writeUInt32BE(stream, 4);
+  header.writeUInt32BE(length, 8);
+  return header;
+}

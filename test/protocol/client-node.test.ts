@@ -132,6 +132,21 @@ describe("a node whose servers answer", () => {
 });
 
 describe("servers that fail", () => {
+  test("the shorter its time is, the sooner it leaves one that stands still", () => {
+    const ttlMs = 2000;
+    const bench = new Bench();
+    bench.answer = () => ({ ttlMs, servers: SERVERS });
+    bench.start().run(20 * ttlMs);
+    const { server } = bench.node;
+    bench.answer = (call) => (call.server === server ? "silence" : { ttlMs, servers: SERVERS });
+    bench.calls.splice(0);
+    bench.run(2 * ttlMs);
+    const [first, second] = bench.calls;
+    expect([first?.server, second?.server === server]).toEqual([server, false]);
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeCloseTo(NODE.callTimeoutMinMs, 3);
+    expect(bench.states).not.toContain("lost");
+  });
+
   test("one that stands still is left within one heartbeat, for the next", () => {
     const bench = new Bench().start().run(1000);
     const frozen = bench.node.server;

@@ -53,12 +53,15 @@ export class ClientNode {
   /** Servers in a row that did not answer, since one did. */
   #failures = 0;
   #retryMs: number;
+  /** What the last answer gave it. */
+  #ttlMs: number;
 
   constructor({ config, prng, servers }: ClientNodeInit) {
     this.#config = config;
     this.#prng = prng;
     this.#servers = new KnownServers(servers, prng, config.serversMax);
     this.#retryMs = config.retryMinMs;
+    this.#ttlMs = config.ttlDefaultMs;
   }
 
   get state(): NodeState {
@@ -179,7 +182,7 @@ export class ClientNode {
     this.#calls += 1;
     const call = this.#calls;
     this.#underWay = { call, kind };
-    this.#deadlines.set(ANSWER, now + this.#config.callTimeoutMs);
+    this.#deadlines.set(ANSWER, now + this.#answerMs());
     if (kind === "register") this.#actions.push({ kind, call, server });
     else this.#actions.push({ kind, call, server, status: this.#status() });
   }
@@ -211,7 +214,14 @@ export class ClientNode {
   #untilNextMs(ttlMs: number): number {
     const { ttlDefaultMs, heartbeatPartMin: least, heartbeatPartMax: most } = this.#config;
     const part = least + this.#prng.next() * (most - least);
-    return (ttlMs > 0 ? ttlMs : ttlDefaultMs) * part;
+    this.#ttlMs = ttlMs > 0 ? ttlMs : ttlDefaultMs;
+    return this.#ttlMs * part;
+  }
+
+  /** Little enough of its time that, after a server that stands still, another one can be asked. */
+  #answerMs(): number {
+    const { callTimeoutMs, callTimeoutMinMs, callTimeoutPart } = this.#config;
+    return Math.min(callTimeoutMs, Math.max(callTimeoutMinMs, this.#ttlMs * callTimeoutPart));
   }
 
   /** Longer each time, and different for everybody: thousands come back to the same servers. */

@@ -5,6 +5,9 @@ export const NODE = {
    * that waits for a leader says so after 5 s.
    */
   callTimeoutMs: 6000,
+  /** The same of a node whose time to live is short: this part of it, but never less than so much. */
+  callTimeoutPart: 0.5,
+  callTimeoutMinMs: 1000,
   /** Until the next try when no server has answered: doubled, and up to as much again. */
   retryMinMs: 1000,
   /** Nomad's client waits 15 to 30 s between registrations. */
