@@ -12,6 +12,7 @@ import { Keyring } from "../src/secret/keyring.ts";
 import { nativeAead } from "../src/secret/native-aead.ts";
 import { Sealer } from "../src/service/gossip/sealer.ts";
 import { buildPeer, hasGo } from "../test/interop/go.ts";
+import { benchClients } from "./bench-clients.ts";
 import { benchConfig } from "./bench-config.ts";
 import { benchEvents } from "./bench-events.ts";
 import { benchGossip } from "./bench-gossip.ts";
@@ -174,6 +175,7 @@ const parts = {
   rpc: benchRpc,
   http: benchHttp,
   raft: benchRaft,
+  clients: benchClients,
   page: benchPage,
 };
 for (const [name, bench] of Object.entries(parts)) {
