@@ -170,7 +170,7 @@ async function failovers(report: Report): Promise<void> {
     await using bench = new Bench();
     const server = { enabled: true, bootstrap_expect: 3, retry_join: THREE };
     const agents = new Map(
-      THREE.map((ip) => [ip as string, bench.agent(ip, { server }, bench.server)]),
+      THREE.map((ip): [string, Child] => [ip, bench.agent(ip, { server }, bench.server)]),
     );
     const leader = await leaderOf(THREE);
     await using load = await bench.load(THREE);

@@ -13,8 +13,8 @@ import { loadIdentity, testPool } from "./rpc-pool.ts";
 type Tls = Record<string, unknown>;
 
 const SERVER = `${NET}.132.1`;
-/** Of a certificate that ends under way: its agent has to start, and its node to be heard. */
-const LIFE_MS = 8000;
+/** Of a certificate that ends under way: it has to be taken into use before. */
+const LIFE_MS = 6000;
 const lab = new Lab();
 let ca: TestCa;
 let server: Agent;
@@ -124,16 +124,25 @@ describe("a certificate that will not do", () => {
 
 test("one that ends while it is in use: living connections go on, new ones are refused", async () => {
   const ip = `${NET}.132.2`;
-  const endsAt = Date.now() + LIFE_MS;
-  const life = LIFE_MS / 86_400_000;
-  const other = await startServer("s2", ip, await tlsOf("server", life));
-  const [, theirs] = await client("short", await tlsOf("client", life));
+  const other = await startServer("s2", ip, await tlsOf("server", 30));
+  const [short, theirs] = await client("short", await tlsOf("client", 30));
   let [ours, at] = await client("good", await clientTls(ca), ip);
   const own = async (where: string): Promise<Json> => (await getJson(where, "/v1/status")).client;
   const isHeard = async (where: string): Promise<void> => {
     const since = Date.now();
     await until("it is heard", async () => Date.parse((await own(where)).last_heartbeat) > since);
   };
+  await Promise.all([isHeard(theirs), isHeard(at)]);
+  const endsAt = Date.now() + LIFE_MS;
+  for (const [role, agent] of [
+    ["server", other],
+    ["client", short],
+  ] as const) {
+    await tlsOf(role, LIFE_MS / 86_400_000, 30);
+    agent.kill("SIGHUP");
+    const said = "new connections use the new tls settings";
+    await until("it is in use", () => agent.log.includes(said));
+  }
   await Promise.all([isHeard(theirs), isHeard(at)]);
   await until("both have ended", () => Date.now() > endsAt);
   await Promise.all([isHeard(theirs), isHeard(at)]);
@@ -152,10 +161,10 @@ test("one that ends while it is in use: living connections go on, new ones are r
   );
 }, 60_000);
 
-/** With a certificate that lives for so many days. */
-async function tlsOf(role: "client" | "server", days: number): Promise<Tls> {
+/** With a certificate that lives for so many days; `instead`: in the place of one that did so. */
+async function tlsOf(role: "client" | "server", days: number, instead = days): Promise<Tls> {
   const made = await leaf(`${role}.global.nomad`, days);
-  const directory = join(lab.directory, `${role}-${days}`);
+  const directory = join(lab.directory, `${role}-${instead}`);
   mkdirSync(directory, { recursive: true });
   const tls = { cert_file: join(directory, "cert.pem"), key_file: join(directory, "key.pem") };
   writeFileSync(tls.cert_file, made.certificate);

@@ -5,7 +5,7 @@ export const NODE = {
    * that waits for a leader says so after 5 s.
    */
   callTimeoutMs: 6000,
-  /** The same of a node whose time to live is short: this part of it, but never less than so much. */
+  /** Of a node whose time to live is short it is this part of that, but never less than so much. */
   callTimeoutPart: 0.5,
   callTimeoutMinMs: 1000,
   /** Until the next try when no server has answered: doubled, and up to as much again. */

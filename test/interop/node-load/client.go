@@ -83,11 +83,16 @@ func (c *client) live(begun func()) {
 	for {
 		wait, err := c.say()
 		if err != nil {
-			c.failed(err)
-			// The next server at once, and after a round of all of them later and later.
-			c.server++
+			c.of.failures.Add(1)
+			c.of.lastError.Store(c.name + ": " + err.Error())
+			// The next server at once, but later and later after a round of all of them, and where
+			// this one answers, but cannot do it.
+			_, isAnswer := err.(rpc.ServerError)
+			if !isAnswer {
+				c.server++
+			}
 			wait = 0
-			if c.server%len(c.of.servers) == 0 {
+			if isAnswer || c.server%len(c.of.servers) == 0 {
 				wait = retry + rand.N(retry)
 				retry = min(retry*2, retryMax)
 			}
@@ -248,15 +253,6 @@ func (c *client) poll(session *yamux.Session) {
 			return
 		}
 		seen = reply.Index
-	}
-}
-
-func (c *client) failed(err error) {
-	c.of.failures.Add(1)
-	c.of.lastError.Store(c.name + ": " + err.Error())
-	if _, isAnswer := err.(rpc.ServerError); isAnswer {
-		// It answers, but cannot do it: the next server may.
-		c.drop()
 	}
 }
 
