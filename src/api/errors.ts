@@ -3,9 +3,13 @@ export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly status: number;
 
+  /**
+   * @param status also of what another server or a node says is an error: to whoever asked here it
+   *   must be one, and have a body
+   */
   constructor(status: number, message: string) {
     super(message);
-    this.status = status;
+    this.status = status >= 400 && status <= 599 ? status : 500;
   }
 }
 

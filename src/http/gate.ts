@@ -2,6 +2,7 @@
 import type { AclAccess } from "../api/context.ts";
 import { ApiError, statusOf } from "../api/errors.ts";
 import { errorText } from "../host/error-text.ts";
+import type { Identity } from "../service/acl/resolver.ts";
 import { mayUse } from "../state/acl/need.ts";
 import {
   type AccessRequest,
@@ -25,6 +26,9 @@ interface GateInit {
 
 const DENIED = "Permission denied";
 
+/** What the bearer of a request's token may do. @throws Error with Nomad's text */
+type Rights = () => Promise<Identity>;
+
 export class Gate {
   readonly #init: GateInit;
   #table: readonly Declared[] = [];
@@ -45,7 +49,7 @@ export class Gate {
 
   /** @throws ApiError when the request may not do what the endpoint does */
   check(request: Request, endpoint: Endpoint): Promise<void> {
-    return this.#check(request, request.method, endpoint);
+    return this.#check(request, request.method, endpoint, this.#rightsOf(request));
   }
 
   /**
@@ -55,16 +59,30 @@ export class Gate {
    */
   async refusals(request: Request): Promise<Readonly<Record<string, string>>> {
     const found: Record<string, string> = {};
-    // One after the other: the first has the token's rights looked up for all.
+    const rights = this.#rightsOf(request);
     for (const endpoint of this.#table) {
       const { method, path } = endpoint;
-      const why = await this.#check(request, method, endpoint).then(() => "", errorText);
+      const why = await this.#check(request, method, endpoint, rights).then(() => "", errorText);
       if (why !== "") found[`${method} ${path}`] = why;
     }
     return found;
   }
 
-  async #check(request: Request, method: string, endpoint: Endpoint): Promise<void> {
+  /** Looked up once, and only if somebody asks: a client's servers may have to be asked for it. */
+  #rightsOf(request: Request): Rights {
+    let found: Promise<Identity> | undefined;
+    return () => {
+      found ??= (async () => this.#init.acl.resolve(tokenOf(request)))();
+      return found;
+    };
+  }
+
+  async #check(
+    request: Request,
+    method: string,
+    endpoint: Endpoint,
+    rights: Rights,
+  ): Promise<void> {
     const changes = method !== "GET";
     const { guarded = changes, cors = false } = endpoint;
     const { acl } = this.#init;
@@ -72,11 +90,11 @@ export class Gate {
     const isGuarded = acl.enabled ? (guarded || changes) && !cors : guarded;
     const refusal = isGuarded ? this.#refusalToChange(request) : undefined;
     if (refusal !== undefined) throw new ApiError(403, refusal);
-    if (acl.enabled) await this.#judge(request, endpoint);
+    if (acl.enabled) await this.#judge(request, endpoint, rights);
   }
 
   /** @throws ApiError when the token that came with the request is not enough */
-  async #judge(request: Request, { needs, from }: Endpoint): Promise<void> {
+  async #judge(request: Request, { needs, from }: Endpoint, rights: Rights): Promise<void> {
     const all = typeof needs === "string" ? [needs] : needs;
     if (all.includes("anonymous")) return;
     const { searchParams } = new URL(request.url);
@@ -87,7 +105,7 @@ export class Gate {
     const asksMore = all.some((need) => need === "token" || need.startsWith("node_pool:"));
     const namespace = searchParams.get("namespace") || "default";
     try {
-      const { grants } = await this.#init.acl.resolve(tokenOf(request));
+      const { grants } = await rights();
       if (asksMore || mayUse(grants, all, { namespace })) return;
     } catch (error) {
       const text = errorText(error);

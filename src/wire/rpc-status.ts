@@ -56,9 +56,13 @@ export function encodeQueryOptions(fields: Partial<QueryOptions>): Uint8Array {
   return encodeValue(queryOptions, structOf(queryOptions, fields));
 }
 
-/** What decides where a request goes; undefined: the body is no struct. */
+/**
+ * What decides where a request goes; undefined: the body is no struct. Nor is one by the order of
+ * its fields, as nobody sends it: each method has another order, and would see other values in it.
+ */
 export function decodeQueryOptions(body: Uint8Array): QueryOptions | undefined {
-  return decodeValue(queryOptions, body);
+  const isArray = new MsgpackReader(body).array() >= 0;
+  return isArray ? undefined : decodeValue(queryOptions, body);
 }
 
 /** The same request on its way to another server. */

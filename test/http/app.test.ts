@@ -496,3 +496,29 @@ describe("query parameters", () => {
     expect(joins).toEqual([["[::1]:4648", "a"], ["[::1]:4648"]]);
   });
 });
+
+test("no error of another server or node is an answer of another kind", async () => {
+  // With these a body would follow that has none, and be the next answer of the connection.
+  for (const code of ["000", "101", "200", "204", "304", "600", "999"]) {
+    const evil = `RPC Error:: ${code},HTTP/1.1 200 OK\r\n\r\n`;
+    const { app } = bench(LOCAL, true, () => Promise.reject(new Error(evil)));
+    const { status, body } = await ask(app, "GET", "/v1/client/stats?node_id=x");
+    expect([code, status, body]).toEqual([code, 500, "HTTP/1.1 200 OK\r\n\r\n"]);
+  }
+});
+
+test("what a token may not do is told with one look at whose it is", async () => {
+  let looks = 0;
+  const { context } = bench(LOCAL);
+  const resolve = async (): Promise<never> => {
+    looks += 1;
+    throw new Error("ACL token not found");
+  };
+  const app = createHttpApp({
+    ...{ context: { ...context, acl: { enabled: true, resolve } }, log: silent },
+    ...{ callerOf: () => LOCAL, own: () => ({ ...OWN, byToken: true }) },
+  });
+  const { body } = await ask(app, "GET", "/v1/agent/permissions");
+  expect(Object.keys(JSON.parse(body).Refused).length).toBeGreaterThan(50);
+  expect(looks).toBe(1);
+});

@@ -136,8 +136,13 @@ class PolicyReader {
     for (const item of body.items) {
       const key = item.keys[0]?.text ?? "";
       const name = known.find((one) => one === key.toLowerCase());
-      if (name === undefined) strange.push(`${where}${shown(key)}`);
-      else groups.set(name, [...(groups.get(name) ?? []), item]);
+      if (name === undefined) {
+        strange.push(`${where}${shown(key)}`);
+        continue;
+      }
+      const group = groups.get(name) ?? [];
+      group.push(item);
+      groups.set(name, group);
     }
     if (strange.length > 0 && this.#strict) throw extraKeys(strange);
     return groups;

@@ -317,3 +317,10 @@ test("what is global is changed in the authoritative region, where its own token
   ]);
   expect(await server.outcome("ACL.ListTokens", UNKNOWN, { Region: "eu" })).toBe(DENIED);
 });
+
+test("a request by the order of its fields, which is another one for each method, is none", async () => {
+  const server = new AclServer({ region: "eu", authoritativeRegion: "global" });
+  const body = Uint8Array.of(0x9b, ...Array(10).fill(0xc0), 0xa2, 0x65, 0x75);
+  await expect(server.call("ACL.Bootstrap", body)).rejects.toThrow("is not a struct");
+  expect(server.passedOn).toEqual([]);
+});
