@@ -111,7 +111,10 @@ export class ApiClient {
     try {
       const { headers: more = {}, ...connection } = await this.#connection(url, seen);
       const whole = { ...options, ...connection, headers: { ...options.headers, ...more } };
-      return await perform(url, whole, asking);
+      const response = await perform(url, whole, asking);
+      // No command has another use for it.
+      if (isPlainToTls(response.body)) throw this.#unexpected(response.status, response.body);
+      return response;
     } catch (error) {
       if (error instanceof CommandError) throw error;
       const tls = this.#tls === undefined ? undefined : { ...this.#tls, ...seen };
@@ -177,14 +180,17 @@ export class ApiClient {
       return new CommandError(`${message}\nThat agent is a client: ask a server (-address)`);
     }
     if (body.trim() === "No cluster leader") return new CommandError(`${message}\n${NO_LEADER}`);
-    if (!body.startsWith("Client sent an HTTP request to an HTTPS server")) {
-      return new CommandError(message);
-    }
+    if (!isPlainToTls(body)) return new CommandError(message);
     const https = `https://${this.#at.url.host}`;
     return new CommandError(
       `${message}\nThe agent speaks TLS: try -address=${https} (or NOMAD_ADDR)`,
     );
   }
+}
+
+/** What a TLS listener says to whoever speaks in the clear. */
+function isPlainToTls(body: string): boolean {
+  return body.startsWith("Client sent an HTTP request to an HTTPS server");
 }
 
 async function tunnelTo(proxy: HttpProxy, to: string): Promise<Socket> {
