@@ -22,6 +22,8 @@ export class RpcConnections {
   readonly #counters: RpcCounters;
   readonly #clock: Clock;
   readonly #open = new Map<SocketStream, Connection>();
+  /** By TLS on top of what was accepted. */
+  readonly #secured = new WeakMap<SocketStream, Connection>();
   #draining: (() => void) | undefined;
   #ending = false;
 
@@ -50,15 +52,20 @@ export class RpcConnections {
     this.#counters.openPlain += 1;
   }
 
+  isSecured(plain: SocketStream, stream: SocketStream): void {
+    const connection = this.#open.get(plain);
+    if (connection !== undefined) this.#secured.set(stream, connection);
+  }
+
   /** @param stream what was accepted, or TLS on top of it; what it is for is known */
   hasBegun(stream: SocketStream): void {
-    const connection = this.#open.get(stream);
+    const connection = this.#find(stream);
     if (connection !== undefined) connection.begins = false;
   }
 
   /** @param stream as for `hasBegun` */
   isMultiplexed(stream: SocketStream, mux: Mux): void {
-    const connection = this.#open.get(stream);
+    const connection = this.#find(stream);
     if (connection !== undefined) connection.mux = mux;
     if (this.#ending) mux.goAway();
   }
@@ -89,6 +96,10 @@ export class RpcConnections {
       // A request that is on its way when they hear of it comes first.
       this.#clock.schedule(this.#clock.now() + LOOK_LAST_MS, look);
     });
+  }
+
+  #find(stream: SocketStream): Connection | undefined {
+    return this.#open.get(stream) ?? this.#secured.get(stream);
   }
 
   #drain(until: number): void {

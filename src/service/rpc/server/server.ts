@@ -174,6 +174,7 @@ export class RpcServer {
       return this.#refusedHandshake(plain, identity, error);
     }
     const { stream, peer } = accepted;
+    this.#connections.isSecured(plain, stream);
     const names = peer === undefined ? [] : certificateNames(peer);
     const { verifyServerHostname } = security();
     if (verifyServerHostname && !mayDial(names, region)) {
