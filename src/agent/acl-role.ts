@@ -11,6 +11,7 @@ import { readFileIfThere } from "../host/disk.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import type { Prng } from "../protocol/ports.ts";
+import { expiredAccessors } from "../service/acl/expired.ts";
 import { AclReplication } from "../service/acl/replication.ts";
 import { AclResolver } from "../service/acl/resolver.ts";
 import { AclPolicyMethods } from "../service/methods/acl-policy-methods.ts";
@@ -19,15 +20,14 @@ import { withAcls } from "../service/methods/acl-tools.ts";
 import { MethodGuard } from "../service/methods/method-guard.ts";
 import type { Method } from "../service/methods/methods.ts";
 import type { Consensus } from "../service/raft/consensus.ts";
-import { isExpired, tokenDeleteRequest } from "../state/acl/acl.ts";
+import { tokenDeleteRequest } from "../state/acl/acl.ts";
 import { AclMessage } from "../state/acl/acl-changes.ts";
 import { command } from "../state/command.ts";
 import type { StateMachine } from "../state/state-machine.ts";
 import { structOf, timeOf } from "../wire/codec.ts";
 
-/** Nomad's: how often it is looked, and how many tokens go at once. */
+/** Nomad's: how often it is looked for tokens that are over. */
 const COLLECT_MS = 300_000;
-const COLLECTED_MAX = 4096;
 const RESET_FILE = "acl-bootstrap-reset";
 
 interface AclRoleInit {
@@ -112,15 +112,11 @@ export class AclRole {
     });
   }
 
-  /** Global tokens go where they were made; from there their end is copied, as all else. */
   async #collect(): Promise<void> {
     const { config, consensus, machine, log } = this.#init;
     const end = timeOf(systemClock.wallMs() - config.server.aclTokenGcMs);
-    const isOurs = this.#authoritativeRegion === config.region;
-    const over = [...machine.acl.tokens()].filter((one) => {
-      return isExpired(one, end) && (isOurs || !one.Global);
-    });
-    const AccessorIDs = over.slice(0, COLLECTED_MAX).map((one) => one.AccessorID);
+    const isAuthoritative = this.#authoritativeRegion === config.region;
+    const AccessorIDs = expiredAccessors(machine.acl.tokens(), end, isAuthoritative);
     if (AccessorIDs.length === 0 || consensus.role !== "leader") return;
     const request = structOf(tokenDeleteRequest, { AccessorIDs });
     try {

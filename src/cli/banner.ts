@@ -54,7 +54,8 @@ function encryptionLine(facts: BannerFacts): string {
   const upgrade = tls.rpcUpgradeMode ? " (upgrade mode: plain accepted too)" : "";
   parts.push(tls.rpc ? `RPC mTLS${upgrade}` : "RPC NOT ENCRYPTED");
   const http = tls.verifyHttpsClient ? "HTTP mTLS" : "HTTP TLS";
-  parts.push(tls.http ? http : "HTTP NOT ENCRYPTED");
+  const inClear = config.acl.enabled ? " (tokens are sent in the clear)" : "";
+  parts.push(tls.http ? http : `HTTP NOT ENCRYPTED${inClear}`);
   if (material === undefined) return parts.join(", ");
   const days = daysLeft(material.certificate, nowMs);
   return `${parts.join(", ")} (certificate ends in ${days} ${days === 1 ? "day" : "days"})`;
