@@ -47,6 +47,8 @@ import {
 /** After a failure; and at the least between two looks. */
 const RETRY_MS = 30_000;
 const PAUSE_MS = 100;
+/** At once: neither the request nor the answer, which is one entry of the log, gets too long. */
+const FETCHED_MAX = 256;
 
 interface AclReplicationInit {
   /** Where they come from. */
@@ -135,17 +137,30 @@ export class AclReplication {
     const local = new Map(copied.local().map(({ id, hash }) => [id, hash]));
     const there = new Set(all.map(({ id }) => id));
     const gone = [...local.keys()].filter((id) => !there.has(id));
-    if (gone.length > 0) await apply(copied.remove(gone));
+    if (gone.length > 0) {
+      await this.#mustSeeAll(signal);
+      await apply(copied.remove(gone));
+    }
     const changed = all.filter(({ id, hash }) => {
       const known = local.get(id);
       return known === undefined || !isSame(known, hash);
     });
-    if (changed.length === 0) return;
-    const data = await copied.fetch(
-      changed.map(({ id }) => id),
-      signal,
-    );
-    if (!signal.aborted) await apply(data);
+    for (let at = 0; at < changed.length && !signal.aborted; at += FETCHED_MAX) {
+      const some = changed.slice(at, at + FETCHED_MAX).map(({ id }) => id);
+      const data = await copied.fetch(some, signal);
+      if (!signal.aborted) await apply(data);
+    }
+  }
+
+  /**
+   * Of policies and roles everybody is shown the own ones only: by a token that is no management
+   * token any more all others would seem to be gone.
+   *
+   * @throws Error
+   */
+  async #mustSeeAll(signal: AbortSignal): Promise<void> {
+    const body = this.#body(tokenListRequest, { GlobalOnly: true, PerPage: 1 });
+    await this.#ask("ACL.ListTokens", body, tokenListReply, signal);
   }
 
   #policies(): Copied {

@@ -20,7 +20,7 @@ const CHANGING = new RegExp(
   "^(?:Set|Upsert|Delete|Remove|RaftRemove|RaftAdd|AutopilotSet|SchedulerSet|Transfer|Deregister|" +
     "Batch|Bootstrap|Apply|Rotate|Register|Revert|Evaluate|Purge|Force|Garbage|Reconcile|Snapshot|" +
     "Exchange|Expire|Login|Scale|Dispatch|Stop|Restart|Signal|Promote|Renew|Fail|Pause|Cancel|Stable|Create|" +
-    "Claim|UpdateDrain|UpdateEligibility|UpdateKey)",
+    "Claim|UpdateDrain|UpdateEligibility|UpdateKey|GetToken)",
 );
 /** Of servers and nodes among themselves. */
 const DAILY = /^(?:Node\.Register$|(?:Eval|Plan|ServiceRegistration|Status|Group|Agent)\.)/;

@@ -52,6 +52,8 @@ export const singleNodeReply = struct({ ...queryMeta, Node: pointer(nodeCodec) }
 const NODE_BYTES_MAX = 1024 * 1024;
 /** Nomad's allocations table is there from index 1 on, and nothing ever changes it here. */
 const ALLOCS_INDEX = 1;
+/** Real ones are UUIDs. It stands in paths, in headers and in logs. */
+const NODE_ID = /^[!-~]{1,128}$/;
 /** For a registration to come from the leader. */
 const NEWS_MS = 5000;
 
@@ -347,6 +349,7 @@ function faultOf(given: Node | null): string | undefined {
   if (given === null) return "missing node for client registration";
   const { ID, Datacenter, Name, Attributes, SecretID, NodePool, Status } = given;
   if (ID === "") return "missing node ID for client registration";
+  if (!NODE_ID.test(ID)) return "invalid node ID for client registration";
   if (Datacenter === "") return "missing datacenter for client registration";
   if (Name === "") return "missing node name for client registration";
   if (countIn(Attributes) === 0) return "missing attributes for client registration";

@@ -5,6 +5,7 @@ import {
   type AclToken,
   aclToken,
   policyDeleteRequest,
+  policyUpsertRequest,
   tokenDeleteRequest,
   tokenUpsertRequest,
 } from "../../../src/state/acl/acl.ts";
@@ -32,7 +33,7 @@ class Copy {
   applied = 0;
   isCut = false;
 
-  constructor(server: AclServer, token: string) {
+  constructor(server: AclServer, token: string, written = (_bytes: number): void => undefined) {
     const request = structOf(tokenUpsertRequest, { Tokens: [LOCAL] });
     this.machine.apply(1, command(AclMessage.tokenUpsert, tokenUpsertRequest, request));
     this.replication = new AclReplication({
@@ -43,6 +44,7 @@ class Copy {
       },
       apply: async (data) => {
         this.applied += 1;
+        written(data.length);
         return this.machine.apply(this.machine.index + 1, data);
       },
     });
@@ -180,4 +182,37 @@ test("without a token nothing is asked", async () => {
   copy.replication.start();
   await copy.turn();
   expect(copy.names).toEqual(["token local"]);
+});
+
+test("a token that sees only its own policies takes no others away", async () => {
+  const { server, management } = await setUp();
+  const copy = new Copy(server, management);
+  copy.replication.start();
+  await copy.turn();
+  copy.replication.stop();
+  // The operator has put a token of the clients into the configuration.
+  const lesser = await server.token(management, { Policies: ["other"] });
+  const again = new Copy(server, lesser.SecretID);
+  for (const one of copy.machine.acl.policies()) {
+    const request = structOf(policyUpsertRequest, { Policies: [one] });
+    again.machine.apply(2, command(AclMessage.policyUpsert, policyUpsertRequest, request));
+  }
+  again.replication.start();
+  await again.turn();
+  expect(again.names).toEqual(["policy reader", "token local"]);
+  again.replication.stop();
+});
+
+test("many are copied a part at a time", async () => {
+  const { server, management } = await setUp();
+  for (let i = 0; i < 600; i++) {
+    await server.token(management, { Name: `t${i}`, Global: true, Policies: ["reader"] });
+  }
+  const sizes: number[] = [];
+  const copy = new Copy(server, management, (bytes) => void sizes.push(bytes));
+  copy.replication.start();
+  await copy.turn();
+  expect(copy.names.filter((one) => one.startsWith("token t")).length).toBe(600);
+  expect(Math.max(...sizes)).toBeLessThan(128 * 1024);
+  copy.replication.stop();
 });

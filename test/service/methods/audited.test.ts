@@ -14,14 +14,14 @@ test("changes of operators, and what shows secrets; not what is said all the tim
     ...["Node.UpdateEligibility", "Node.Deregister", "Node.BatchDeregister", "Node.Evaluate"],
     ...["NodePool.DeleteNodePools", "NodeMeta.Apply", "ACL.Bootstrap", "ACL.UpsertTokens"],
     ...["ACL.DeletePolicies", "ACL.UpsertRoles", "Namespace.UpsertNamespaces", "Keyring.Rotate"],
-    ...["Job.Register", "System.GarbageCollect"],
+    ...["Job.Register", "System.GarbageCollect", "ACL.GetToken", "ACL.GetTokens"],
   ]) {
     expect([method, isOperatorChange(method)]).toEqual([method, true]);
   }
   for (const method of [
     ...["Status.Ping", "Status.Members", "Region.List", "Agent.Monitor", "Node.Register"],
     ...["Node.UpdateStatus", "Node.EmitEvents", "Node.List", "Node.GetNode", "Node.UpdateAlloc"],
-    ...["Operator.RaftGetConfiguration", "Operator.AutopilotGetConfiguration", "ACL.GetToken"],
+    ...["Operator.RaftGetConfiguration", "Operator.AutopilotGetConfiguration", "ACL.WhoAmI"],
     ...[
       "Operator.ServerHealth",
       "NodeMeta.Read",

@@ -60,6 +60,9 @@ describe("recorded from a client and servers of Nomad 2.0.5", () => {
 describe("a registration is refused", () => {
   const cases: readonly [string, Partial<Node>][] = [
     ["missing node ID for client registration", { ID: "" }],
+    ["invalid node ID for client registration", { ID: "a\r\nb: c" }],
+    ["invalid node ID for client registration", { ID: "\u20ac" }],
+    ["invalid node ID for client registration", { ID: "x".repeat(129) }],
     ["missing datacenter for client registration", { Datacenter: "" }],
     ["missing node name for client registration", { Name: "" }],
     ["missing attributes for client registration", { Attributes: mapBytes(new Map()) }],
