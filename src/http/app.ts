@@ -35,10 +35,16 @@ export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): Htt
   const gate = new Gate({ callerOf, own, acl, region: config.region });
   // Whoever can cause one can cause many.
   const failures = new RefusalLog(systemClock, log);
+  /** Made when somebody asks for what is not there. */
+  let routing: Routing | undefined;
+  const otherwiseAt = (path: string): Otherwise | undefined => {
+    routing ??= new Routing(declared);
+    return routing.otherwise(path);
+  };
   const failed: BaseInit["failed"] = ({ error, request, code }) => {
     const { pathname: path } = new URL(request.url);
     const { method } = request;
-    const otherwise = code === "NOT_FOUND" ? routing.otherwise(path) : undefined;
+    const otherwise = code === "NOT_FOUND" ? otherwiseAt(path) : undefined;
     if (method === "OPTIONS" && otherwise?.cors === true) return preflight(otherwise);
     const { status, text } = otherwise ?? refusalOf(error);
     const line = { method, path, error: text, code: status };
@@ -50,9 +56,8 @@ export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): Htt
   const app = createTable({ context, gate, failed });
   const declared = declaredIn(app);
   gate.guards(declared);
-  const routing = new Routing(declared);
   addTwins(app);
-  addRefusals(app, routing);
+  addRefusals(app, declared);
   return {
     async handle(request) {
       const { pathname } = new URL(request.url);

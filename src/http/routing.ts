@@ -31,14 +31,6 @@ export class Routing {
     return { ...(first.otherwise ?? INVALID_METHOD), methods: [...new Set(methods)], cors };
   }
 
-  /** Paths without names in them that others with names stand for, too, and what they have. */
-  *shadowed(): Iterable<{ readonly path: string; readonly methods: readonly Method[] }> {
-    for (const path of this.#fixed.keys()) {
-      if (this.#formed(path) === undefined) continue;
-      yield { path, methods: this.otherwise(path)?.methods ?? [] };
-    }
-  }
-
   #of(path: string): Declared[] {
     if (!/[:*]/.test(path)) return entry(this.#fixed, path, () => []);
     const form = new RegExp(`^${path.replaceAll(/:\w+/g, "[^/]+").replace("*", ".+")}$`);
@@ -55,4 +47,33 @@ function entry<T>(map: Map<string, T>, key: string, make: () => T): T {
   const known = map.get(key) ?? make();
   map.set(key, known);
   return known;
+}
+
+/** A path, and the methods that it has. */
+interface Shadowed {
+  readonly path: string;
+  readonly methods: readonly Method[];
+}
+
+/**
+ * Paths without names in them that others, with names at their ends, stand for, too. It is asked at
+ * each start: nothing is matched.
+ */
+export function shadowed(table: readonly Declared[]): readonly Shadowed[] {
+  const folders = new Set<string>();
+  for (const { path } of table) if (/\/(?::\w+|\*)$/.test(path)) folders.add(folderOf(path));
+  const found = new Map<string, Declared[]>();
+  for (const endpoint of table) {
+    const { path } = endpoint;
+    if (/[:*]/.test(path) || !folders.has(folderOf(path))) continue;
+    entry(found, path, () => []).push(endpoint);
+  }
+  return [...found].map(([path, all]) => ({
+    path,
+    methods: all.flatMap((one) => [one.method, ...twinsOf(one, one.method)]),
+  }));
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }

@@ -58,6 +58,9 @@ interface HttpServerInit {
   ) => Promise<StreamServer>;
 }
 
+/** On each answer, whether it is packed or not. */
+const VARY: [string, string] = ["Vary", "Accept-Encoding"];
+
 const NO_BODY = new Uint8Array(0);
 const TLS_HANDSHAKE_RECORD = 0x16;
 /** Answers smaller than this are not worth compressing. */
@@ -254,7 +257,6 @@ export class HttpServer {
       return this.#stream(reply, isHead ? new Response(null, answer) : answer, headers);
     }
     let body = await bodyOf(answer);
-    headers.push(["Vary", "Accept-Encoding"]);
     const isGzip = answer.headers.get("content-type") === "application/x-gzip";
     // The files of the page are packed since the build.
     const isPacked = answer.headers.get("content-encoding") === "gzip";
@@ -276,7 +278,7 @@ export class HttpServer {
     headers.forEach((value, name) => {
       if (!this.#ownNames.has(name)) all.push([name, value]);
     });
-    all.push(...this.#ownHeaders);
+    all.push(...this.#ownHeaders, VARY);
     return all;
   }
 
@@ -317,7 +319,7 @@ function hostProblem({ httpVersion, rawHeaders }: Exchange["request"]): string |
 /** What was not read of the request goes with the connection. */
 function refuse(reply: Reply, status: number, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  reply.last(status, [["Content-Type", "text/plain; charset=utf-8"]], bytes);
+  reply.last(status, [["Content-Type", "text/plain; charset=utf-8"], VARY], bytes);
 }
 
 /** An answer that goes on: sent as it comes, until the caller has enough. */

@@ -6,7 +6,7 @@
  */
 import { ApiError } from "../api/errors.ts";
 import { type BaseInit, createBase } from "./base.ts";
-import { DETAIL, METHODS, twinsOf } from "./endpoint.ts";
+import { DETAIL, type Declared, METHODS, twinsOf } from "./endpoint.ts";
 import { absentRoutes } from "./routes/absent.ts";
 import { aclRoutes } from "./routes/acl.ts";
 import { agentRoutes } from "./routes/agent.ts";
@@ -23,7 +23,7 @@ import { schedulerRoutes } from "./routes/scheduler.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { systemRoutes } from "./routes/system.ts";
-import { INVALID_METHOD, type Routing } from "./routing.ts";
+import { INVALID_METHOD, shadowed } from "./routing.ts";
 
 /** With each endpoint once, under the method that it was declared with. */
 export function createTable(init: BaseInit) {
@@ -52,9 +52,9 @@ type Table = ReturnType<typeof createTable>;
  * A path that a form of other paths fits, too, has its own methods only: the router would look on
  * for those that it lacks, and take `self` for somebody's id.
  */
-export function addRefusals(app: Table, routing: Routing): void {
-  for (const { path, methods } of routing.shadowed()) {
-    const { status, text } = routing.otherwise(path) ?? INVALID_METHOD;
+export function addRefusals(app: Table, table: readonly Declared[]): void {
+  const { status, text } = INVALID_METHOD;
+  for (const { path, methods } of shadowed(table)) {
     for (const method of METHODS.filter((one) => !methods.includes(one))) {
       app.route(method, path, () => {
         throw new ApiError(status, text);

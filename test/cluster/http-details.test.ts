@@ -72,6 +72,13 @@ describe("Accept-Encoding", () => {
   }
 });
 
+test("every answer says that it depends on Accept-Encoding", async () => {
+  for (const path of ["/v1/agent/self", "/v1/regions", "/v1/nope", "/v1/agent/monitor"]) {
+    const { headers } = await send("HEAD", path);
+    expect([path, headers["vary"]]).toEqual([path, "Accept-Encoding"]);
+  }
+});
+
 describe("big headers", () => {
   const cookie = (bytes: number): Record<string, string> => ({ Cookie: "a".repeat(bytes) });
   test("are read up to 64 KB", async () => {
