@@ -5,7 +5,6 @@
  * @module
  */
 import { encodeValue, structOf } from "../wire/codec.ts";
-import { nanosOf, parseDurationMs } from "../wire/duration.ts";
 import {
   introductionReply,
   introductionRequest,
@@ -16,12 +15,13 @@ import {
   publicKeysReply,
   type RootKeyMeta,
 } from "../wire/rpc-keyring.ts";
+import { indexReply } from "../wire/rpc-node.ts";
 import { encodeNodeNamed, encodeQueryOptions } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
-import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
+import { type IndexedAnswer, indexHeader, metaHeaders, readOptions } from "./nodes.ts";
 import type { ClientQuery, ReadQuery } from "./query.ts";
 
 /** For how long an answer with public keys may be kept by whoever checks tokens. */
@@ -78,7 +78,10 @@ export async function listSigningKeys(
 }
 
 /** `publish_time` in nanoseconds of Unix time: until then the key of before goes on. */
-export async function rotateSigningKey(context: ApiContext, query: RotateQuery): Promise<unknown> {
+export async function rotateSigningKey(
+  context: ApiContext,
+  query: RotateQuery,
+): Promise<IndexedAnswer> {
   const publish = query.publish_time || "0";
   if (!/^\d{1,19}$/.test(publish)) throw new ApiError(400, "invalid publish_time");
   const request = structOf(keyringRotateRequest, {
@@ -89,33 +92,33 @@ export async function rotateSigningKey(context: ApiContext, query: RotateQuery):
   });
   const answer = await ask(context, "Keyring.Rotate", encodeValue(keyringRotateRequest, request));
   const { Index, Key } = decode(keyringRotateReply, answer);
-  return { Index: Number(Index), Key: Key && metaJson(Key) };
+  const value = { Index: Number(Index), Key: Key && metaJson(Key) };
+  return { value, headers: indexHeader(Index) };
 }
 
 export async function deleteSigningKey(
   context: ApiContext,
   id: string,
   query: DeleteQuery,
-): Promise<void> {
+): Promise<IndexedAnswer> {
   const request = structOf(keyringDeleteRequest, {
     ...{ KeyID: id, Force: isSet(query.force), Region: askedOf(context, query).region },
   });
-  await ask(context, "Keyring.Delete", encodeValue(keyringDeleteRequest, request));
+  const bytes = encodeValue(keyringDeleteRequest, request);
+  const { Index } = decode(indexReply, await ask(context, "Keyring.Delete", bytes));
+  return { value: undefined, headers: indexHeader(Index) };
 }
 
-/** @param text {"NodeName", "NodePool", "TTL": "15m"}, each of which may be missing */
+/** @param text {"NodeName", "NodePool", "TTL": "15m" or nanoseconds}, each of which may be missing */
 export async function createIntroduction(
   context: ApiContext,
   query: Pick<ReadQuery, "region">,
   text: string,
 ): Promise<unknown> {
   const given = JsonBody.parse(text);
-  const ttl = given.text("TTL") || "0";
-  const ttlMs = parseDurationMs(ttl);
-  if (ttlMs === undefined) throw new ApiError(400, `TTL is no duration: ${JSON.stringify(ttl)}`);
   const request = structOf(introductionRequest, {
     ...{ NodeName: given.text("NodeName"), NodePool: given.text("NodePool") },
-    ...{ TTL: nanosOf(ttlMs), Region: askedOf(context, query).region },
+    ...{ TTL: given.duration("TTL"), Region: askedOf(context, query).region },
   });
   const method = "ACL.CreateClientIntroductionToken";
   const answer = await ask(context, method, encodeValue(introductionRequest, request));

@@ -15,6 +15,7 @@ import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
 import {
   type IndexedAnswer,
+  indexHeader,
   metaHeaders,
   rawListReply,
   readOptions,
@@ -95,7 +96,7 @@ export async function upsertNodePool(
   const request = structOf(nodePoolUpsertRequest, { NodePools: [pool], Region: region });
   const bytes = encodeValue(nodePoolUpsertRequest, request);
   const { Index } = decode(indexReply, await ask(context, "NodePool.UpsertNodePools", bytes));
-  return { value: undefined, headers: { "X-Nomad-Index": String(Index) } };
+  return { value: undefined, headers: indexHeader(Index) };
 }
 
 function schedulerBytes(given: JsonBody): Uint8Array {
@@ -111,8 +112,10 @@ export async function deleteNodePool(
   context: ApiContext,
   name: string,
   query: Pick<ReadQuery, "region">,
-): Promise<void> {
+): Promise<IndexedAnswer> {
   const { region } = askedOf(context, query);
   const request = structOf(nodePoolDeleteRequest, { Names: [name], Region: region });
-  await ask(context, "NodePool.DeleteNodePools", encodeValue(nodePoolDeleteRequest, request));
+  const bytes = encodeValue(nodePoolDeleteRequest, request);
+  const { Index } = decode(indexReply, await ask(context, "NodePool.DeleteNodePools", bytes));
+  return { value: undefined, headers: indexHeader(Index) };
 }

@@ -86,7 +86,10 @@ export async function getNode(
   const answer = await ask(context, "Node.GetNode", body, signal);
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
-  return { value: exactJsonOf(encodeValue(node, reply.Node)), headers: metaHeaders(reply) };
+  // Nomad tells of the drain twice, for readers of before.
+  const Drain = reply.Node.DrainStrategy !== null;
+  const value = { ...Object(exactJsonOf(encodeValue(node, reply.Node))), Drain };
+  return { value, headers: metaHeaders(reply) };
 }
 
 /** None in our region; those of another may be many, and come as its servers have them. */
@@ -107,13 +110,19 @@ export async function purgeNode(
   context: AgentFacts & Servers,
   id: string,
   query: Pick<ReadQuery, "region">,
-): Promise<object> {
+): Promise<IndexedAnswer> {
   const { region } = askedOf(context, query);
   const request = structOf(nodeDeregisterRequest, { NodeID: id, Region: region });
   const body = encodeValue(nodeDeregisterRequest, request);
   const reply = decode(nodeUpdateReply, await ask(context, "Node.Deregister", body));
-  const { EvalIDs } = reply;
-  return { EvalCreateIndex: 0, EvalIDs, NodeModifyIndex: Number(reply.NodeModifyIndex) };
+  const { EvalIDs, NodeModifyIndex } = reply;
+  const value = { EvalCreateIndex: 0, EvalIDs, NodeModifyIndex: Number(NodeModifyIndex) };
+  return { value, headers: indexHeader(reply.Index) };
+}
+
+/** Of a change: when it is done. */
+export function indexHeader(index: bigint): Record<string, string> {
+  return { "X-Nomad-Index": String(index) };
 }
 
 export function metaHeaders(meta: {

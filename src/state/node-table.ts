@@ -195,7 +195,9 @@ export class NodeTable {
       ...{ topic: "Node", type, key: node.ID, bytes: sizeOf(node) },
       payload: () => {
         const shown = jsonOf(encodeValue(nodeCodec, { ...node, SecretID: "" }));
-        return shown === undefined ? undefined : { Node: shown };
+        // As in an answer, Nomad tells of the drain twice.
+        const Drain = node.DrainStrategy !== null;
+        return shown === undefined ? undefined : { Node: { ...Object(shown), Drain } };
       },
     });
   }

@@ -81,24 +81,30 @@ function signingKeyRoutes(app: Base) {
         },
       },
     )
-    .put(PATHS.signingKeyRotate, ({ api, query }) => rotateSigningKey(api, query), {
-      ...NO_BODY,
-      query: t.Object({
-        ...region,
-        algo: word("of the key"),
-        full: word("true: what the old keys have sealed is sealed anew"),
-        publish_time: word("when it takes over, in nanoseconds of Unix time"),
-      }),
-      endpoint: {
-        summary: "Makes another key that signs identities",
-        needs: "management",
-        from: "leader",
-        answers: "SigningKeyRotation",
+    .put(
+      PATHS.signingKeyRotate,
+      async ({ api, query, set }) => indexed(set, await rotateSigningKey(api, query)),
+      {
+        ...NO_BODY,
+        query: t.Object({
+          ...region,
+          algo: word("of the key"),
+          full: word("true: what the old keys have sealed is sealed anew"),
+          publish_time: word("when it takes over, in nanoseconds of Unix time"),
+        }),
+        endpoint: {
+          summary: "Makes another key that signs identities",
+          needs: "management",
+          from: "leader",
+          indexed: true,
+          answers: "SigningKeyRotation",
+        },
       },
-    })
+    )
     .delete(
       PATHS.signingKey,
-      ({ api, params: { id }, query }) => deleteSigningKey(api, id, query),
+      async ({ api, params: { id }, query, set }) =>
+        indexed(set, await deleteSigningKey(api, id, query)),
       {
         ...NO_BODY,
         query: t.Object({ ...region, force: word("true: also if it is in use") }),
@@ -106,6 +112,7 @@ function signingKeyRoutes(app: Base) {
           summary: "Deletes a key that signs no more",
           needs: "management",
           from: "leader",
+          indexed: true,
         },
       },
     );

@@ -91,11 +91,13 @@ function poolChangeRoutes(app: Base) {
     )
     .delete(
       PATHS.nodePool,
-      ({ api, params: { name }, query }) => deleteNodePool(api, name, query),
+      async ({ api, params: { name }, query, set }) =>
+        indexed(set, await deleteNodePool(api, name, query)),
       {
         ...NO_BODY,
         query: t.Object(region),
         endpoint: {
+          indexed: true,
           summary: "Deletes a node pool that has no nodes",
           needs: "node_pool:delete",
           from: "leader",

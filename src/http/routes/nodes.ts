@@ -109,13 +109,18 @@ function nodeChangeRoutes(app: Base) {
         },
       },
     )
-    .put(PATHS.nodePurge, ({ api, params: { id }, query }) => purgeNode(api, id, query), {
-      ...NO_BODY,
-      query,
-      endpoint: {
-        ...CHANGE,
-        summary: "Forgets a node; one that runs registers again",
-        answers: "NodePurge",
+    .put(
+      PATHS.nodePurge,
+      async ({ api, params: { id }, query, set }) => indexed(set, await purgeNode(api, id, query)),
+      {
+        ...NO_BODY,
+        query,
+        endpoint: {
+          ...CHANGE,
+          summary: "Forgets a node; one that runs registers again",
+          indexed: true,
+          answers: "NodePurge",
+        },
       },
-    });
+    );
 }

@@ -1,11 +1,14 @@
-// An operator's program over Nomad's official Go client: one command a line, one line of JSON back.
+// An operator's program over Nomad's official Go client: one command a line, or any
+// method of the client's as JSON; one line of JSON back.
 package main
 
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -19,6 +22,7 @@ const patience = 10 * time.Second
 
 type peer struct {
 	client *api.Client
+	heard  *recorder
 	events <-chan *api.Events
 	cancel context.CancelFunc
 }
@@ -26,16 +30,23 @@ type peer struct {
 func main() {
 	config := api.DefaultConfig()
 	config.Address = os.Args[1]
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{}
+	config.HttpClient = &http.Client{Transport: transport}
+	if err := api.ConfigureTLS(config.HttpClient, config.TLSConfig); err != nil {
+		panic(err)
+	}
+	heard := &recorder{next: transport}
+	config.HttpClient.Transport = heard
 	client, err := api.NewClient(config)
 	if err != nil {
 		panic(err)
 	}
-	one := &peer{client: client}
+	one := &peer{client: client, heard: heard}
 	say(map[string]any{"ready": true})
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		words := strings.Fields(lines.Text())
-		answer, err := one.run(words[0], words[1:])
+		answer, err := one.answer(lines.Text())
 		if err != nil {
 			answer = map[string]any{"error": err.Error()}
 		}
@@ -49,6 +60,14 @@ func say(value any) {
 		panic(err)
 	}
 	fmt.Println(string(text))
+}
+
+func (p *peer) answer(line string) (any, error) {
+	if strings.HasPrefix(line, "{") {
+		return p.call(line)
+	}
+	words := strings.Fields(line)
+	return p.run(words[0], words[1:])
 }
 
 func (p *peer) run(command string, words []string) (any, error) {
