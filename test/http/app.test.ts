@@ -209,7 +209,9 @@ describe("changing", () => {
       return `${answer.status} ${await answer.text()}`;
     };
     const introduction = "/v1/acl/identity/client-introduction-token";
-    expect(await said(introduction, '{"TTL": "soon"}')).toBe('400 TTL is no duration: "soon"');
+    expect(await said(introduction, '{"TTL": "soon"}')).toBe(
+      "400 TTL must be a duration, for example 24h",
+    );
     expect(await said(introduction, "{")).toBe("400 the body is not JSON");
     expect(await said("/v1/client/identity/renew", "")).toStartWith("400 No local Node");
     const rotate = "/v1/operator/keyring/rotate?publish_time=soon";
