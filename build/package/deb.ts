@@ -34,7 +34,7 @@ export function writeDeb(init: PackageInit): void {
       place(root, `DEBIAN/${name}`, read(`build/package/debian/${name}`), 0o755);
     }
     mkdirSync(dirname(init.outfile), { recursive: true });
-    const compression = init.small ? ["-Zxz", "-z6"] : ["-Znone"];
+    const compression = init.small ? ["-Zxz", "-z2"] : ["-Znone"];
     const made = join(root, "..", `${root.slice(root.lastIndexOf("/") + 1)}.deb`);
     must(["dpkg-deb", "--root-owner-group", ...compression, "--build", root, made], "/", {
       SOURCE_DATE_EPOCH: String(init.epochSeconds),

@@ -30,7 +30,7 @@ export function writeRpm(init: PackageInit): void {
       "__os_install_post %{nil}",
       "debug_package %{nil}",
       "_build_id_links none",
-      `_binary_payload ${init.small ? "w6.xzdio" : "w.ufdio"}`,
+      `_binary_payload ${init.small ? "w2.xzdio" : "w.ufdio"}`,
       "use_source_date_epoch_as_buildtime 1",
       "clamp_mtime_to_source_date_epoch 1",
       "_buildhost localhost",

@@ -224,6 +224,8 @@ describe("by other tools", () => {
     expect(sumOf(again.outfile)).toBe(sumOf(init.outfile));
     const said = tool(["lintian", "--allow-root", "--fail-on=error", init.outfile]);
     expect(said).not.toMatch(/^E: /m);
+    const rpm = { ...init, architecture: "x86_64", outfile: lab.path("small.rpm"), small: true };
+    if (Bun.which("rpmbuild") !== null) writeRpm(rpm);
   });
 
   test.if(haveTools("the rpm", "rpmbuild", "rpm"))(
