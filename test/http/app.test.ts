@@ -361,9 +361,9 @@ describe("endpoints that we have not, in another region", () => {
   }
   const meta = { Index: 7, KnownLeader: true, LastContact: 3_000_000 };
   /** @param reply what the other region's server answers, or its error */
-  function abroad(reply: object | Error): { app: HttpApp; passed: Passed[] } {
+  function abroad(reply: object | Error, caller = REMOTE): { app: HttpApp; passed: Passed[] } {
     const passed: Passed[] = [];
-    const { app } = bench(REMOTE, true, async (method, body) => {
+    const { app } = bench(caller, true, async (method, body) => {
       passed.push({ method, body: Object(jsonOf(body)) });
       // It is known to servers of both kinds.
       if (method === "NodePool.List") return packed({ ...meta, NodePools: null });
@@ -442,8 +442,62 @@ describe("endpoints that we have not, in another region", () => {
     }
     expect(passed.map(({ method }) => method)).toEqual(["Alloc.List", "Alloc.List"]);
     expect((await ask(app, "GET", "/v1/nope?region=eu")).status).toBe(404);
-    expect((await ask(app, "PUT", "/v1/jobs?region=eu")).status).toBe(501);
+    expect((await ask(app, "PUT", "/v1/jobs?region=eu")).status).toBe(403);
     expect(passed).toHaveLength(2);
+  });
+
+  test("changes are passed on for operators, with what their bodies say", async () => {
+    const { app, passed } = abroad({ Index: 9, EvalID: "e1" }, LOCAL);
+    const send = async (method: string, path: string, body: string | null = null) => {
+      const headers = { host: "localhost", "x-nomad-token": "t1" };
+      const url = `http://localhost${path}`;
+      const response = await app.handle(new Request(url, { method, headers, body }));
+      const index = response.headers.get("x-nomad-index");
+      return { status: response.status, index, text: await response.text() };
+    };
+    const gone = await send("DELETE", "/v1/job/a%2Fb?region=eu&purge=true&namespace=n");
+    expect(gone).toEqual({ status: 200, index: "9", text: '{"Index":9,"EvalID":"e1"}' });
+    const payload = { Meta: { a: "b" }, Payload: "aGk=", Priority: 50 };
+    await send("POST", "/v1/job/a/dispatch?region=eu", JSON.stringify(payload));
+    await send("PUT", "/v1/deployment/pause/d1?region=eu", '{"Pause":true}');
+    const common = { Region: "eu", AuthToken: "t1" };
+    expect(passed).toEqual([
+      {
+        method: "Job.Deregister",
+        body: { ...common, JobID: "a/b", Purge: true, Namespace: "n" },
+      },
+      {
+        method: "Job.Dispatch",
+        body: { ...common, ...payload, Payload: "hi", JobID: "a", Namespace: "default" },
+      },
+      {
+        method: "Deployment.Pause",
+        body: { ...common, DeploymentID: "d1", Pause: true, Namespace: "default" },
+      },
+    ]);
+    const job = await send("PUT", "/v1/jobs?region=eu", "{}");
+    expect(job.status).toBe(501);
+    expect(job.text).toContain("ask an agent there");
+    expect((await send("PUT", "/v1/jobs", "{}")).text).toBe("this agent has no job scheduler");
+    expect((await send("PUT", "/v1/job/a/dispatch?region=eu", "[")).status).toBe(400);
+    expect(passed).toHaveLength(3);
+  });
+
+  test("large numbers keep their digits", async () => {
+    const { app } = abroad({ ...meta, Jobs: [{ Big: "x" }] });
+    const big = new MsgpackWriter().uint(18_446_744_073_709_551_615n).take();
+    const { app: exact } = bench(REMOTE, true, async () => {
+      return new MsgpackWriter()
+        .map(2)
+        .text("Index")
+        .append(packed(7))
+        .text("Jobs")
+        .array(1)
+        .append(big)
+        .take();
+    });
+    expect((await ask(exact, "GET", "/v1/jobs?region=eu")).body).toBe("[18446744073709551615]");
+    expect((await ask(app, "GET", "/v1/jobs?region=eu")).body).toBe('[{"Big":"x"}]');
   });
 });
 

@@ -11,9 +11,10 @@ import {
   refuseScheduling,
   type SchedulerRead,
 } from "../../api/elsewhere.ts";
+import { changeScheduler } from "../../api/scheduler-changes.ts";
 import type { Need } from "../../state/acl/need.ts";
-import { type Base, indexed, NO_BODY } from "../base.ts";
-import { namespaced } from "../parameters.ts";
+import { type Base, indexed, NO_BODY, TEXT_BODY } from "../base.ts";
+import { namespaced, region, word } from "../parameters.ts";
 
 interface Read extends SchedulerRead {
   readonly path: string;
@@ -185,6 +186,12 @@ const ONLY_HERE: readonly (readonly ["GET" | "PUT" | "DELETE", string, Need])[] 
 const REFUSED = { from: "agent", guarded: false, refuses: 501 } as const;
 
 const query = t.Object(namespaced);
+const CHANGING = t.Object({
+  ...region,
+  namespace: word("the namespace (default: default)"),
+  purge: word("true: a job is forgotten, too"),
+  global: word("true: in all regions of the job"),
+});
 
 export function schedulerRoutes(app: Base) {
   for (const read of READS) addRead(app, read);
@@ -225,10 +232,22 @@ function addRead(app: Base, { path, what, needs, below = {}, changes = [], ...re
     },
   );
   for (const method of changes) {
-    app.route(method, path, refuseScheduling, {
-      ...NO_BODY,
-      endpoint: { ...REFUSED, summary: "Needs a scheduler: refused", needs },
-    });
+    app.route(
+      method,
+      path,
+      async ({ api, query, body, request, set }) => {
+        const asked = { method, path: new URL(request.url).pathname, query, body };
+        return indexed(set, await changeScheduler(api, asked));
+      },
+      {
+        ...TEXT_BODY,
+        query: CHANGING,
+        endpoint: {
+          summary: "Changes it, in a region that has a scheduler; else refused",
+          ...{ needs, from: "region", indexed: true, answers: "Anything" },
+        },
+      },
+    );
   }
 }
 
