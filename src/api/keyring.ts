@@ -14,8 +14,10 @@ import { printable } from "../wire/text.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import type { JsonObject } from "./json.ts";
+import { JsonBody } from "./json-body.ts";
 
 const NO_KEY = new Uint8Array(0);
+const FINGERPRINT = /^[\da-f]{16}$/;
 
 /** Nomad's form: the keys themselves and on how many members each is. For operators only. */
 export async function listKeys(context: ApiContext): Promise<JsonObject> {
@@ -48,11 +50,14 @@ function described(base64: string): { readonly Fingerprint: string; readonly Bit
   return { Fingerprint: key.fingerprint, Bits: key.bytes.length * 8 };
 }
 
-/** @param body the request's JSON: `{"Key": "<base64>"}`, or `{"Fingerprint": …}` of one they have */
+/**
+ * @param body the request's JSON: `{"Key": "<base64>"}`, or `{"Fingerprint": …}` of one they have;
+ * a GET has none
+ */
 export async function changeKeys(
   context: ApiContext,
   operation: Exclude<KeyOperation, "list">,
-  body: string,
+  body: string | undefined,
 ): Promise<JsonObject> {
   const named = namedIn(body);
   const text =
@@ -66,29 +71,24 @@ export async function changeKeys(
   return { Keys: {}, ...outcome(result) };
 }
 
-function namedIn(body: string): { readonly key: string } | { readonly fingerprint: string } {
-  if (body === "") throw new ApiError(400, "Request body is empty");
-  try {
-    const json: unknown = JSON.parse(body);
-    if (typeof json === "object" && json !== null) {
-      if ("Key" in json) return { key: String(json.Key) };
-      if ("Fingerprint" in json) return { fingerprint: String(json.Fingerprint) };
-    }
-  } catch {
-    // Said below.
-  }
+function namedIn(
+  body: string | undefined,
+): { readonly key: string } | { readonly fingerprint: string } {
+  const given = JsonBody.parse(body ?? "");
+  const [key, fingerprint] = [given.text("Key"), given.text("Fingerprint")];
+  if (key !== "") return { key };
+  if (fingerprint !== "") return { fingerprint };
   throw new ApiError(400, 'Request body must be JSON: {"Key": "<base64>"}');
 }
 
 /** So that whoever only sees fingerprints need not be told the keys to use or remove one. */
 async function withFingerprint(context: ApiContext, fingerprint: string): Promise<string> {
+  // What is none may be a key, and is not said again.
+  if (!FINGERPRINT.test(fingerprint)) throw new ApiError(400, "Fingerprint must be one of a key");
   const { keys } = count(await ask(context, "list", NO_KEY));
   const found = [...keys.keys()].find((one) => described(one).Fingerprint === fingerprint);
   if (found !== undefined) return found;
-  throw new ApiError(
-    404,
-    `no member has a gossip key with the fingerprint ${visible(fingerprint)}`,
-  );
+  throw new ApiError(404, `no member has a gossip key with the fingerprint ${fingerprint}`);
 }
 
 async function ask(

@@ -248,6 +248,12 @@ describe("changing", () => {
       ["install", "05".repeat(16)],
     ]);
     expect((await change('{"Fingerprint":"0000000000000000"}'))[0]).toBe(404);
+    const bare = await ask(app, "GET", "/v1/agent/keyring/install");
+    expect([bare.status, bare.body]).toEqual([400, "Request body is empty"]);
+    expect(await change('{"Fingerprint":{}}')).toEqual([400, "Fingerprint must be a text"]);
+    // What somebody takes for a fingerprint may be a key.
+    const said = await change(`{"Fingerprint":"${Buffer.alloc(32, 5).toString("base64")}"}`);
+    expect(said).toEqual([400, "Fingerprint must be one of a key"]);
     expect(await change("")).toEqual([400, "Request body is empty"]);
     expect((await change('{"Key":"AAAA"}'))[1]).toContain("16, 24 or 32 bytes, found 3 bytes");
   });

@@ -24,7 +24,8 @@ export function mapOf<T extends TSchema>(schema: T) {
 
 export const text = t.String();
 export const flag = t.Boolean();
-export const whole = t.Integer();
+// Elysia's own integers may be texts, too.
+export const whole = t.Number({ multipleOf: 1 });
 export const number = t.Number();
 export const texts = t.Array(text);
 /** RFC 3339. */
