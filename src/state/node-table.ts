@@ -50,6 +50,8 @@ export class NodeTable {
   #index = 1n;
   /** Another one after each change, also where a snapshot has the same index. */
   #revision = 0;
+  /** Changes with the secrets of the nodes: not whenever one of them says that it lives. */
+  secretsRevision = 0;
 
   constructor(announce: Announce = nobodyHears) {
     this.#announce = announce;
@@ -78,6 +80,7 @@ export class NodeTable {
 
   register(index: bigint, given: Node, event: NodeEvent | null): void {
     const known = this.#nodes.get(given.ID);
+    if (known?.SecretID !== given.SecretID) this.secretsRevision += 1;
     const stamp = given.StatusUpdatedAt;
     if (known === undefined) {
       const first = clusterEvent("Node registered", stamp);
@@ -163,6 +166,7 @@ export class NodeTable {
       this.#nodes.delete(id);
       if (gone !== undefined) this.#tell("NodeDeregistration", gone);
     }
+    this.secretsRevision += 1;
     this.#changed(index);
     return true;
   }
@@ -175,6 +179,7 @@ export class NodeTable {
       return [one.ID, { ...one, CreateIndex, ModifyIndex: capped(one.ModifyIndex) }];
     });
     this.#nodes = new Map(entries);
+    this.secretsRevision += 1;
     this.#changed(capped(index));
   }
 

@@ -42,7 +42,9 @@ export const TOKEN_EXPIRED = "ACL token expired";
 
 interface AclResolverInit {
   readonly enabled: boolean;
-  readonly machine: Pick<StateMachine, "acl" | "nodes">;
+  readonly machine: Pick<StateMachine, "acl"> & {
+    readonly nodes: Pick<StateMachine["nodes"], "all" | "get" | "secretsRevision">;
+  };
   readonly clock: Clock;
   /** The node whose signed identity (a JWT) it is; undefined: it is nobody's. */
   readonly nodeOf?: ((identity: string) => string | undefined) | undefined;
@@ -69,7 +71,7 @@ export class AclResolver {
     });
     this.#nodes = new SecretIndex({
       all: () => nodes.all(),
-      revision: () => nodes.index,
+      revision: () => nodes.secretsRevision,
       idOf: (one) => one.ID,
       secretOf: (one) => one.SecretID,
       get: (id) => nodes.get(id),

@@ -87,7 +87,8 @@ export class MonitorMethod implements StreamMethod {
       const way = await this.#wayTo(request);
       if (typeof way === "string") return fail(404, way);
       if ("address" in way) return pass(way, request);
-      const body = encodeValue(monitorRequest, request);
+      // It is judged: no node gets to see an operator's token.
+      const body = encodeValue(monitorRequest, { ...request, AuthToken: "" });
       return passOver({ stream, values }, way, MONITOR, body).catch(failed);
     }
     if (request.ServerID !== "") {

@@ -10,10 +10,17 @@ import { RpcMode } from "../../../src/service/rpc/mode.ts";
 import { NodeLines } from "../../../src/service/rpc/node-lines.ts";
 import { structOf } from "../../../src/wire/codec.ts";
 import { encodeResponse } from "../../../src/wire/rpc-frame.ts";
-import { encodeNodeConn, encodeNodeNamed, queryOptions } from "../../../src/wire/rpc-status.ts";
+import {
+  encodeNodeConn,
+  encodeNodeNamed,
+  encodeText,
+  queryOptions,
+  withField,
+} from "../../../src/wire/rpc-status.ts";
 import { ipOf } from "../../addresses.ts";
 import { ManualClock } from "../manual-clock.ts";
 
+const SECRET = "an operator's token";
 const ANSWER = Uint8Array.of(0x81, 0xa1, 0x61, 0x01);
 const other = { address: { ip: ipOf("1.2"), port: 4647 }, region: "global" };
 
@@ -44,7 +51,8 @@ function bench(answers?: (stream: ByteStream) => void) {
   const methods = nodeRelayMethods({ region: "global", nodes, forwarder });
   const ask = async (id: string, Forwarded = false): Promise<Uint8Array> => {
     const options = structOf(queryOptions, { Region: "global", Forwarded });
-    const body = encodeNodeNamed(id, "global");
+    const named = encodeNodeNamed(id, "global");
+    const body = withField(named, "AuthToken", encodeText(SECRET));
     return methods.get("ClientStats.Stats")?.run(options, body) ?? new Uint8Array(0);
   };
   return { ask, asked };
@@ -65,6 +73,24 @@ test("a node that is connected here answers, or says why not", async () => {
   await expect(bench(saying("no figures")).ask("n1")).rejects.toThrow("no figures");
   const hangsUp = bench((stream) => stream.destroy());
   await expect(hangsUp.ask("n1")).rejects.toThrow("the node does not answer");
+});
+
+test("a node hears what is asked, and not by which token", async () => {
+  const heard: Uint8Array[] = [];
+  const { ask } = bench((stream) => {
+    stream.listen({
+      data: (bytes) => {
+        heard.push(bytes.slice());
+        if (bytes.length > 1) stream.destroy();
+      },
+      ended: () => undefined,
+      closed: () => undefined,
+    });
+  });
+  await ask("n1").catch(() => undefined);
+  const text = Buffer.concat(heard).toString("latin1");
+  expect(text).toContain("n1");
+  expect(text).not.toContain(SECRET);
 });
 
 test("the stream begins with the byte of a call", async () => {
