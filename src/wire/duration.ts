@@ -35,7 +35,10 @@ export function formatDurationMs(ms: number): string {
   return m > 0 ? `${sign}${m}m${s}s` : `${sign}${s}s`;
 }
 
-/** As Go keeps it: whole nanoseconds. */
+/** As Go keeps it: whole nanoseconds, and no more of them than its 64 bits have room for. */
 export function nanosOf(ms: number): bigint {
-  return BigInt(Math.round(ms * 1e6));
+  return BigInt(Math.round(Math.min(Math.max(ms * 1e6, -NANOS_MAX), NANOS_MAX)));
 }
+
+/** The last number below 2^63 that is exact. */
+const NANOS_MAX = 2 ** 63 - 1024;

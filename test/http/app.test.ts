@@ -6,6 +6,7 @@ import { createHttpApp, type HttpApp } from "../../src/http/app.ts";
 import { isKeyFault } from "../../src/secret/key.ts";
 import { jsonOf } from "../../src/wire/msgpack-json.ts";
 import { MsgpackWriter } from "../../src/wire/msgpack-writer.ts";
+import { decodeQueryOptions } from "../../src/wire/rpc-status.ts";
 import { silent } from "../silent.ts";
 import { ask, bench, KEY, KEY_TEXT, LOCAL, OWN, proven, REMOTE } from "./bench.ts";
 
@@ -557,6 +558,18 @@ describe("query parameters", () => {
     await ask(app, "POST", "/v1/agent/join?address=[::1]:4648");
     expect(joins).toEqual([["[::1]:4648", "a"], ["[::1]:4648"]]);
   });
+});
+
+test("a wait that is longer than any number of nanoseconds is a long one", async () => {
+  const waits: bigint[] = [];
+  const { app } = bench(LOCAL, true, async (_method, body) => {
+    waits.push(decodeQueryOptions(body)?.MaxQueryTime ?? 0n);
+    return Uint8Array.of(0x80);
+  });
+  for (const hours of ["9".repeat(25), "9".repeat(400)]) {
+    expect((await ask(app, "GET", `/v1/nodes?index=1&wait=${hours}h`)).status).toBe(200);
+  }
+  expect(waits).toEqual([2n ** 63n - 1024n, 2n ** 63n - 1024n]);
 });
 
 test("no error of another server or node is an answer of another kind", async () => {

@@ -85,8 +85,8 @@ async function relay(
 }
 
 /**
- * The server has judged it. A node gets no token to see: whoever has taken one over would have those
- * of all operators that look at it.
+ * The server has judged it. A node gets no token to see: whoever has taken one over would have
+ * those of all operators that look at it.
  */
 function withoutToken(body: Uint8Array): Uint8Array {
   return withField(body, "AuthToken", encodeText(""));
