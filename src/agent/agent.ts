@@ -33,18 +33,19 @@ import { inspectRpc } from "../service/rpc/client/inspect.ts";
 import { RpcPool } from "../service/rpc/client/pool.ts";
 import { createHandshakeCounters, createRpcCounters } from "../service/rpc/counters.ts";
 import type { TlsMaterial } from "../tls/material.ts";
-import { printable } from "../wire/text.ts";
 import { Auditing } from "./auditing.ts";
 import { clientAcl } from "./client-acl.ts";
 import { type ClientIdentity, loadClientIdentity } from "./client-identity.ts";
-import { ClientRole } from "./client-role.ts";
+import type { ClientRole } from "./client-role.ts";
 import { loadKeyring } from "./keyring-file.ts";
 import { MetricsKeeper } from "./metrics-keeper.ts";
 import { loadNodeId } from "./node-id.ts";
+import { otherServers } from "./other-servers.ts";
 import { tryReload } from "./reload-trial.ts";
+import { loadRoles, type Roles } from "./roles.ts";
 import { Security } from "./security.ts";
 import { keyringPath, nodeIdPath } from "./server-files.ts";
-import { ServerRole } from "./server-role.ts";
+import type { ServerRole } from "./server-role.ts";
 
 /** What a reload takes; and autopilot's block, which is for a new cluster only. */
 const RELOADED = ["tls", "log_level", "autopilot"];
@@ -93,7 +94,7 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
     : undefined;
   const nodeId = config.server.enabled ? loadNodeId(nodeIdPath(config)) : (identity?.id ?? "");
   const audit = await Auditing.open(config, init.endpoints, sink.logger("agent.audit"));
-  const parts = new Parts(init, nodeId, identity, audit);
+  const parts = new Parts(init, nodeId, identity, audit, await loadRoles(config));
   try {
     await parts.start();
   } catch (error) {
@@ -111,13 +112,6 @@ export async function startAgent(init: AgentInit): Promise<Agent> {
     leave: () => parts.leave(),
     stop: () => parts.stop(),
   };
-}
-
-async function otherServers(context: ApiContext): Promise<readonly string[]> {
-  const { members, serverName, serverRegion } = await context.members();
-  const self = `${serverName}.${serverRegion}`;
-  const others = members.filter(({ status, name }) => status === "alive" && name !== self);
-  return others.map(({ name }) => printable(name)).sort();
 }
 
 class Parts {
@@ -143,6 +137,7 @@ class Parts {
     nodeId: string,
     identity: ClientIdentity | undefined,
     audit: Auditing,
+    roles: Roles,
   ) {
     this.#init = init;
     this.#audit = audit;
@@ -171,43 +166,45 @@ class Parts {
     this.#watchDescriptors();
     const loaded = loadKeyring(keyringPath(config), config.server.encrypt);
     if (loaded.divergence !== undefined) this.#log.warn(loaded.divergence);
-    this.#server = config.server.enabled
-      ? new ServerRole({
-          config,
-          endpoints,
-          nodeId,
-          revision: version.revision,
-          keyring: loaded,
-          security: () => security.rpc(),
-          material: () => security.material,
-          rpc,
-          dialer,
-          pool: this.#pool,
-          sink,
-          onFatal: init.onFatal,
-          clientId: identity?.id,
-          audit: audit.log,
-        })
-      : undefined;
+    this.#server =
+      roles.ServerRole &&
+      new roles.ServerRole({
+        config,
+        endpoints,
+        nodeId,
+        revision: version.revision,
+        keyring: loaded,
+        security: () => security.rpc(),
+        material: () => security.material,
+        rpc,
+        dialer,
+        pool: this.#pool,
+        sink,
+        onFatal: init.onFatal,
+        clientId: identity?.id,
+        audit: audit.log,
+      });
     this.#streams = this.#server?.streams ?? this.#ownLog(rpc, identity?.id);
-    this.#client = identity === undefined ? undefined : this.#createClient(identity, rpc);
+    this.#client = identity && this.#createClient(identity, rpc, roles);
     const warnings = loaded.divergence === undefined ? [] : [loaded.divergence];
     this.context = this.#createContext(nodeId, rpc, warnings);
     this.#http = this.#createHttp(this.context.http);
   }
 
-  #createClient(identity: ClientIdentity, counters: ApiContext["rpc"]): ClientRole {
+  #createClient(identity: ClientIdentity, counters: ApiContext["rpc"], roles: Roles) {
     const { config, endpoints, sink } = this.#init;
     const server = this.#server;
-    const client: ClientRole = new ClientRole({
-      ...{ config, endpoints, identity, pool: this.#pool, log: sink.logger("client"), counters },
-      material: () => this.#security.material,
-      streams: this.#streams,
-      own:
-        server &&
-        ((_server, method, body, { signal }) => server.call(method, body, signal, client.line)),
-    });
-    return client;
+    return (
+      roles.ClientRole &&
+      new roles.ClientRole({
+        ...{ config, endpoints, identity, pool: this.#pool, log: sink.logger("client"), counters },
+        material: () => this.#security.material,
+        streams: this.#streams,
+        own:
+          server &&
+          ((_, method, body, how) => server.call(method, body, how.signal, this.#client?.line)),
+      })
+    );
   }
 
   /** Each connection takes one, and so does every file. */
