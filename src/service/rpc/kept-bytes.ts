@@ -50,14 +50,15 @@ export class KeptBytes {
   /** The connection that keeps the most, of the peer that does. */
   #fullest(): Share | undefined {
     const byPeer = new Map<string, number>();
+    let [most, mostBytes] = ["", 0];
     for (const { peer, bytes } of this.#shares) {
-      byPeer.set(peer, (byPeer.get(peer) ?? 0) + bytes);
+      const all = (byPeer.get(peer) ?? 0) + bytes;
+      byPeer.set(peer, all);
+      if (all > mostBytes) [most, mostBytes] = [peer, all];
     }
-    const most = Math.max(...byPeer.values());
     let fullest: Share | undefined;
     for (const share of this.#shares) {
-      const isMore = share.bytes > (fullest?.bytes ?? 0);
-      if (isMore && byPeer.get(share.peer) === most) fullest = share;
+      if (share.peer === most && share.bytes > (fullest?.bytes ?? 0)) fullest = share;
     }
     return fullest;
   }
