@@ -28,6 +28,8 @@ interface HttpAppInit {
 
 export interface HttpApp {
   handle(request: Request): Promise<Response>;
+  /** Does its token prove an operator, whatever its connection does? Asked without its body. */
+  vouchesFor(request: Request): Promise<boolean>;
 }
 
 export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): HttpApp {
@@ -59,6 +61,7 @@ export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): Htt
   addTwins(app);
   addRefusals(app, declared);
   return {
+    vouchesFor: (request) => gate.isOperators(request),
     async handle(request) {
       const { pathname } = new URL(request.url);
       if (!isText(pathname)) return plain(400, "the path is not text in UTF-8");

@@ -27,6 +27,7 @@ interface Who {
 
 export function auditedApp(app: HttpApp, audit: AuditLog, who: Who): HttpApp {
   return {
+    vouchesFor: (request) => app.vouchesFor(request),
     async handle(request) {
       const { pathname, searchParams } = new URL(request.url);
       if (!isAudited(request.method, pathname)) return app.handle(request);
