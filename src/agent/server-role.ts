@@ -256,6 +256,7 @@ export class ServerRole {
       keyringPath: path,
       counters: this.#gossip.counters,
       stats: () => this.#gossip.stats(),
+      roundTripSeconds: (name) => this.#gossip.tell((serf) => serf.roundTripSeconds(name)),
       joinState: () => this.#joiner.state,
       join: (addresses) => this.#joiner.join(addresses),
       forceLeave: (node, prune) => this.#gossip.forceLeave(node, prune),

@@ -145,6 +145,8 @@ export interface GossipView {
   readonly keyringPath: string | undefined;
   readonly counters: GossipCounters;
   readonly stats: () => Readonly<Record<string, number | bigint>>;
+  /** To a member, estimated; undefined: not measured. */
+  readonly roundTripSeconds: (name: string) => number | undefined;
   readonly joinState: () => {
     readonly phase: string;
     readonly targets: readonly string[];

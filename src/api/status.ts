@@ -29,7 +29,7 @@ export async function statusReport(context: ApiContext): Promise<JsonObject> {
     encrypted: clear.length === 0,
     in_clear: clear,
     node: nodeReport(context),
-    members: membersReport(members),
+    members: membersReport(context, members),
     gossip: gossipReport(context),
     raft: raftReport(context),
     identities: identitiesReport(context),
@@ -158,7 +158,10 @@ function clientReport({ client }: ApiContext): JsonObject {
   };
 }
 
-function membersReport(members: readonly ServerMember[]): JsonObject {
+function membersReport(
+  { gossip }: Pick<ApiContext, "gossip">,
+  members: readonly ServerMember[],
+): JsonObject {
   const states: Record<string, number> = { alive: 0, leaving: 0, left: 0, failed: 0 };
   for (const { status } of members) states[status] = (states[status] ?? 0) + 1;
   const list = members.map((member) => ({
@@ -168,8 +171,14 @@ function membersReport(members: readonly ServerMember[]): JsonObject {
     region: member.tags.get("region") ?? "",
     datacenter: member.tags.get("dc") ?? "",
     build: member.tags.get("build") ?? "",
+    rtt_ms: milliseconds(gossip?.roundTripSeconds(member.name)),
   }));
   return { ...states, list: list.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+/** To a hundredth; null: nobody has measured it. */
+function milliseconds(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : Math.round(seconds * 100_000) / 100;
 }
 
 function gossipReport(context: ApiContext): JsonObject {

@@ -26,15 +26,6 @@ interface Traffic {
   readonly refused: Counts;
 }
 
-export interface Peer {
-  readonly name: string;
-  readonly address: string;
-  readonly ok: boolean;
-  readonly error: string;
-  readonly tls_version: string;
-  readonly rtt_ms: number | null;
-}
-
 interface Tls {
   readonly enabled: boolean;
   readonly certificate?: Certificate;
@@ -95,7 +86,6 @@ export interface Status {
     readonly tls: Tls;
     readonly refused: Counts;
     readonly requests: number;
-    readonly peers: readonly Peer[];
   };
   readonly http: { readonly tls: Tls };
   readonly warnings: readonly string[];
@@ -108,6 +98,8 @@ export interface StatusMember {
   readonly region: string;
   readonly datacenter: string;
   readonly build: string;
+  /** Estimated by coordinates; null: not measured. */
+  readonly rtt_ms: number | null;
 }
 
 export interface InspectedPeer {

@@ -231,6 +231,11 @@ test("by the keyboard alone: skip, sort, filter, copy", async () => {
   await using opened = await open("servers");
   const { page } = opened;
   await page.getByRole("link", { name: "s3.global" }).waitFor();
+  // How far it is, as gossip has measured.
+  await page
+    .locator("tr", { hasText: "s3.global" })
+    .getByText(/^[\d.]+ ms$/)
+    .waitFor();
   await page.keyboard.press("Tab");
   expect(await page.evaluate("document.activeElement.textContent")).toBe("Skip to the view");
   await page.keyboard.press("Enter");

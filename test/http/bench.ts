@@ -48,6 +48,7 @@ export function bench(
     keyringPath: undefined,
     counters: createGossipCounters(),
     stats: () => ({ members: 1, health_score: 0 }),
+    roundTripSeconds: () => 0.00123,
     joinState: () => ({ phase: "none", targets: [], attempts: 0, joined: 0, lastErrors: [] }),
     join: async (addresses) => {
       joins.push(addresses);

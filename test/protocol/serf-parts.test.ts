@@ -138,6 +138,7 @@ describe("coordinates", () => {
       expect(after.adjustment).toBeCloseTo(step.after.adjustment, 14);
       expect(after.height).toBeCloseTo(step.after.height, 14);
       expect(distanceSeconds(after, other) * 1e9).toBeCloseTo(step.distanceToOtherNs, 0);
+      expect(coordinates.roundTripSeconds("peer")).toBe(distanceSeconds(after, other));
     }
   });
 
@@ -155,6 +156,15 @@ describe("coordinates", () => {
         expect(serfCodec.encodeCoordinate(read).toHex()).toBe(one.payload);
       }
     }
+  });
+
+  test("to whom nobody has measured, or who is gone, there is no distance", () => {
+    const coordinates = new Coordinates(createPrng(1));
+    expect(coordinates.roundTripSeconds("peer")).toBeUndefined();
+    coordinates.update("peer", ORIGIN, 0.01);
+    expect(coordinates.roundTripSeconds("peer")).toBeNumber();
+    coordinates.forget("peer");
+    expect(coordinates.roundTripSeconds("peer")).toBeUndefined();
   });
 
   test("garbage moves nothing", () => {

@@ -157,7 +157,19 @@ export const statusSchemas = {
     }),
     identities: atLeast({ enabled: flag }),
     in_clear: t.Array(inClear),
-    members: atLeast({ list: t.Array(mapOf(text)) }),
+    members: atLeast({
+      list: t.Array(
+        exactly({
+          address: text,
+          build: text,
+          datacenter: text,
+          name: text,
+          region: text,
+          rtt_ms: orNull(number),
+          status: text,
+        }),
+      ),
+    }),
     node: atLeast({ id: text, name: text, region: text, version: text }),
     raft: atLeast({ enabled: flag }),
     rpc,

@@ -25,8 +25,8 @@ const LATENCY_FILTER = 3;
 const GRAVITY_RHO = 150;
 const ZERO = 1e-6;
 const RTT_MAX = 10;
-/** Nodes whose latest round trips are remembered. */
-const FILTERED_NODES_MAX = 4096;
+/** Nodes whose latest round trips and place are remembered. */
+const REMEMBERED_NODES_MAX = 4096;
 
 /** A node that knows nothing yet; also the origin that gravity pulls to. */
 export const ORIGIN: Coordinate = {
@@ -39,6 +39,7 @@ export const ORIGIN: Coordinate = {
 export class Coordinates {
   readonly #prng: Prng;
   readonly #latencies = new Map<string, number[]>();
+  readonly #others = new Map<string, Coordinate>();
   readonly #samples = new Array<number>(ADJUSTMENT_WINDOW).fill(0);
   #sampleAt = 0;
   #own: Coordinate;
@@ -66,6 +67,7 @@ export class Coordinates {
   update(node: string, other: Coordinate, rttSeconds: number): boolean {
     if (!isUsable(other) || !(rttSeconds >= 0 && rttSeconds <= RTT_MAX)) return false;
     const rtt = this.#filtered(node, rttSeconds);
+    this.#others.set(node, other);
     let own = this.#vivaldi(this.#own, other, rtt);
     own = this.#adjust(own, other, rtt);
     own = this.#gravity(own);
@@ -78,15 +80,25 @@ export class Coordinates {
     return true;
   }
 
+  /** Estimated, in seconds; undefined: the node was not measured. */
+  roundTripSeconds(node: string): number | undefined {
+    const other = this.#others.get(node);
+    return other === undefined ? undefined : distanceSeconds(this.#own, other);
+  }
+
   forget(node: string): void {
     this.#latencies.delete(node);
+    this.#others.delete(node);
   }
 
   /** Upper median of the last few, so that one slow packet moves nothing. */
   #filtered(node: string, rtt: number): number {
     let known = this.#latencies.get(node);
     if (known === undefined) {
-      if (this.#latencies.size >= FILTERED_NODES_MAX) this.#latencies.clear();
+      if (this.#latencies.size >= REMEMBERED_NODES_MAX) {
+        this.#latencies.clear();
+        this.#others.clear();
+      }
       known = [];
       this.#latencies.set(node, known);
     }

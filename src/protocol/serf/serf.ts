@@ -275,6 +275,11 @@ export class Serf {
     };
   }
 
+  /** To a member, as their coordinates have it, in seconds; undefined: never measured. */
+  roundTripSeconds(name: string): number | undefined {
+    return this.#coordinates.roundTripSeconds(name);
+  }
+
   /** How SWIM below asks and tells us. */
   #delegate(): SwimDelegate {
     const { name, codec, refuseMember } = this.#init;
@@ -285,8 +290,10 @@ export class Serf {
       changed: (change, member, now) => {
         this.#now = now;
         if (change === "join") this.#roster.joined(member);
-        else if (change === "leave") this.#roster.gone(member.name, now);
-        else this.#roster.updated(member);
+        else if (change === "leave") {
+          this.#roster.gone(member.name, now);
+          this.#coordinates.forget(member.name);
+        } else this.#roster.updated(member);
       },
       userMessage: (body, _from, now) => this.#userMessage(body, now),
       broadcasts: (overhead, limit) =>

@@ -1,5 +1,5 @@
 /** The servers, as gossip and this agent see them. */
-import type { InspectedPeer, KeyHolder, Peer, StatusMember } from "../answers.ts";
+import type { InspectedPeer, KeyHolder, StatusMember } from "../answers.ts";
 import { daysText } from "../format.ts";
 import { refusalsOf } from "../history.ts";
 import { useLive } from "../live.ts";
@@ -22,7 +22,6 @@ import { Charts } from "./overview.tsx";
 
 export interface Server extends StatusMember {
   readonly looked: InspectedPeer | undefined;
-  readonly peer: Peer | undefined;
   readonly holder: KeyHolder | undefined;
   readonly isLeader: boolean;
 }
@@ -38,7 +37,6 @@ export function useServers(): readonly Server[] | undefined {
     return {
       ...member,
       looked: found,
-      peer: now.rpc.peers.find((one) => one.name === member.name),
       holder: looked?.gossip.members.find((one) => one.name === member.name),
       isLeader: leader !== "" && found?.address === leader,
     };
@@ -93,8 +91,8 @@ const COLUMNS: readonly Column<Server>[] = [
   { name: "Datacenter", text: ({ datacenter }) => datacenter, isMinor: true },
   {
     name: "Round trip",
-    text: ({ peer }) => String(peer?.rtt_ms ?? ""),
-    show: ({ peer }) => (peer?.rtt_ms == null ? "–" : `${peer.rtt_ms} ms`),
+    text: ({ rtt_ms }) => String(rtt_ms ?? ""),
+    show: ({ rtt_ms }) => (rtt_ms === null ? "–" : `${rtt_ms} ms`),
     isMinor: true,
   },
 ];

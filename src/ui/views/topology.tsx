@@ -136,7 +136,7 @@ function worse(a: Guard, b: Guard): Guard {
 function Disk(props: { server: Server; guard: Guard; x: number; y: number }) {
   const { server, guard, x, y } = props;
   const [short = server.name] = server.name.split(".");
-  const rtt = server.peer?.rtt_ms;
+  const { rtt_ms: rtt } = server;
   const key = server.holder?.primary.slice(0, 8) ?? "no key known";
   const said = [server.name, LEGEND[guard], server.looked?.tls_version ?? "", `key ${key}`];
   return (
@@ -146,7 +146,7 @@ function Disk(props: { server: Server; guard: Guard; x: number; y: number }) {
         {short.length > 9 ? `${short.slice(0, 8)}…` : short}
       </text>
       <text x={x} y={y + 16} class="detail">
-        {server.isLeader ? "leader" : rtt == null ? "" : `${Math.round(rtt)} ms`}
+        {server.isLeader ? "leader" : rtt === null ? "" : `${rtt < 10 ? rtt : Math.round(rtt)} ms`}
       </text>
       <title>{said.join("\n")}</title>
     </a>
