@@ -6,7 +6,6 @@ import {
   counts,
   exactly,
   flag,
-  mapOf,
   number,
   orNull,
   text,
