@@ -4,6 +4,7 @@ import type { Endpoints } from "../config/endpoints.ts";
 import type { Log } from "../host/host.ts";
 import type { Caller } from "../http/access.ts";
 import type { HttpApp } from "../http/app.ts";
+import type { Asked } from "../http/asked.ts";
 import type { Bearer } from "../service/acl/bearer.ts";
 import type { AuditLog } from "../service/audit/audit-log.ts";
 
@@ -25,7 +26,7 @@ export class Auditing {
   /** @param bearerOf whose token it is */
   async around(
     app: HttpApp,
-    callerOf: (request: Request) => Caller | undefined,
+    callerOf: (request: Asked) => Caller | undefined,
     bearerOf: (secret: string) => Bearer | undefined,
   ): Promise<HttpApp> {
     if (this.log === undefined) return app;

@@ -24,8 +24,6 @@ export interface SchedulerRead {
   readonly key?: string;
   /** What of the reply is shown. */
   readonly field: string;
-  /** It is how many there are: shown under that name, and 0 where there are none. */
-  readonly isCount?: boolean;
   /** What Nomad says where that is not there; undefined: it is a list, which then is empty. */
   readonly missing?: string;
 }
@@ -60,8 +58,7 @@ export async function readScheduler(
   const reply = exactJsonOf(bytes);
   if (!isObject(reply)) throw new ApiError(500, "the server's answer cannot be read");
   const headers = metaHeaders(metaOf(reply));
-  const value = reply[field] ?? none(read);
-  return { value: read.isCount === true ? { [field]: value } : value, headers };
+  return { value: reply[field] ?? none(read), headers };
 }
 
 /** @throws ApiError */
@@ -84,7 +81,7 @@ async function nothing(
   query: ReadQuery,
   signal: AbortSignal | undefined,
 ): Promise<IndexedAnswer> {
-  const value = read.isCount === true ? { [read.field]: 0 } : none(read);
+  const value = none(read);
   const request = encodeValue(nodeRequest, structOf(nodeRequest, readOptions(context, query)));
   const answer = await asked(context, "Alloc.List", request, signal);
   // A server of ours of before does not know it.

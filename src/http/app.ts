@@ -11,9 +11,12 @@ import type { Log } from "../host/host.ts";
 import { RefusalLog } from "../service/refusals.ts";
 import type { Caller, OwnIdentity } from "./access.ts";
 import { plain } from "./answers.ts";
+import { type Asked, pathOf, type SimpleAsked } from "./asked.ts";
 import type { BaseInit } from "./base.ts";
+import { DirectRoutes } from "./direct.ts";
 import { declaredIn } from "./endpoint.ts";
 import { Gate } from "./gate.ts";
+import type { Answer } from "./json-answer.ts";
 import { pageAnswer } from "./page.ts";
 import { type Otherwise, Routing } from "./routing.ts";
 import { addRefusals, addTwins, createTable } from "./table.ts";
@@ -22,14 +25,14 @@ interface HttpAppInit {
   readonly context: ApiContext;
   readonly log: Log;
   /** Who sent it; a request that nobody vouches for is a stranger. */
-  readonly callerOf: (request: Request) => Caller | undefined;
+  readonly callerOf: (request: Asked) => Caller | undefined;
   readonly own: () => OwnIdentity;
 }
 
 export interface HttpApp {
   handle(request: Request): Promise<Response>;
-  /** Does its token prove an operator, whatever its connection does? Asked without its body. */
-  vouchesFor(request: Request): Promise<boolean>;
+  /** The same answer on a shorter way; undefined: there is none for this request. */
+  direct?(asked: SimpleAsked): Promise<Answer | Response> | undefined;
 }
 
 export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): HttpApp {
@@ -55,19 +58,25 @@ export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): Htt
     else failures.note("failed", "request failed", () => line);
     return plain(status, text);
   };
-  const app = createTable({ context, gate, failed });
+  const init: BaseInit = { context, gate, failed };
+  const app = createTable(init);
+  const direct = new DirectRoutes(app, init);
   const declared = declaredIn(app);
   gate.guards(declared);
   addTwins(app);
   addRefusals(app, declared);
   return {
-    vouchesFor: (request) => gate.isOperators(request),
     async handle(request) {
-      const { pathname } = new URL(request.url);
+      const pathname = pathOf(request.url);
       if (!isText(pathname)) return plain(400, "the path is not text in UTF-8");
       const refusal = gate.refusal(request);
       if (refusal !== undefined) return plain(403, refusal);
       return (await pageAnswer(request)) ?? app.handle(request);
+    },
+    direct(asked) {
+      if (!direct.has(asked.path)) return undefined;
+      const refusal = gate.refusal(asked);
+      return refusal === undefined ? direct.answer(asked) : Promise.resolve(plain(403, refusal));
     },
   };
 }

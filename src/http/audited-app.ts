@@ -6,6 +6,7 @@ import type { AuditLog, AuditOrigin, AuditRequest } from "../service/audit/audit
 import { type Caller, STRANGER } from "./access.ts";
 import { plain } from "./answers.ts";
 import type { HttpApp } from "./app.ts";
+import { type Asked, pathOf } from "./asked.ts";
 import { tokenOf } from "./token.ts";
 
 const READING = ["GET", "HEAD", "OPTIONS"];
@@ -20,17 +21,16 @@ const TOLD = [
 ];
 
 interface Who {
-  readonly callerOf: (request: Request) => Caller | undefined;
+  readonly callerOf: (request: Asked) => Caller | undefined;
   /** Whose token it is. */
   readonly bearerOf: (secret: string) => AuditOrigin["token"];
 }
 
 export function auditedApp(app: HttpApp, audit: AuditLog, who: Who): HttpApp {
   return {
-    vouchesFor: (request) => app.vouchesFor(request),
     async handle(request) {
+      if (!isAudited(request.method, pathOf(request.url))) return app.handle(request);
       const { pathname, searchParams } = new URL(request.url);
-      if (!isAudited(request.method, pathname)) return app.handle(request);
       let complete: ReturnType<AuditLog["begin"]>;
       try {
         complete = audit.begin(requestOf(request, pathname, searchParams, who));
@@ -47,6 +47,7 @@ export function auditedApp(app: HttpApp, audit: AuditLog, who: Who): HttpApp {
         throw error;
       }
     },
+    direct: (asked) => (isAudited("GET", asked.path) ? undefined : app.direct?.(asked)),
   };
 }
 

@@ -5,13 +5,12 @@
  */
 import { Elysia, t } from "elysia";
 import type { ApiContext } from "../api/context.ts";
-import { JsonText } from "../api/json.ts";
 import type { IndexedAnswer } from "../api/nodes.ts";
 import { withToken } from "../api/token.ts";
 import { DETAIL, type Endpoint } from "./endpoint.ts";
 import type { Gate } from "./gate.ts";
+import { jsonAnswer, responseOf } from "./json-answer.ts";
 import { REPEATED } from "./parameters.ts";
-import { sharedResponse } from "./shared-body.ts";
 import { tokenOf } from "./token.ts";
 
 export interface BaseInit {
@@ -28,7 +27,7 @@ interface Failure {
   readonly code: unknown;
 }
 
-const ALLOW_ORIGIN = "access-control-allow-origin";
+export const ALLOW_ORIGIN = "access-control-allow-origin";
 
 /** An Elysia with an option of routes, `endpoint`, and with `api` for their handlers. */
 export function createBase({ context, gate, failed }: BaseInit) {
@@ -60,11 +59,7 @@ export function createBase({ context, gate, failed }: BaseInit) {
         // Whether a handler's promise is awaited before depends on how its source looks.
         const value = await responseValue;
         if (value instanceof Response) return value;
-        const status = Number(set.status ?? 200);
-        return jsonOf(value, isPretty(request.url), {
-          status,
-          headers: textsOf(set.headers),
-        });
+        return responseOf(jsonAnswer(value, isPretty(request.url), set));
       })
   );
 }
@@ -105,23 +100,4 @@ function isPretty(url: string): boolean {
   if (!url.includes("pretty")) return false;
   const pretty = new URL(url).searchParams.get("pretty");
   return pretty !== null && pretty !== "0";
-}
-
-/** Compact JSON; `?pretty` indents by four and ends the line; nothing is an empty body. */
-function jsonOf(value: unknown, pretty: boolean, init: JsonInit): Response {
-  if (value === undefined) return new Response(null, init);
-  if (value instanceof JsonText && pretty) return jsonOf(value.value, pretty, init);
-  init.headers["Content-Type"] = "application/json";
-  if (value instanceof JsonText) return sharedResponse(value.bytes, init);
-  const text = pretty ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value);
-  return new Response(text, init);
-}
-
-interface JsonInit {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-}
-
-function textsOf(headers: object): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }

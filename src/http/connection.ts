@@ -35,8 +35,8 @@ interface Waiting {
   readonly run: RunRequest;
 }
 
-/** Resolves when the answer is handed over; `signal`: nobody waits for it any more. */
-type RunRequest = (signal: AbortSignal) => Promise<void>;
+/** Resolves when the answer is handed over; `signal`: that nobody waits for it any more. */
+type RunRequest = (signal: () => AbortSignal) => Promise<void>;
 
 interface HttpConnectionInit {
   readonly stream: SocketStream;
@@ -49,7 +49,7 @@ interface HttpConnectionInit {
     request: SimpleRequest,
     reply: Reply,
     caller: Caller,
-    signal: AbortSignal,
+    signal: () => AbortSignal,
   ) => Promise<void>;
 }
 
@@ -79,7 +79,12 @@ export class HttpConnection extends Duplex {
   readonly #requests: Waiting[] = [];
   #current: IncomingMessage | undefined;
   /** Of the current request: its caller has hung up. */
-  #hungUp = new AbortController();
+  #hungUp: AbortController | undefined;
+  /** Most answers never ask for it. */
+  readonly #signal = (): AbortSignal => {
+    this.#hungUp ??= new AbortController();
+    return this.#hungUp.signal;
+  };
   /** Its body has come, if it has one. */
   #whole = false;
   /** When the socket has last taken a piece, and whether one waits for that. */
@@ -102,7 +107,7 @@ export class HttpConnection extends Duplex {
     socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
     socket.on("end", () => {
       this.#ended = true;
-      this.#hungUp.abort();
+      this.#hangUp();
       this.#feed();
     });
     socket.on("error", () => undefined);
@@ -187,7 +192,7 @@ export class HttpConnection extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#cancelIdle?.();
-    this.#hungUp.abort();
+    this.#hangUp();
     this.#chunks = [];
     this.#requests.length = 0;
     this.#socket.destroy();
@@ -201,13 +206,18 @@ export class HttpConnection extends Duplex {
       if (next === undefined) break;
       this.#whole = !hasBody(next.incoming);
       // A half-closed connection has hung up, as in Go: it gets its answer, but no waiting.
-      if (!this.#ended) this.#hungUp = new AbortController();
+      if (!this.#ended) this.#hungUp = undefined;
       next.incoming.once("end", () => this.#isWhole(next.incoming));
-      await next.run(this.#hungUp.signal);
+      await next.run(this.#signal);
       await sent(next.response);
       this.#expect();
     }
     this.#feed();
+  }
+
+  #hangUp(): void {
+    this.#hungUp ??= new AbortController();
+    this.#hungUp.abort();
   }
 
   #isWhole(incoming: IncomingMessage): void {
@@ -274,9 +284,9 @@ export class HttpConnection extends Duplex {
     this.#answering = true;
     this.#taken(chunk, end);
     // A half-closed connection has hung up, as in Go: it gets its answer, but no waiting.
-    if (!this.#ended) this.#hungUp = new AbortController();
+    if (!this.#ended) this.#hungUp = undefined;
     const reply = new DirectReply(this, request.method === "HEAD");
-    await this.#init.direct(request, reply, this.caller, this.#hungUp.signal);
+    await this.#init.direct(request, reply, this.caller, this.#signal);
     if (reply.taken !== undefined) await reply.taken;
     this.#answering = false;
     if (reply.isLast) return void this.end();

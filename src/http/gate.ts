@@ -12,18 +12,20 @@ import {
   refuseRead,
   STRANGER,
 } from "./access.ts";
+import { type Asked, pathOf } from "./asked.ts";
 import type { Declared, Endpoint } from "./endpoint.ts";
 import { tokenOf } from "./token.ts";
 
 interface GateInit {
   /** Who sent it; a request that nobody vouches for is a stranger's. */
-  readonly callerOf: (request: Request) => Caller | undefined;
+  readonly callerOf: (request: Asked) => Caller | undefined;
   readonly own: () => OwnIdentity;
   readonly acl: AclAccess;
   /** Our own; what is asked of another one is judged there. */
   readonly region: string;
 }
 
+const NO_QUERY = new URLSearchParams();
 const DENIED = "Permission denied";
 
 /** What the bearer of a request's token may do. @throws Error with Nomad's text */
@@ -43,23 +45,13 @@ export class Gate {
   }
 
   /** @returns why this request may not even ask, or undefined */
-  refusal(request: Request): string | undefined {
+  refusal(request: Asked): string | undefined {
     return refuseRead(originOf(request), this.#callerOf(request), this.#init.own());
   }
 
   /** @throws ApiError when the request may not do what the endpoint does */
-  check(request: Request, endpoint: Endpoint): Promise<void> {
+  check(request: Asked, endpoint: Endpoint): Promise<void> {
     return this.#check(request, request.method, endpoint, this.#rightsOf(request));
-  }
-
-  /** Where there are ACLs: has it a management token? */
-  async isOperators(request: Request): Promise<boolean> {
-    if (!this.#init.acl.enabled) return false;
-    const rights = this.#rightsOf(request);
-    return rights().then(
-      ({ grants }) => grants.isManagement,
-      () => false,
-    );
   }
 
   /**
@@ -67,7 +59,7 @@ export class Gate {
    *
    * @returns what this caller is refused ("PUT /v1/agent/reload"), and why
    */
-  async refusals(request: Request): Promise<Readonly<Record<string, string>>> {
+  async refusals(request: Asked): Promise<Readonly<Record<string, string>>> {
     const found: Record<string, string> = {};
     const rights = this.#rightsOf(request);
     for (const endpoint of this.#table) {
@@ -79,7 +71,7 @@ export class Gate {
   }
 
   /** Looked up once, and only if somebody asks: a client's servers may have to be asked for it. */
-  #rightsOf(request: Request): Rights {
+  #rightsOf(request: Asked): Rights {
     let found: Promise<Identity> | undefined;
     return () => {
       found ??= (async () => this.#init.acl.resolve(tokenOf(request)))();
@@ -87,12 +79,7 @@ export class Gate {
     };
   }
 
-  async #check(
-    request: Request,
-    method: string,
-    endpoint: Endpoint,
-    rights: Rights,
-  ): Promise<void> {
+  async #check(request: Asked, method: string, endpoint: Endpoint, rights: Rights): Promise<void> {
     const changes = method !== "GET";
     const { guarded = changes, cors = false } = endpoint;
     const { acl } = this.#init;
@@ -104,10 +91,11 @@ export class Gate {
   }
 
   /** @throws ApiError when the token that came with the request is not enough */
-  async #judge(request: Request, { needs, from }: Endpoint, rights: Rights): Promise<void> {
+  async #judge(request: Asked, { needs, from }: Endpoint, rights: Rights): Promise<void> {
     const all = typeof needs === "string" ? [needs] : needs;
     if (all.includes("anonymous")) return;
-    const { searchParams } = new URL(request.url);
+    const { url } = request;
+    const searchParams = url.includes("?") ? new URL(url).searchParams : NO_QUERY;
     const region = searchParams.get("region") || this.#init.region;
     const isPassedOn = from !== "agent";
     if (isPassedOn && region !== this.#init.region) return;
@@ -127,17 +115,17 @@ export class Gate {
   }
 
   /** @returns why this request would not change anything, or undefined */
-  #refusalToChange(request: Request): string | undefined {
+  #refusalToChange(request: Asked): string | undefined {
     return refuseChange(originOf(request), this.#callerOf(request), this.#init.own());
   }
 
-  #callerOf(request: Request): Caller {
+  #callerOf(request: Asked): Caller {
     return this.#init.callerOf(request) ?? STRANGER;
   }
 }
 
-function originOf({ headers, url }: Request): AccessRequest {
+function originOf({ headers, url }: Asked): AccessRequest {
   const header = (name: string): string | undefined => headers.get(name) ?? undefined;
-  const [host, origin, fetchSite] = ["host", "origin", "sec-fetch-site"].map(header);
-  return { path: new URL(url).pathname, host, origin, fetchSite };
+  const [host, origin] = [header("host"), header("origin")];
+  return { path: pathOf(url), host, origin, fetchSite: header("sec-fetch-site") };
 }

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { pathOf } from "./asked.ts";
+
 /** By name: of which type each is. */
 const TYPES: Readonly<Record<string, string>> = {
   "index.html": "text/html; charset=utf-8",
@@ -39,14 +41,17 @@ const BASE = "/ui/";
 
 /** @returns the answer, if the request is for the page */
 export async function pageAnswer(request: Request): Promise<Response | undefined> {
-  const { pathname, search } = new URL(request.url);
+  const pathname = pathOf(request.url);
   const isPage = pathname === "/" || pathname === "/ui" || pathname.startsWith(BASE);
   if (!isPage) return undefined;
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response("Invalid method", { status: 405, headers: HEADERS });
   }
   if (!pathname.startsWith(BASE)) {
-    return new Response(null, { status: 307, headers: { ...HEADERS, Location: BASE + search } });
+    return new Response(null, {
+      status: 307,
+      headers: { ...HEADERS, Location: BASE + new URL(request.url).search },
+    });
   }
   // A view's address is the page, too: it finds out for itself where in it that is.
   const asked = pathname.slice(BASE.length);

@@ -21,10 +21,12 @@ import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { certificateNames } from "../tls/certificate.ts";
 import { acceptTls, type TlsIdentity } from "../tls/handshake.ts";
 import { TlsError } from "../tls/refusal.ts";
-import { type Caller, callerOf, isTrusted } from "./access.ts";
+import { type Caller, callerOf } from "./access.ts";
 import type { HttpApp } from "./app.ts";
-import { isForArchive, RequestBodies, type RequestHead, toRequest } from "./body.ts";
+import { type Asked, SimpleAsked } from "./asked.ts";
+import { RequestBodies, type RequestHead, toRequest } from "./body.ts";
 import { HttpConnection } from "./connection.ts";
+import type { Answer } from "./json-answer.ts";
 import { type HeaderList, ParsedReply, type Reply } from "./reply.ts";
 import { bodyOf } from "./shared-body.ts";
 
@@ -35,7 +37,8 @@ interface Exchange {
   readonly body: IncomingMessage | undefined;
   readonly reply: Reply;
   readonly caller: Caller;
-  readonly signal: AbortSignal;
+  /** Nobody waits for the answer any more. */
+  readonly signal: () => AbortSignal;
 }
 
 interface HttpServerInit {
@@ -58,9 +61,10 @@ interface HttpServerInit {
   ) => Promise<StreamServer>;
 }
 
+/** Headers that say what is measured here, whatever the configuration says. */
+const MEASURED: readonly string[] = ["vary", "content-length"];
 /** On each answer, whether it is packed or not. */
 const VARY: [string, string] = ["Vary", "Accept-Encoding"];
-
 const NO_BODY = new Uint8Array(0);
 const TLS_HANDSHAKE_RECORD = 0x16;
 /** Answers smaller than this are not worth compressing. */
@@ -84,7 +88,7 @@ export class HttpServer {
   readonly #http: Server;
   readonly #limit: ConnectionLimit;
   readonly #refusals: RefusalLog;
-  readonly #callers = new WeakMap<Request, Caller>();
+  readonly #callers = new WeakMap<Asked, Caller>();
   readonly #open = new Set<SocketStream>();
   #app: HttpApp | undefined;
   #running = 0;
@@ -100,10 +104,9 @@ export class HttpServer {
     this.#limit = new ConnectionLimit(init.connectionsPerClientMax);
     this.#refusals = new RefusalLog(init.clock, init.log);
     this.#pace = new Pace(init.clock);
-    const measured = ["vary", "content-length"];
-    const isOurs = (name: string): boolean => measured.includes(name.toLowerCase());
+    const isOurs = (name: string): boolean => MEASURED.includes(name.toLowerCase());
     this.#ownHeaders = Object.entries(init.headers).filter(([name]) => !isOurs(name));
-    this.#ownNames = new Set([...measured, ...this.#ownHeaders.map(([one]) => one.toLowerCase())]);
+    this.#ownNames = new Set([...MEASURED, ...this.#ownHeaders.map(([one]) => one.toLowerCase())]);
     this.#http = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (incoming, response) => {
       const { socket: connection } = incoming;
       if (!(connection instanceof HttpConnection)) return void response.destroy();
@@ -117,8 +120,8 @@ export class HttpServer {
     this.#http.keepAliveTimeout = 0;
   }
 
-  callerOf(request: Request): Caller | undefined {
-    return this.#callers.get(request);
+  callerOf(request: Asked): Caller | undefined {
+    return request instanceof SimpleAsked ? request.caller : this.#callers.get(request);
   }
 
   /** @throws when an address cannot be bound */
@@ -216,11 +219,10 @@ export class HttpServer {
     const { request, reply, caller } = exchange;
     if (this.#running > RUNNING_MAX) return refuse(reply, 503, "Too many requests at once");
     // A simple request has one Host, and no body.
-    if (exchange.body === undefined) return this.#ask(exchange, NO_BODY);
+    if (exchange.body === undefined) return this.#askSimple(exchange);
     const problem = hostProblem(request);
     if (problem !== undefined) return refuse(reply, 400, problem);
-    const trusted = isTrusted(caller) || (await this.#isVouchedFor(exchange));
-    const body = this.#bodies.reader(exchange.body, trusted);
+    const body = this.#bodies.reader(exchange.body, caller);
     try {
       const bytes = await body.read();
       if (bytes === "too-large") return refuse(reply, 413, "Request body is too large");
@@ -231,31 +233,46 @@ export class HttpServer {
     }
   }
 
-  /** A snapshot is long: whoever restores one may be known by a token only. */
-  async #isVouchedFor({ request, signal }: Exchange): Promise<boolean> {
-    if (!isForArchive(request)) return false;
-    return (await this.#app?.vouchesFor(toRequest(request, NO_BODY, signal))) === true;
+  /** By the app's short way, if it has one for it. */
+  async #askSimple(exchange: Exchange): Promise<void> {
+    await this.#pace.turn(REQUEST_MS);
+    const make = (): Request => this.#requestOf(exchange, NO_BODY);
+    const asked = new SimpleAsked(exchange.request, exchange.caller, make);
+    const short = this.#app?.direct?.(asked);
+    if (short === undefined) return this.#askApp(exchange, asked.request);
+    const answer = await short;
+    if (answer instanceof Response) await this.#respond(exchange, answer);
+    else this.#answerShort(exchange, answer);
   }
 
   async #ask(exchange: Exchange, body: Uint8Array<ArrayBuffer>): Promise<void> {
     await this.#pace.turn(REQUEST_MS);
-    const request = toRequest(exchange.request, body, exchange.signal);
-    this.#callers.set(request, exchange.caller);
+    await this.#askApp(exchange, this.#requestOf(exchange, body));
+  }
+
+  async #askApp(exchange: Exchange, request: Request): Promise<void> {
     const answer = await this.#app?.handle(request);
     if (answer === undefined) throw new Error("no app");
     await this.#respond(exchange, answer);
   }
 
+  #requestOf({ request: head, signal, caller }: Exchange, body: Uint8Array<ArrayBuffer>): Request {
+    const request = toRequest(head, body, signal());
+    this.#callers.set(request, caller);
+    return request;
+  }
+
   #failed({ request, reply, signal }: Exchange, error: unknown): void {
     const line = { path: request.url ?? "", error: errorText(error) };
     // Whoever hangs up in the middle is not our failure.
-    if (signal.aborted) this.#init.log.debug("request aborted by the caller", line);
+    if (signal().aborted) this.#init.log.debug("request aborted by the caller", line);
     else this.#refusals.note("failed", "request failed", () => line);
     if (reply.hasBegun) reply.end();
     else reply.whole(500, [], NO_BODY);
   }
 
-  async #respond({ request, reply }: Exchange, answer: Response): Promise<void> {
+  async #respond(exchange: Exchange, answer: Response): Promise<void> {
+    const { request, reply } = exchange;
     let headers = this.#headersOf(answer);
     if (answer.headers.get(UNBUFFERED) === "no") {
       const isHead = request.method === "HEAD";
@@ -271,12 +288,19 @@ export class HttpServer {
       body = new Uint8Array(gunzipSync(body));
       headers = headers.filter(([name]) => name !== "content-encoding");
     }
-    const isWorthIt = !isGzip && !isPacked && body.length >= GZIP_BYTES_MIN;
-    if (isWorthIt && acceptsGzip(request)) {
-      body = new Uint8Array(gzipSync(body));
-      headers.push(["Content-Encoding", "gzip"]);
+    if (isGzip || isPacked) reply.whole(answer.status, headers, body);
+    else wholeOrPacked(exchange, answer.status, headers, body);
+  }
+
+  #answerShort(exchange: Exchange, { status, headers, body }: Answer): void {
+    const all: [string, string][] = [];
+    for (const name in headers) {
+      const isOwn = this.#ownNames.size > MEASURED.length && this.#ownNames.has(name.toLowerCase());
+      if (!isOwn) all.push([name, headers[name] ?? ""]);
     }
-    reply.whole(answer.status, headers, body);
+    for (const own of this.#ownHeaders) all.push(own);
+    all.push(VARY);
+    wholeOrPacked(exchange, status, all, body instanceof Uint8Array ? body : encode(body ?? ""));
   }
 
   /** Those of the configuration win; how long it is, and what it depends on, is said by us. */
@@ -302,8 +326,38 @@ export class HttpServer {
   }
 }
 
+function encode(text: string): Uint8Array {
+  return text === "" ? NO_BODY : Buffer.from(text, "utf8");
+}
+
+/** A text of some size, packed if its caller takes that. */
+function wholeOrPacked(
+  { request, reply }: Exchange,
+  status: number,
+  headers: [string, string][],
+  body: Uint8Array,
+): void {
+  if (body.length < GZIP_BYTES_MIN || !acceptsGzip(request)) {
+    return reply.whole(status, headers, body);
+  }
+  headers.push(["Content-Encoding", "gzip"]);
+  reply.whole(status, headers, packed(body));
+}
+
+/** What many ask for is packed once, and kept beside it. */
+const known = new WeakMap<Uint8Array, Uint8Array>();
+
+function packed(body: Uint8Array): Uint8Array {
+  const before = known.get(body);
+  if (before !== undefined) return before;
+  const bytes = new Uint8Array(gzipSync(body));
+  known.set(body, bytes);
+  return bytes;
+}
+
 /** RFC 9110 12.5.3: named, or by the star, and not with a weight of 0. */
 function acceptsGzip({ headers }: Exchange["request"]): boolean {
+  if (headers["accept-encoding"] === undefined) return false;
   const accepts = String(headers["accept-encoding"] ?? "").toLowerCase();
   const weights = new Map(
     accepts.split(",").map((part) => {

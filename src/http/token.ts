@@ -1,7 +1,10 @@
 /** The token of a request, in either of the ways that Nomad takes. */
+import type { Asked } from "./asked.ts";
 
 /** "" is none. */
-export function tokenOf({ headers }: Request): string {
-  const bearer = /^bearer +(.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return headers.get("x-nomad-token") ?? bearer ?? "";
+export function tokenOf({ headers }: Asked): string {
+  const token = headers.get("x-nomad-token");
+  if (token !== null) return token;
+  const authorization = headers.get("authorization");
+  return authorization === null ? "" : (/^bearer +(.+)$/i.exec(authorization)?.[1] ?? "");
 }
