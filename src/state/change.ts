@@ -35,17 +35,15 @@ export interface ChangeListener {
   replaced(index: number): void;
 }
 
-/** Roughly what an object of this kind takes, by its texts and bytes. */
-export function sizeOf(object: Readonly<Record<string, unknown>> | object): number {
+/** Roughly what a value takes, by the texts and bytes that are in it, however deep. */
+export function sizeOf(value: unknown): number {
+  if (typeof value === "string" || value instanceof Uint8Array) return value.length;
+  if (typeof value !== "object" || value === null) return 0;
   let bytes = 0;
-  for (const value of Object.values(object)) {
-    if (typeof value === "string" || value instanceof Uint8Array) bytes += value.length;
-    else if (value instanceof Map) bytes += value.size * ENTRY_BYTES;
-    else if (Array.isArray(value)) bytes += value.length * ENTRY_BYTES;
-    bytes += FIELD_BYTES;
-  }
+  const inner: Iterable<unknown> = value instanceof Map ? value : Object.values(value);
+  for (const one of inner) bytes += sizeOf(one) + FIELD_BYTES;
   return bytes;
 }
 
-/** A name and a small value; an entry of a list or a map. */
-const [FIELD_BYTES, ENTRY_BYTES] = [24, 128];
+/** A name and a small value, or an entry of a list or a map. */
+const FIELD_BYTES = 24;
