@@ -259,6 +259,7 @@ export const ENDPOINTS: Readonly<Record<string, Demand>> = {
   "PUT /v1/allocation/*": "namespace:write",
   "GET /v1/evaluations": "namespace:write",
   "DELETE /v1/evaluations": "namespace:write",
+  "GET /v1/evaluations/count": "namespace:write",
   "GET /v1/evaluation/*": "namespace:write",
   "GET /v1/deployments": "namespace:write",
   "GET /v1/deployment/allocations/*": "namespace:write",

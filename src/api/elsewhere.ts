@@ -24,6 +24,8 @@ export interface SchedulerRead {
   readonly key?: string;
   /** What of the reply is shown. */
   readonly field: string;
+  /** It is how many there are: shown under that name, and 0 where there are none. */
+  readonly isCount?: boolean;
   /** What Nomad says where that is not there; undefined: it is a list, which then is empty. */
   readonly missing?: string;
 }
@@ -58,7 +60,8 @@ export async function readScheduler(
   const reply = exactJsonOf(bytes);
   if (!isObject(reply)) throw new ApiError(500, "the server's answer cannot be read");
   const headers = metaHeaders(metaOf(reply));
-  return { value: reply[field] ?? none(read), headers };
+  const value = reply[field] ?? none(read);
+  return { value: read.isCount === true ? { [field]: value } : value, headers };
 }
 
 /** @throws ApiError */
@@ -81,7 +84,7 @@ async function nothing(
   query: ReadQuery,
   signal: AbortSignal | undefined,
 ): Promise<IndexedAnswer> {
-  const value = none(read);
+  const value = read.isCount === true ? { [read.field]: 0 } : none(read);
   const request = encodeValue(nodeRequest, structOf(nodeRequest, readOptions(context, query)));
   const answer = await asked(context, "Alloc.List", request, signal);
   // A server of ours of before does not know it.

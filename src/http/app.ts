@@ -31,6 +31,8 @@ interface HttpAppInit {
 
 export interface HttpApp {
   handle(request: Request): Promise<Response>;
+  /** Does its token prove an operator, whatever its connection does? Asked without its body. */
+  vouchesFor(request: Request): Promise<boolean>;
   /** The same answer on a shorter way; undefined: there is none for this request. */
   direct?(asked: SimpleAsked): Promise<Answer | Response> | undefined;
 }
@@ -66,6 +68,7 @@ export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): Htt
   addTwins(app);
   addRefusals(app, declared);
   return {
+    vouchesFor: (request) => gate.isOperators(request),
     async handle(request) {
       const pathname = pathOf(request.url);
       if (!isText(pathname)) return plain(400, "the path is not text in UTF-8");

@@ -28,6 +28,7 @@ interface Who {
 
 export function auditedApp(app: HttpApp, audit: AuditLog, who: Who): HttpApp {
   return {
+    vouchesFor: (request) => app.vouchesFor(request),
     async handle(request) {
       if (!isAudited(request.method, pathOf(request.url))) return app.handle(request);
       const { pathname, searchParams } = new URL(request.url);

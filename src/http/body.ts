@@ -9,7 +9,6 @@ import { PATHS } from "../paths.ts";
 import { ByteQueue } from "../service/byte-queue.ts";
 import { ARCHIVE_BYTES_MAX } from "../service/methods/snapshot-archive.ts";
 import { ByteBudget } from "../service/rpc/server/serve.ts";
-import { type Caller, isTrusted } from "./access.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** Of whoever may change something: two snapshots at once, and whatever else. */
@@ -27,12 +26,16 @@ export class RequestBodies {
   readonly #trusted = new ByteBudget(TRUSTED_BYTES_MAX);
   readonly #strangers = new ByteBudget(STRANGERS_BYTES_MAX);
 
-  reader(incoming: IncomingMessage, caller: Caller): BodyReader {
-    const trusted = isTrusted(caller);
-    const isArchive = trusted && pathOf(incoming).split("?")[0] === PATHS.snapshot;
-    const bytesMax = isArchive ? ARCHIVE_BYTES_MAX : BODY_BYTES_MAX;
+  /** @param trusted may its caller change something? */
+  reader(incoming: IncomingMessage, trusted: boolean): BodyReader {
+    const bytesMax = trusted && isForArchive(incoming) ? ARCHIVE_BYTES_MAX : BODY_BYTES_MAX;
     return new BodyReader(incoming, bytesMax, trusted ? this.#trusted : this.#strangers);
   }
+}
+
+/** Is its body a snapshot? */
+export function isForArchive(incoming: Pick<RequestHead, "url">): boolean {
+  return pathOf(incoming).split("?")[0] === PATHS.snapshot;
 }
 
 class BodyReader {
@@ -98,6 +101,6 @@ function isBodiless({ method = "GET" }: RequestHead): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-function pathOf({ url = "/" }: RequestHead): string {
+function pathOf({ url = "/" }: Pick<RequestHead, "url">): string {
   return url.startsWith("/") ? url : "/";
 }

@@ -54,6 +54,16 @@ export class Gate {
     return this.#check(request, request.method, endpoint, this.#rightsOf(request));
   }
 
+  /** Where there are ACLs: has it a management token? */
+  async isOperators(request: Request): Promise<boolean> {
+    if (!this.#init.acl.enabled) return false;
+    const rights = this.#rightsOf(request);
+    return rights().then(
+      ({ grants }) => grants.isManagement,
+      () => false,
+    );
+  }
+
   /**
    * For whoever draws buttons.
    *

@@ -21,10 +21,10 @@ import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { certificateNames } from "../tls/certificate.ts";
 import { acceptTls, type TlsIdentity } from "../tls/handshake.ts";
 import { TlsError } from "../tls/refusal.ts";
-import { type Caller, callerOf } from "./access.ts";
+import { type Caller, callerOf, isTrusted } from "./access.ts";
 import type { HttpApp } from "./app.ts";
 import { type Asked, SimpleAsked } from "./asked.ts";
-import { RequestBodies, type RequestHead, toRequest } from "./body.ts";
+import { isForArchive, RequestBodies, type RequestHead, toRequest } from "./body.ts";
 import { HttpConnection } from "./connection.ts";
 import type { Answer } from "./json-answer.ts";
 import { type HeaderList, ParsedReply, type Reply } from "./reply.ts";
@@ -222,7 +222,8 @@ export class HttpServer {
     if (exchange.body === undefined) return this.#askSimple(exchange);
     const problem = hostProblem(request);
     if (problem !== undefined) return refuse(reply, 400, problem);
-    const body = this.#bodies.reader(exchange.body, caller);
+    const trusted = isTrusted(caller) || (await this.#isVouchedFor(exchange));
+    const body = this.#bodies.reader(exchange.body, trusted);
     try {
       const bytes = await body.read();
       if (bytes === "too-large") return refuse(reply, 413, "Request body is too large");
@@ -231,6 +232,12 @@ export class HttpServer {
     } finally {
       body.release();
     }
+  }
+
+  /** A snapshot is long: whoever restores one may be known by a token only. */
+  async #isVouchedFor({ request, signal }: Exchange): Promise<boolean> {
+    if (!isForArchive(request)) return false;
+    return (await this.#app?.vouchesFor(toRequest(request, NO_BODY, signal()))) === true;
   }
 
   /** By the app's short way, if it has one for it. */

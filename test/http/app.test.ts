@@ -597,3 +597,28 @@ test("what a token may not do is told with one look at whose it is", async () =>
   expect(Object.keys(JSON.parse(body).Refused).length).toBeGreaterThan(50);
   expect(looks).toBe(1);
 });
+
+describe("the machine of an agent", () => {
+  const hostOf = async (query: string, enableDebug = true): Promise<[number, string]> => {
+    const { context } = bench(LOCAL);
+    const config = { ...context.config, enableDebug };
+    const init = { context: { ...context, config }, log: silent, own: () => OWN };
+    const app = createHttpApp({ ...init, callerOf: () => LOCAL });
+    const { status, body } = await ask(app, "GET", `/v1/agent/host${query}`);
+    return [status, body];
+  };
+  test("is shown where enable_debug is on, without secrets", async () => {
+    expect(await hostOf("", false)).toEqual([403, "Permission denied"]);
+    process.env["X_TEST_SECRET"] = "geheim";
+    const [status, body] = await hostOf("?server_id=n1.global");
+    expect(status).toBe(200);
+    expect(JSON.parse(body).AgentID).toBe("id");
+    expect(body).not.toContain("geheim");
+    delete process.env["X_TEST_SECRET"];
+  });
+  test("and no other one's but a client node's", async () => {
+    expect((await hostOf("?server_id=other"))[0]).toBe(501);
+    const both = "Can only query one of Client ID or Server ID";
+    expect(await hostOf("?server_id=a&node_id=b")).toEqual([400, both]);
+  });
+});

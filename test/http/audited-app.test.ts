@@ -22,7 +22,7 @@ function bench(answer: () => Response, broken = false) {
     asked += 1;
     return answer();
   };
-  const app = auditedApp({ handle }, audit, {
+  const app = auditedApp({ handle, vouchesFor: async () => false }, audit, {
     callerOf: () => CALLER,
     bearerOf: (secret) => (secret === "s3cret-token" ? { accessor_id: "acc" } : undefined),
   });

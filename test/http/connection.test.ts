@@ -54,7 +54,13 @@ async function app(request: Request): Promise<Response> {
   return new Response(path === "/big" ? "x".repeat(32 * 1024 * 1024) : `${path}:${body.length};`);
 }
 
-beforeAll(() => server.start({ handle: app }));
+/** The token of an operator, whom no certificate proves. */
+const TOKEN = "management";
+const vouchesFor = async ({ headers }: Request): Promise<boolean> => {
+  return headers.get("x-nomad-token") === TOKEN;
+};
+
+beforeAll(() => server.start({ handle: app, vouchesFor }));
 afterAll(() => server.close());
 beforeEach(() => {
   begun = 0;
@@ -258,4 +264,22 @@ describe("the Host header", () => {
     expect(await statusOf("GET /a HTTP/1.0\r\n\r\n")).toContain(" 200 ");
     expect(await statusOf("GET /a HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n")).toContain(" 400 ");
   });
+});
+
+test("a snapshot may be long where a token proves an operator, and nothing else may", async () => {
+  const length = 2 * 1024 * 1024;
+  const answerTo = async (path: string, token: string): Promise<string> => {
+    // From behind a proxy nobody is on this machine.
+    const headers = `X-Forwarded-For: 1.2.3.4\r\nX-Nomad-Token: ${token}\r\n`;
+    const head = `PUT ${path} ${LINE}${headers}Content-Length: ${length}\r\n\r\n`;
+    const { socket, got } = await dial(head);
+    socket.write("x".repeat(length));
+    await until("an answer", () => got().includes("\r\n\r\n"));
+    socket.destroy();
+    return got();
+  };
+  const snapshot = "/v1/operator/snapshot";
+  expect(await answerTo(snapshot, "another")).toStartWith("HTTP/1.1 413 ");
+  expect(await answerTo("/v1/nodes", TOKEN)).toStartWith("HTTP/1.1 413 ");
+  expect(await answerTo(snapshot, TOKEN)).toEndWith(`${snapshot}:${length};`);
 });

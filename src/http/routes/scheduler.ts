@@ -78,6 +78,11 @@ const READS: readonly Read[] = [
     changes: ["DELETE"],
   },
   {
+    path: "/v1/evaluations/count",
+    what: "How many evaluations there are",
+    ...{ method: "Eval.Count", field: "Count", isCount: true, needs: "namespace:read-job" },
+  },
+  {
     path: "/v1/evaluation/*",
     what: "An evaluation",
     ...{ method: "Eval.GetEval", key: "EvalID", field: "Eval", missing: "eval not found" },
@@ -227,7 +232,7 @@ function addRead(app: Base, { path, what, needs, below = {}, changes = [], ...re
         from: "region",
         blocks: true,
         indexed: true,
-        answers: read.missing === undefined ? "Objects" : "Anything",
+        answers: read.missing === undefined && !read.isCount ? "Objects" : "Anything",
       },
     },
   );
