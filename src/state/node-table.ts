@@ -43,9 +43,18 @@ interface DrainUpdate extends Update {
   readonly UpdatedBy: string;
 }
 
+/**
+ * Of all nodes together, about, as long as they register: whoever has a client's certificate may
+ * invent as many as it likes, and every server keeps them all. Ten thousand real ones are 25 MB.
+ */
+export const NODES_BYTES_MAX = 256 * 1024 * 1024;
+
 export class NodeTable {
   readonly #announce: Announce;
   #nodes = new Map<string, Node>();
+  /** What each takes. */
+  #sizes = new Map<string, number>();
+  #bytes = 0;
   /** Of the last change of any node; Nomad's table is there from index 1 on. */
   #index = 1n;
   /** Another one after each change, also where a snapshot has the same index. */
@@ -67,6 +76,16 @@ export class NodeTable {
 
   get size(): number {
     return this.#nodes.size;
+  }
+
+  /** About what all of them take. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** About what a node with this id takes; 0: there is none. */
+  bytesOf(id: string): number {
+    return this.#sizes.get(id) ?? 0;
   }
 
   get(id: string): Node | undefined {
@@ -164,6 +183,7 @@ export class NodeTable {
     for (const id of ids) {
       const gone = this.#nodes.get(id);
       this.#nodes.delete(id);
+      this.#measure(id, undefined);
       if (gone !== undefined) this.#tell("NodeDeregistration", gone);
     }
     this.secretsRevision += 1;
@@ -179,6 +199,9 @@ export class NodeTable {
       return [one.ID, { ...one, CreateIndex, ModifyIndex: capped(one.ModifyIndex) }];
     });
     this.#nodes = new Map(entries);
+    this.#sizes = new Map();
+    this.#bytes = 0;
+    for (const [id, one] of entries) this.#measure(id, one);
     this.secretsRevision += 1;
     this.#changed(capped(index));
   }
@@ -186,8 +209,17 @@ export class NodeTable {
   #set(index: bigint, type: string, value: Node): void {
     const changed = { ...value, ModifyIndex: index };
     this.#nodes.set(value.ID, changed);
+    this.#measure(value.ID, changed);
     this.#changed(index);
     this.#tell(type, changed);
+  }
+
+  /** @param node undefined: it is gone */
+  #measure(id: string, node: Node | undefined): void {
+    const bytes = node === undefined ? 0 : sizeOf(node);
+    this.#bytes += bytes - this.bytesOf(id);
+    if (node === undefined) this.#sizes.delete(id);
+    else this.#sizes.set(id, bytes);
   }
 
   #changed(index: bigint): void {

@@ -1,5 +1,6 @@
 /** What methods have in common: reading a request, and waiting until the log has it. */
 import { command } from "../../state/command.ts";
+import { NODES_BYTES_MAX } from "../../state/node-table.ts";
 import { type Codec, decodeValue } from "../../wire/codec.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import { ConsensusError } from "../raft/consensus-error.ts";
@@ -10,6 +11,17 @@ export function readRequest<T>(codec: Codec<T>, body: Uint8Array): T {
   const value = decodeValue(codec, body);
   if (value !== undefined) return value;
   throw new RpcMethodError("msgpack decode error: the request body is not what it must be", true);
+}
+
+/**
+ * Is there room for so many more bytes of nodes, which all servers keep?
+ *
+ * @throws RpcMethodError
+ */
+export function mustFit({ bytes }: { readonly bytes: number }, more: number): void {
+  if (more <= 0 || bytes + more <= NODES_BYTES_MAX) return;
+  const most = `${NODES_BYTES_MAX / 2 ** 20} MiB`;
+  throw new RpcMethodError(`there are ${most} of client nodes, and no room for more`, false);
 }
 
 /** @throws RpcMethodError when the log does not take it */

@@ -26,7 +26,7 @@ import {
 } from "../../wire/rpc-node.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
-import { committedRequest, readRequest } from "./method-tools.ts";
+import { committedRequest, mustFit, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 import type { NodeAuth } from "./node-auth.ts";
 
@@ -161,8 +161,9 @@ export class NodeChanges {
       if ((events ?? []).length > 0) continue;
       throw new RpcMethodError(`no node events given for node ${JSON.stringify(id)}`, false);
     }
-    for (const [id] of all) this.#init.auth.node(id, request.AuthToken);
-    const { consensus } = this.#init;
+    const { consensus, auth, machine } = this.#init;
+    for (const [id] of all) auth.node(id, request.AuthToken);
+    mustFit(machine.nodes, body.length);
     const type = MessageType.nodeEvents;
     const index = await committedRequest(consensus, type, nodeEventsRequest, request);
     return encodeValue(indexReply, { Index: BigInt(index) });

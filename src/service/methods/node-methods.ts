@@ -8,6 +8,7 @@ import { isSameSecret } from "../../host/digest.ts";
 import { errorText } from "../../host/error-text.ts";
 import type { Clock, Log } from "../../host/host.ts";
 import type { Prng } from "../../protocol/ports.ts";
+import { sizeOf } from "../../state/change.ts";
 import {
   MessageType,
   nodeBatchDeregisterRequest,
@@ -39,7 +40,7 @@ import { whenNewer } from "../blocking-query.ts";
 import type { Consensus } from "../raft/consensus.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import { Heartbeats, type HeartbeatsInit } from "./heartbeats.ts";
-import { committedRequest, readRequest } from "./method-tools.ts";
+import { committedRequest, mustFit, readRequest } from "./method-tools.ts";
 import type { Method } from "./methods.ts";
 import type { NodeAuth } from "./node-auth.ts";
 import { NodeChanges } from "./node-change-methods.ts";
@@ -139,6 +140,7 @@ export class NodeMethods {
     if (known !== undefined && !isSameSecret(known.SecretID, given.SecretID)) {
       throw new RpcMethodError("node secret ID does not match. Not registering node.", false);
     }
+    mustFit(machine.nodes, sizeOf(given) - machine.nodes.bytesOf(given.ID));
     const { pools } = machine;
     const { NodePool } = given;
     if (NodePool !== "" && pools.get(NodePool) === undefined && pools.size >= POOLS_MAX) {
@@ -172,6 +174,7 @@ export class NodeMethods {
     if (!isStatus(status)) throw new RpcMethodError("invalid status for node", false);
     const { auth } = this.#init;
     const { known, proof } = auth.heardFrom(id, request.AuthToken);
+    if (request.NodeEvent !== null) mustFit(this.#init.machine.nodes, sizeOf(request.NodeEvent));
     const identity = await auth.identityFor(known, proof, request.ForceIdentityRenewal);
     // Back from a network of its own, a node has to tell of its allocations first.
     const back = known.Status === "disconnected" && status === "ready";

@@ -7,6 +7,7 @@ import {
   nodeRegisterRequest,
 } from "../../../src/state/command.ts";
 import { mapBytes, type Node, node } from "../../../src/state/node.ts";
+import { NODES_BYTES_MAX } from "../../../src/state/node-table.ts";
 import { decodeValue, encodeValue, structOf } from "../../../src/wire/codec.ts";
 import { MsgpackReader } from "../../../src/wire/msgpack-reader.ts";
 import { nodeListRequest, nodeRequest } from "../../../src/wire/rpc-node.ts";
@@ -315,4 +316,25 @@ describe("a client with an identity that it has from servers elsewhere", () => {
     const asked = server.call("Node.GetClientAllocs", encodeValue(nodeRequest, request));
     await expect(asked).rejects.toThrow("Permission denied");
   });
+});
+
+test("nodes have room together, and one that goes gives its part back", async () => {
+  const server = new Server();
+  const { nodes } = server.machine;
+  await server.register({ ID: "n1" });
+  await server.register({ ID: "n2", SecretID: "s2" });
+  expect(nodes.bytes).toBe(nodes.bytesOf("n1") + nodes.bytesOf("n2"));
+  const one = structOf(nodeDeregisterRequest, { NodeID: "n2" });
+  await server.call("Node.Deregister", encodeValue(nodeDeregisterRequest, one));
+  expect([nodes.bytes, nodes.bytesOf("n2")]).toEqual([nodes.bytesOf("n1"), 0]);
+  const other = new Server();
+  other.machine.restore(server.machine.snapshot(), 9);
+  expect(other.machine.nodes.bytes).toBe(nodes.bytes);
+  const { bytes } = nodes;
+  Object.defineProperty(nodes, "bytes", { get: () => NODES_BYTES_MAX - bytes });
+  const large = { Attributes: mapBytes(new Map([["a", "x".repeat(2 * bytes)]])) };
+  const full = "there are 256 MiB of client nodes, and no room for more";
+  await expect(server.register({ ID: "n3", ...large })).rejects.toThrow(full);
+  // It is there, and takes no more than before.
+  await server.register({ ID: "n1" });
 });
