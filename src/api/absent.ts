@@ -52,6 +52,6 @@ export async function upgradeCheck(
   const { region, stale } = askedOf(context, query);
   const body = encodeQueryOptions(readOptions(context, { region, stale: String(stale) }));
   const meta = decode(freshness, await ask(context, "NodePool.List", body));
-  const value = { JobsWithoutVaultBlock: [], OutdatedNodes: [], VaultTokens: [] };
+  const value = { JobsWithoutVaultIdentity: [], OutdatedNodes: [], VaultTokens: [] };
   return { value, headers: metaHeaders(meta) };
 }

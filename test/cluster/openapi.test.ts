@@ -16,7 +16,8 @@ const IP = `${NET}.152.1`;
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_261_126);
 const RUNS = Number(process.env["FUZZ_RUNS"] ?? 20);
 const ANSWER_MS_MAX = 9000;
-const GROWTH_KB_MAX = 150_000;
+/** About 130 MB with this many requests, 190 MB with eight times as many. */
+const GROWTH_KB_MAX = 250_000;
 
 /** Words of the runtime or of our source, which say nothing to whoever asked. */
 const INTERNAL = new RegExp(
@@ -29,19 +30,28 @@ const lab = new Lab();
 let agent: Agent;
 let document: Json;
 let known: readonly string[] = [];
+/** May do anything, so that nothing is refused before it is looked at. */
+let token = "";
 const validators = new Map<string, ReturnType<Ajv["compile"]>>();
 
 beforeAll(async () => {
   const client = { enabled: true, servers: [IP] };
   const server = { bootstrap_expect: 1 };
   const encrypt = Buffer.alloc(16, 7).toString("base64");
-  const extra = { client, log_level: "WARN", limits: { http_max_conns_per_client: 0 } };
+  const limits = { http_max_conns_per_client: 0 };
+  const extra = { acl: { enabled: true }, client, limits, log_level: "WARN" };
   agent = await lab.agent({ name: "o1", ip: IP, encrypt, server, extra });
+  const { SecretID } = await until("a token", () => json("PUT", "/v1/acl/bootstrap"));
+  token = SecretID;
   const [node] = await until("the node", async () => {
-    const nodes = await getJson(IP, "/v1/nodes");
+    const nodes = await json("GET", "/v1/nodes");
     return nodes[0]?.Status === "ready" && nodes;
   });
-  known = [node.ID, "default"];
+  await json("PUT", "/v1/acl/policy/p", { Name: "p", Rules: 'node { policy = "read" }' });
+  const role = await json("PUT", "/v1/acl/role", { Name: "r", Policies: [{ Name: "p" }] });
+  const one = { Name: "t", Type: "client", Policies: ["p"] };
+  const { AccessorID } = await json("PUT", "/v1/acl/token", one);
+  known = [node.ID, role.ID, AccessorID, "p", "r", "default"];
   document = await getJson(IP, "/v1/openapi.json");
   const ajv = new Ajv({ strict: false, logger: false });
   addFormats(ajv);
@@ -52,9 +62,20 @@ beforeAll(async () => {
 });
 afterAll(() => lab[Symbol.asyncDispose]());
 
+async function json(method: string, path: string, body?: object): Promise<Json> {
+  const answer = await fetch(`http://${IP}:4646${path}`, {
+    ...{ method, headers: { "X-Nomad-Token": token } },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${answer.status} ${text}`);
+  return text === "" ? undefined : JSON.parse(text);
+}
+
 /** @returns what is wrong with the answer, or nothing */
 async function faultOf(operation: Operation, request: FuzzRequest): Promise<string | undefined> {
-  const { method, target, headers, body } = request;
+  const { method, target, body } = request;
+  const headers = { "X-Nomad-Token": token, ...request.headers };
   try {
     const answer = await fetch(`http://${IP}:4646${target}`, {
       ...{ method, headers, redirect: "manual", signal: AbortSignal.timeout(ANSWER_MS_MAX) },

@@ -23,6 +23,13 @@ describe.if(mustRun)("with ACLs, by tokens", () => {
 
   test("a management token reads all", async () => {
     await readAll(region.walk, await region.ready());
+    const [{ AgentID, HostData }] = await region.walk.ok("Agent.Host", "", "");
+    expect(AgentID).toBeString();
+    expect(HostData).toMatchObject({ OS: expect.any(String), Environment: expect.anything() });
+    for (const method of ["ACLAuthMethods.List", "ACLBindingRules.List"]) {
+      expect(await region.walk.refused(method)).toStartWith("501 auth methods");
+    }
+    expect(await region.walk.refused("ACLTokens.UpsertOneTimeToken")).toStartWith("501 ");
     expect(await region.walk.refused("ACLTokens.Bootstrap")).toMatch(
       /^400 ACL bootstrap already done \(reset index: \d+\)$/,
     );

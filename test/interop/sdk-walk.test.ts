@@ -171,9 +171,36 @@ describe.if(mustRun)("without ACLs, by a certificate", () => {
     for (const method of [...stops, "CSIVolumes.Deregister", "CSIVolumes.Delete"]) {
       expect(await walk.refused(method, "x")).toBe(`501 ${NO_SCHEDULER}`);
     }
+    expect((await walk.ok("Evaluations.Count"))[0].Count).toBe(0);
     for (const method of ["ACLTokens.Bootstrap", "ACLTokens.List", "ACLPolicies.List"]) {
       expect(await walk.refused(method)).toBe("400 ACL support disabled");
     }
+  });
+
+  test("what is Enterprise's, a plugin's or Go's is refused, and says why", async () => {
+    const { walk } = region;
+    const enterprise = ["Quotas.List", "Quotas.ListUsage", "SentinelPolicies.List"];
+    for (const method of [...enterprise, "Recommendations.List", "Operator.LicensePut"]) {
+      expect(await walk.refused(method)).toBe("501 Nomad Enterprise only endpoint");
+    }
+    expect(await walk.refused("Operator.LicenseGet")).toBe("Nomad Enterprise only endpoint");
+    const utilization = await walk.refused("Operator.Utilization", {});
+    expect(utilization).toBe("501 Nomad Enterprise only endpoint");
+    expect(await walk.refused("CSIVolumes.ListExternal", "x", {})).toBe(`501 ${NO_SCHEDULER}`);
+    const snapshot = { PluginID: "p", ID: "x" };
+    for (const method of ["CSIVolumes.CreateSnapshot", "CSIVolumes.DeleteSnapshot"]) {
+      expect(await walk.refused(method, snapshot)).toBe(`501 ${NO_SCHEDULER}`);
+    }
+    expect(await walk.refused("Operator.SchedulerGetConfiguration")).toStartWith("404 ");
+    expect(await walk.refused("Agent.Lookup", "heap")).toContain(
+      "501 this agent is not written in",
+    );
+    expect(await walk.refused("Agent.MonitorExport", null, {})).toStartWith(
+      "501 this agent exports",
+    );
+    expect(await walk.refused("Agent.Host", "", "")).toBe("403 Permission denied");
+    const [check] = await walk.ok("Operator.UpgradeCheckVaultWorkloadIdentity");
+    expect(Object.values(check)).toEqual([[], [], []]);
   });
 
   test("the leadership is given away, a server removed, a node purged", async () => {

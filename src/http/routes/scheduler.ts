@@ -186,6 +186,11 @@ const ONLY_HERE: readonly (readonly ["GET" | "PUT" | "DELETE", string, Need])[] 
   ["GET", "/v1/client/gc", "node:write"],
   ["PUT", "/v1/client/gc", "node:write"],
   ["PUT", "/v1/volume/create", "namespace:host-volume-create"],
+  // What a storage plugin would be asked.
+  ["GET", "/v1/volumes/external", "namespace:csi-list-volume"],
+  ["GET", "/v1/volumes/snapshot", "namespace:csi-list-volume"],
+  ["PUT", "/v1/volumes/snapshot", "namespace:csi-write-volume"],
+  ["DELETE", "/v1/volumes/snapshot", "namespace:csi-write-volume"],
 ];
 
 const REFUSED = { from: "agent", guarded: false, refuses: 501 } as const;

@@ -81,7 +81,7 @@ export const operatorSchemas = {
   SigningKeyList: t.Array(signingKey),
   SigningKeyRotation: exactly({ Index: whole, Key: orNull(signingKey) }),
   UpgradeCheck: exactly({
-    JobsWithoutVaultBlock: t.Array(anything),
+    JobsWithoutVaultIdentity: t.Array(anything),
     OutdatedNodes: t.Array(anything),
     VaultTokens: t.Array(anything),
   }),
