@@ -7,12 +7,13 @@
 import type { Config } from "../config/config.ts";
 import { parseGoBool } from "../config/go-bool.ts";
 import { formatAddress, formatIp } from "../host/ip.ts";
+import { afterThisTurn } from "../host/timer.ts";
 import { formatDurationMs } from "../wire/duration.ts";
 import type { ServerMember, ServerMembers } from "../wire/rpc-status.ts";
 import { printable } from "../wire/text.ts";
 import type { AgentFacts, ApiContext, ClientView, RaftView, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
-import type { JsonObject } from "./json.ts";
+import { Json, type JsonObject, JsonText } from "./json.ts";
 import { auditAsJson, telemetryAsJson } from "./watching-json.ts";
 
 export async function agentMembers(context: Servers): Promise<JsonObject> {
@@ -29,16 +30,39 @@ function membersAsJson(members: ServerMembers): JsonObject {
   };
 }
 
-export async function agentSelf(context: ApiContext): Promise<JsonObject> {
+/** Who asks within one turn of the loop is told the same. */
+const selfOfTurn = new WeakMap<Config, Promise<JsonText>>();
+
+export function agentSelf(context: ApiContext): Promise<JsonText> {
+  const { config } = context;
+  const known = selfOfTurn.get(config);
+  if (known !== undefined) return known;
+  const answer = describeSelf(context);
+  selfOfTurn.set(config, answer);
+  afterThisTurn(() => selfOfTurn.delete(config));
+  return answer;
+}
+
+async function describeSelf(context: ApiContext): Promise<JsonText> {
   // A client is no member, and tells of itself also when no server answers it.
   const seen = context.gossip === undefined ? undefined : await context.members();
   const own = `${seen?.serverName}.${seen?.serverRegion}`;
   const members = seen?.members ?? [];
-  return {
-    config: configAsJson(context),
-    member: memberAsJson(members.find(({ name }) => name === own) ?? NO_MEMBER),
-    stats: agentStats(context, members),
-  };
+  const member = memberAsJson(members.find(({ name }) => name === own) ?? NO_MEMBER);
+  const stats = JSON.stringify(agentStats(context, members));
+  const parts = `"config":${configText(context)},"member":${JSON.stringify(member)}`;
+  return new JsonText(new Json(`{${parts},"stats":${stats}}`));
+}
+
+/** Of each configuration; a reload makes another one. */
+const configTexts = new WeakMap<Config, string>();
+
+function configText(context: AgentFacts): string {
+  const known = configTexts.get(context.config);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(configAsJson(context));
+  configTexts.set(context.config, text);
+  return text;
 }
 
 /** A client is well while a server answers it. */
