@@ -1,4 +1,5 @@
 /** /v1/acl/…: tokens, policies and roles, with Nomad's JSON and headers. */
+import { errorText } from "../host/error-text.ts";
 import {
   policyListReply,
   roleListReply,
@@ -41,7 +42,7 @@ import {
 import { indexReply } from "../wire/rpc-node.ts";
 import { queryOptions } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
-import type { ApiContext } from "./context.ts";
+import type { ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
@@ -68,6 +69,15 @@ export async function getToken(
   const body = requestOf(tokenRequest, { ...readOptions(context, query), AccessorID });
   const reply = decode(singleTokenReply, await ask(context, "ACL.GetToken", body, signal));
   return { value: found(reply.Token, tokenJson, "ACL token"), headers: metaHeaders(reply) };
+}
+
+/** Does a token decide there? Who cannot be asked decides nothing. */
+export async function hasAcls(context: Servers, region: string): Promise<boolean> {
+  const body = requestOf(queryOptions, { Region: region, AllowStale: true });
+  return context.call("ACL.ListPolicies", body).then(
+    () => true,
+    (error: unknown) => !errorText(error).includes("ACL support disabled"),
+  );
 }
 
 /** Whose token came with the request. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hasAcls } from "../api/acl.ts";
 import type { ApiContext } from "../api/context.ts";
 import { ApiError } from "../api/errors.ts";
 import { systemClock } from "../host/clock.ts";
@@ -39,7 +40,13 @@ export interface HttpApp {
 
 export function createHttpApp({ context, log, callerOf, own }: HttpAppInit): HttpApp {
   const { acl, config } = context;
-  const gate = new Gate({ callerOf, own, acl, region: config.region });
+  const gate = new Gate({
+    callerOf,
+    own,
+    acl,
+    region: config.region,
+    hasAcls: (region) => hasAcls(context, region),
+  });
   // Whoever can cause one can cause many.
   const failures = new RefusalLog(systemClock, log);
   /** Made when somebody asks for what is not there. */

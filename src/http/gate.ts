@@ -23,6 +23,8 @@ interface GateInit {
   readonly acl: AclAccess;
   /** Our own; what is asked of another one is judged there. */
   readonly region: string;
+  /** Is there a token that decides in that region? */
+  readonly hasAcls: (region: string) => Promise<boolean>;
 }
 
 const NO_QUERY = new URLSearchParams();
@@ -97,18 +99,24 @@ export class Gate {
     const isGuarded = acl.enabled ? (guarded || changes) && !cors : guarded;
     const refusal = isGuarded ? this.#refusalToChange(request) : undefined;
     if (refusal !== undefined) throw new ApiError(403, refusal);
-    if (acl.enabled) await this.#judge(request, endpoint, rights);
+    if (acl.enabled) await this.#judge(request, endpoint, rights, guarded);
   }
 
   /** @throws ApiError when the token that came with the request is not enough */
-  async #judge(request: Asked, { needs, from }: Endpoint, rights: Rights): Promise<void> {
+  async #judge(
+    request: Asked,
+    { needs, from }: Endpoint,
+    rights: Rights,
+    guarded: boolean,
+  ): Promise<void> {
     const all = typeof needs === "string" ? [needs] : needs;
     if (all.includes("anonymous")) return;
     const { url } = request;
     const searchParams = url.includes("?") ? new URL(url).searchParams : NO_QUERY;
     const region = searchParams.get("region") || this.#init.region;
     const isPassedOn = from !== "agent";
-    if (isPassedOn && region !== this.#init.region) return;
+    if (isPassedOn && region !== this.#init.region)
+      return this.#judgeThere(request, region, guarded);
     // Which pool it is about is for whoever looks into the request.
     const asksMore = all.some((need) => need === "token" || need.startsWith("node_pool:"));
     const namespace = searchParams.get("namespace") || "default";
@@ -122,6 +130,20 @@ export class Gate {
       throw new ApiError(statusOf(text), isTold ? text : DENIED);
     }
     throw new ApiError(403, DENIED);
+  }
+
+  /**
+   * A token is for the servers of that region. Where nobody looks at one, a change is taken as
+   * without ACLs here: it would be from our servers, which are believed.
+   *
+   * @throws ApiError
+   */
+  async #judgeThere(request: Asked, region: string, guarded: boolean): Promise<void> {
+    if (!guarded) return;
+    const own = { ...this.#init.own(), byToken: false };
+    const refusal = refuseChange(originOf(request), this.#callerOf(request), own);
+    if (refusal === undefined || (await this.#init.hasAcls(region))) return;
+    throw new ApiError(403, refusal);
   }
 
   /** @returns why this request would not change anything, or undefined */

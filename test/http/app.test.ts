@@ -622,3 +622,30 @@ describe("the machine of an agent", () => {
     expect(await hostOf("?server_id=a&node_id=b")).toEqual([400, both]);
   });
 });
+
+test("a region without ACLs takes no change from somebody whom nobody has judged", async () => {
+  const changes: string[] = [];
+  for (const answer of ["RPC Error:: 400,ACL support disabled", "Permission denied"]) {
+    const call: ApiContext["call"] = async (method) => {
+      if (method === "ACL.ListPolicies") throw new Error(answer);
+      changes.push(answer);
+      return Uint8Array.of(0x80);
+    };
+    const appFor = (caller: Caller): HttpApp => {
+      const { context } = bench(caller, true, call);
+      const acl = {
+        enabled: true,
+        resolve: () => Promise.reject(new Error("ACL token not found")),
+      };
+      return createHttpApp({
+        ...{ context: { ...context, acl }, log: silent },
+        ...{ callerOf: () => caller, own: () => ({ ...OWN, byToken: true }) },
+      });
+    };
+    const path = "/v1/system/gc?region=other";
+    const isLet = answer === "Permission denied";
+    expect((await ask(appFor(REMOTE), "PUT", path)).status).toBe(isLet ? 200 : 403);
+    expect((await ask(appFor(proven("cli.global.nomad")), "PUT", path)).status).toBe(200);
+  }
+  expect(changes.length).toBe(3);
+});
