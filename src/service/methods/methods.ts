@@ -4,16 +4,20 @@
  *
  * @module
  */
+import { errorText } from "../../host/error-text.ts";
+import { structOf } from "../../wire/codec.ts";
 import type { QueryOptions, RaftStats, ServerMembers } from "../../wire/rpc-status.ts";
 import {
   decodeNodeNamed,
   decodeQueryOptions,
   encodeEmpty,
   encodeNodeConn,
+  encodeQueryOptions,
   encodeRaftStats,
   encodeServerMembers,
   encodeText,
   encodeTexts,
+  queryOptions,
   withField,
 } from "../../wire/rpc-status.ts";
 import type { ForwardedRequest, RpcForwarder } from "../rpc/client/forward.ts";
@@ -139,6 +143,8 @@ export class RpcMethods {
     if (names !== undefined && !options.Forwarded) this.#checkNode(name, names);
     const request = moved({ name, body, options, signal: caller.signal }, method);
     if (method?.where === "here") return this.#run(request, method);
+    const isRefused = names !== undefined && !mayCall(name, names, this.#init.region);
+    if (byToken && isRefused && this.#isAbroad(request)) return this.#judgedThere(request);
     const answer = this.#route(request, method);
     const { line } = caller;
     if (line === undefined || options.Forwarded || !FROM_NODES.has(name)) return answer;
@@ -170,6 +176,31 @@ export class RpcMethods {
 
   #hasNode(body: Uint8Array): Uint8Array {
     return encodeNodeConn(this.#init.lines.since(decodeNodeNamed(body)));
+  }
+
+  #isAbroad({ options: { Region, Forwarded } }: ForwardedRequest): boolean {
+    return Region !== "" && Region !== this.#init.region && !Forwarded;
+  }
+
+  /**
+   * What a token has to let in, and not this certificate, in a region whose servers believe ours:
+   * it must look at tokens.
+   *
+   * @throws RpcMethodError
+   */
+  async #judgedThere(request: ForwardedRequest): Promise<Uint8Array> {
+    const { forwarder } = this.#init;
+    const { Region } = request.options;
+    const options = structOf(queryOptions, { Region, AllowStale: true });
+    const asking = { name: "ACL.ListPolicies", body: encodeQueryOptions(options), options };
+    try {
+      await forwarder.toRegion(Region, { ...asking, signal: request.signal });
+    } catch (error) {
+      if (errorText(error).includes("ACL support disabled")) {
+        throw new RpcMethodError("Permission denied", false);
+      }
+    }
+    return forwarder.toRegion(Region, request);
   }
 
   #route(request: ForwardedRequest, method: Method | undefined): Uint8Array | Promise<Uint8Array> {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { methodNeed } from "../../../src/service/methods/method-needs.ts";
 import { policyDeleteRequest, tokenDeleteRequest } from "../../../src/state/acl/acl.ts";
 import { encodeValue, structOf } from "../../../src/wire/codec.ts";
-import { decodeQueryOptions } from "../../../src/wire/rpc-status.ts";
+import { decodeQueryOptions, encodeQueryOptions } from "../../../src/wire/rpc-status.ts";
 import { METHODS, NOT_WALKED } from "../../acl-expectations.ts";
 import { AclServer } from "./acl-server.ts";
 import { ID, SECRET } from "./node-server.ts";
@@ -323,4 +323,22 @@ test("a request by the order of its fields, which is another one for each method
   const body = Uint8Array.of(0x9b, ...Array(10).fill(0xc0), 0xa2, 0x65, 0x75);
   await expect(server.call("ACL.Bootstrap", body)).rejects.toThrow("is not a struct");
   expect(server.passedOn).toEqual([]);
+});
+
+test("a client's certificate changes nothing in a region that looks at no token", async () => {
+  const server = new AclServer();
+  const names = ["client.global.nomad"];
+  const passed = (): string[] => server.passedOn.splice(0).map(({ name }) => name);
+  const drain = async (Region: string): Promise<unknown> => {
+    const body = encodeQueryOptions({ AuthToken: UNKNOWN, Region });
+    return server.methods.call("Node.UpdateDrain", body, { names });
+  };
+  await drain("other");
+  expect(passed()).toEqual(["ACL.ListPolicies", "Node.UpdateDrain"]);
+  server.abroad = (name) => {
+    if (name === "ACL.ListPolicies") throw new Error("RPC Error:: 400,ACL support disabled");
+    return Uint8Array.of(0x80);
+  };
+  await expect(drain("other")).rejects.toThrow("Permission denied");
+  expect(passed()).toEqual(["ACL.ListPolicies"]);
 });

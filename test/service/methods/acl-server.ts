@@ -44,6 +44,8 @@ export class AclServer {
   /** Requests that went to other regions. */
   readonly passedOn: { region: string; name: string; body: Uint8Array }[] = [];
   resetIndex = 0n;
+  /** What another region answers. @throws Error */
+  abroad: (name: string) => Uint8Array = () => Uint8Array.of(0x80);
 
   constructor(init: AclServerInit = {}) {
     const { enabled = true, region = "global" } = init;
@@ -93,7 +95,7 @@ export class AclServer {
         toLeader: async (_request: unknown, lead: () => unknown) => lead(),
         toRegion: async (to: string, request: { name: string; body: Uint8Array }) => {
           this.passedOn.push({ region: to, name: request.name, body: request.body });
-          return Uint8Array.of(0x80);
+          return this.abroad(request.name);
         },
       }),
       guard,
