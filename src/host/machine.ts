@@ -11,6 +11,8 @@ export function machineName(): string {
 export async function lookupHost(host: string): Promise<readonly Uint8Array[]> {
   const literal = parseIp(host);
   if (literal !== undefined) return [literal];
+  // The runtime would print a warning of its own.
+  if (host === "") return [];
   // The system takes 10.0.1 for 10.0.0.1, which is a slip more often than it is meant.
   if (/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(host)) return [];
   try {

@@ -23,7 +23,7 @@ const GROWTH_KB_MAX = 250_000;
 const INTERNAL = new RegExp(
   "TypeError|RangeError|ReferenceError|SyntaxError|AssertionError|undefined is not|null is not|" +
     "is not a function|Cannot read|evaluating '|Maximum call stack|JSON Parse error|Unexpected token|" +
-    "Invalid array|out of memory|\\bat [^ ]+:\\d+|\\.(ts|js):\\d|\\$bunfs|node:internal|\\[object ",
+    "Invalid array|out of memory|Warning: |\\bat [^ ]+:\\d+|\\.(ts|js):\\d|\\$bunfs|node:internal|\\[object ",
 );
 
 const lab = new Lab();

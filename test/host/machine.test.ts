@@ -8,6 +8,13 @@ test("what is nearly an IPv4 address is no host", async () => {
   }
 });
 
+test("no name is no host, and nothing is printed of it", async () => {
+  const script = `const { lookupHost } = require("${import.meta.dir}/../../src/host/machine.ts");
+    lookupHost("").then((found) => console.log(found.length));`;
+  const ran = Bun.spawnSync([process.execPath, "-e", script], { stderr: "pipe" });
+  expect([ran.stdout.toString(), ran.stderr.toString()]).toEqual(["0\n", ""]);
+});
+
 test("an address is its own", async () => {
   expect(await lookupHost("10.0.0.1")).toEqual([Uint8Array.of(10, 0, 0, 1)]);
 });
