@@ -28,8 +28,14 @@ function isMeant(flag: string | undefined): boolean {
 }
 
 export function readBody({ region, stale }: Asked): Uint8Array {
-  return encodeQueryOptions({ Region: region, AllowStale: stale });
+  if (region !== last.region || stale !== last.stale) {
+    last = { region, stale, body: encodeQueryOptions({ Region: region, AllowStale: stale }) };
+  }
+  return last.body;
 }
+
+/** Nearly all ask the same. */
+let last = { region: "", stale: false, body: encodeQueryOptions({}) };
 
 /** Of an answer that becomes JSON, and is compressed. */
 const BYTES_PER_MS = 16 * 1024;
@@ -48,7 +54,8 @@ export async function ask(
 ): Promise<Uint8Array> {
   try {
     const answer = await context.call(method, body, signal);
-    await pace.turn(answer.length / BYTES_PER_MS, signal);
+    const turn = pace.begin(answer.length / BYTES_PER_MS, signal);
+    if (turn !== undefined) await turn;
     return answer;
   } catch (error) {
     const text = errorText(error);

@@ -25,13 +25,19 @@ export class SimpleAsked implements Asked {
   readonly caller: Caller;
   readonly #head: SimpleHead;
   readonly #make: () => Request;
+  readonly #signal: () => AbortSignal;
   #request: Request | undefined;
 
-  constructor(head: SimpleHead, caller: Caller, make: () => Request) {
+  constructor(
+    head: SimpleHead,
+    caller: Caller,
+    how: { readonly make: () => Request; readonly signal: () => AbortSignal },
+  ) {
     this.path = head.url ?? "/";
     this.caller = caller;
     this.#head = head;
-    this.#make = make;
+    this.#make = how.make;
+    this.#signal = how.signal;
   }
 
   get url(): string {
@@ -48,6 +54,12 @@ export class SimpleAsked implements Asked {
     return typeof value === "string" ? value : null;
   }
 
+  /** Nobody waits for the answer any more. */
+  get signal(): AbortSignal {
+    return this.#signal();
+  }
+
+  /** The same, as fetch has it. */
   get request(): Request {
     this.#request ??= this.#make();
     return this.#request;

@@ -8,7 +8,7 @@
 import type { AnyElysia } from "elysia";
 import type { ApiContext } from "../api/context.ts";
 import { withToken } from "../api/token.ts";
-import type { SimpleAsked } from "./asked.ts";
+import type { Asked, SimpleAsked } from "./asked.ts";
 import { ALLOW_ORIGIN, type BaseInit } from "./base.ts";
 import { DETAIL, type Endpoint } from "./endpoint.ts";
 import { type Answer, jsonAnswer } from "./json-answer.ts";
@@ -58,7 +58,8 @@ export class DirectRoutes {
     const context = new DirectContext(this.#init, asked);
     const { headers } = context.set;
     try {
-      await gate.check(asked, endpoint);
+      const checked = gate.check(asked, endpoint);
+      if (checked !== undefined) await checked;
       if (endpoint.cors === true) headers[ALLOW_ORIGIN] = "*";
       const value = await run(context);
       return value instanceof Response ? value : jsonAnswer(value, false, context.set);
@@ -91,7 +92,8 @@ class DirectContext {
     return withToken(this.#context, tokenOf(this.#asked));
   }
 
-  get request(): Request {
-    return this.#asked.request;
+  /** Of fetch's: its address, method, signal, and headers one by one. */
+  get request(): Asked & { readonly signal: AbortSignal } {
+    return this.#asked;
   }
 }

@@ -51,9 +51,11 @@ export class Gate {
     return refuseRead(originOf(request), this.#callerOf(request), this.#init.own());
   }
 
-  /** @throws ApiError when the request may not do what the endpoint does */
-  check(request: Asked, endpoint: Endpoint): Promise<void> {
-    return this.#check(request, request.method, endpoint, this.#rightsOf(request));
+  /** @throws ApiError, now or later, when the request may not do what the endpoint does */
+  check(request: Asked, endpoint: Endpoint): Promise<void> | undefined {
+    const guarded = this.#guard(request, request.method, endpoint);
+    if (!this.#init.acl.enabled) return undefined;
+    return this.#judge(request, endpoint, this.#rightsOf(request), guarded);
   }
 
   /** Where there are ACLs: has it a management token? */
@@ -92,6 +94,15 @@ export class Gate {
   }
 
   async #check(request: Asked, method: string, endpoint: Endpoint, rights: Rights): Promise<void> {
+    const guarded = this.#guard(request, method, endpoint);
+    if (this.#init.acl.enabled) await this.#judge(request, endpoint, rights, guarded);
+  }
+
+  /**
+   * @returns whether the endpoint is guarded
+   * @throws ApiError when the request's connection is not enough, or where it comes from
+   */
+  #guard(request: Asked, method: string, endpoint: Endpoint): boolean {
     const changes = method !== "GET";
     const { guarded = changes, cors = false } = endpoint;
     const { acl } = this.#init;
@@ -99,7 +110,7 @@ export class Gate {
     const isGuarded = acl.enabled ? (guarded || changes) && !cors : guarded;
     const refusal = isGuarded ? this.#refusalToChange(request) : undefined;
     if (refusal !== undefined) throw new ApiError(403, refusal);
-    if (acl.enabled) await this.#judge(request, endpoint, rights, guarded);
+    return guarded;
   }
 
   /** @throws ApiError when the token that came with the request is not enough */

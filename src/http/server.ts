@@ -242,9 +242,12 @@ export class HttpServer {
 
   /** By the app's short way, if it has one for it. */
   async #askSimple(exchange: Exchange): Promise<void> {
-    await this.#pace.turn(REQUEST_MS);
-    const make = (): Request => this.#requestOf(exchange, NO_BODY);
-    const asked = new SimpleAsked(exchange.request, exchange.caller, make);
+    const turn = this.#pace.begin(REQUEST_MS);
+    if (turn !== undefined) await turn;
+    const asked = new SimpleAsked(exchange.request, exchange.caller, {
+      make: () => this.#requestOf(exchange, NO_BODY),
+      signal: exchange.signal,
+    });
     const short = this.#app?.direct?.(asked);
     if (short === undefined) return this.#askApp(exchange, asked.request);
     const answer = await short;

@@ -61,9 +61,23 @@ export class Pace {
 
   /** A turn for what goes on by itself: it will take about `costMs`. Rejects as `run` does. */
   async turn(costMs: number, signal?: AbortSignal): Promise<void> {
-    await this.run(() => {
-      this.#spentMs += costMs;
-    }, signal);
+    await this.begin(costMs, signal);
+  }
+
+  /** As `turn`, for what is asked most. @returns undefined: it may go on at once */
+  begin(costMs: number, signal?: AbortSignal): Promise<void> | undefined {
+    if (this.isOver) return this.#turnLater(costMs, signal);
+    this.#take(costMs);
+    return undefined;
+  }
+
+  async #turnLater(costMs: number, signal?: AbortSignal): Promise<void> {
+    await this.run(() => this.#take(costMs), signal);
+  }
+
+  #take(costMs: number): void {
+    this.#spentMs += costMs;
+    if (this.#spentMs >= TURN_MS) this.#renew();
   }
 
   #renew(): void {

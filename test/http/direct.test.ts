@@ -36,7 +36,10 @@ function agent(caller: Caller, resolve?: (token: string) => never) {
     return made;
   };
   const asked = (path: string, headers: Record<string, string>): SimpleAsked =>
-    new SimpleAsked({ url: path, headers }, caller, () => request(path, headers));
+    new SimpleAsked({ url: path, headers }, caller, {
+      make: () => request(path, headers),
+      signal: () => new AbortController().signal,
+    });
   return { app, request, asked };
 }
 
