@@ -12,6 +12,7 @@ import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
 import type { Prng } from "../protocol/ports.ts";
 import { expiredAccessors } from "../service/acl/expired.ts";
+import { LateTokens } from "../service/acl/late-tokens.ts";
 import { AclReplication } from "../service/acl/replication.ts";
 import { AclResolver } from "../service/acl/resolver.ts";
 import { AclPolicyMethods } from "../service/methods/acl-policy-methods.ts";
@@ -46,6 +47,8 @@ export class AclRole {
   readonly #init: AclRoleInit;
   readonly resolver: AclResolver;
   readonly guard: MethodGuard;
+  /** Whose token it is, for requests that come to this server first. */
+  readonly access: LateTokens;
   readonly #replication: AclReplication | undefined;
   #cancel: (() => void) | undefined;
 
@@ -55,6 +58,10 @@ export class AclRole {
     const { enabled, replicationToken: token } = config.acl;
     this.resolver = new AclResolver({ enabled, machine, clock: systemClock, nodeOf });
     this.guard = new MethodGuard(this.resolver);
+    this.access = new LateTokens({
+      ...{ resolver: this.resolver, region: config.region, machine, call, clock: systemClock },
+      isLeader: () => consensus.role === "leader",
+    });
     const region = this.#authoritativeRegion;
     this.#replication =
       enabled && region !== config.region

@@ -259,7 +259,7 @@ class Parts {
       call: async (...asked) => (server ?? client)?.call(...asked) ?? nobody(),
       streams: this.#streams,
       metrics: this.#metrics.view,
-      acl: server?.raft.acl.resolver ?? clientAcl(config(), client),
+      acl: server?.raft.acl.access ?? clientAcl(config(), client),
     };
   }
 

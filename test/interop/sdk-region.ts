@@ -156,7 +156,11 @@ export async function readAll(walk: Walk, node: Json): Promise<void> {
   expect((await walk.ok("NodePools.ListJobs", "default"))[0]).toEqual([]);
   const [{ Servers }] = await walk.ok("Operator.RaftGetConfiguration");
   expect(Servers.filter((one: Json) => one.Leader)).toHaveLength(1);
-  expect((await walk.ok("Operator.AutopilotServerHealth"))[0]).toMatchObject({ Healthy: true });
+  // On a busy machine a server is late now and then.
+  const [health] = await until("the group is well", () =>
+    walk.ok("Operator.AutopilotServerHealth"),
+  );
+  expect(health).toMatchObject({ Healthy: true });
   await walk.ok("Operator.AutopilotGetConfiguration");
   expect((await walk.ok("Operator.MetricsSummary"))[0].Gauges.length).toBeGreaterThan(20);
   const [text] = await walk.ok("Operator.Metrics", { Params: { format: "prometheus" } });
