@@ -1,7 +1,7 @@
 /**
- * A token that this server does not know may be newer than its state: a follower asks whoever leads,
- * and waits until it has applied as much. So a token can be used everywhere as soon as whoever made
- * it has the answer.
+ * A token that this server does not know may be newer than its state: a follower asks whoever
+ * leads, and waits until it has applied as much. So a token can be used everywhere as soon as
+ * whoever made it has the answer.
  *
  * @module
  */
