@@ -19,7 +19,8 @@ function markdown(table: readonly Declared[]): string {
     const all = table.filter((one) => one.path === path && isHere(one));
     const methods = all.flatMap((one) => [one.method, ...twinsOf(one, one.method)]);
     const needs = [...new Set(all.map((one) => [one.needs].flat().join(" or ")))].join(", ");
-    const said = all.map(({ summary }) => summary.replace(/[.;].*/, "")).join("; ");
+    const summaries = all.map(({ summary }) => summary.replace(/[.;].*/, ""));
+    const said = [...new Set(summaries)].join("; ");
     const marks = [
       all.some((one) => one.blocks === true) ? "waits" : "",
       all.some((one) => one.streams === true) ? "streams" : "",
