@@ -74,8 +74,9 @@ function parseSettings(body: string): AutopilotConfig {
   };
   const duration = (name: string): bigint => {
     const value = given.get(name.toLowerCase()) ?? 0;
-    const ms = typeof value === "string" ? parseDurationMs(value) : Number(value) / 1e6;
     // Go's own are nanoseconds in 64 bits.
+    const nanos = typeof value === "number" ? value : Number.NaN;
+    const ms = typeof value === "string" ? parseDurationMs(value) : nanos / 1e6;
     if (ms !== undefined && ms >= 0 && ms < 9e12) return nanosOf(ms);
     return fail(`${name} must be a duration such as "10s"`);
   };

@@ -119,7 +119,7 @@ function contentOf(shape: Shape): Json {
 
 /** JSON Schema as it is written, without what is only for this program. */
 function bare(schema: TSchema): unknown {
-  const { description: _, error: __, ...rest } = schema;
+  const { description: _, error: __, elysiaMeta: ___, ...rest } = schema;
   return plain(rest);
 }
 

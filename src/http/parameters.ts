@@ -20,9 +20,12 @@ function flag(name: string, description: string) {
   return t.Optional(t.String({ description, error, pattern: `^(${GO_BOOL})?$` }));
 }
 
-/** A list of texts. */
+/**
+ * A list of texts, each as it came: a list without this mark Elysia takes for one that may be
+ * written with commas, and splits what it finds in it.
+ */
 export function words(description: string) {
-  return t.Optional(t.Array(t.String(), { description }));
+  return t.Optional(t.Array(t.String(), { description, elysiaMeta: "Repeated" }));
 }
 
 const GO_BOOL = "1|t|T|TRUE|true|True|0|f|F|FALSE|false|False";

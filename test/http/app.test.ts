@@ -107,6 +107,8 @@ describe("changing", () => {
       warning: "",
     });
     expect(joins).toEqual([["10.0.0.1", "10.0.0.2"], ["10.0.0.1"]]);
+    await ask(app, "PUT", "/v1/agent/join?address=a,b&address=c%2Cd&address=");
+    expect(joins.at(-1)).toEqual(["a,b", "c,d", ""]);
     const none = await ask(app, "PUT", "/v1/agent/join");
     expect(none).toMatchObject({ status: 400, body: "missing address to join" });
   });

@@ -1,6 +1,18 @@
 /** Answers and bodies of tokens, policies, roles and namespaces, and of searches. */
 import { t } from "elysia";
-import { anything, atLeast, exactly, flag, mapOf, orNull, text, texts, whole } from "./shapes.ts";
+import {
+  anything,
+  atLeast,
+  duration,
+  exactly,
+  flag,
+  mapOf,
+  orNull,
+  text,
+  texts,
+  time,
+  whole,
+} from "./shapes.ts";
 
 const indexes = { CreateIndex: whole, ModifyIndex: whole };
 const link = exactly({ ID: text, Name: text });
@@ -26,6 +38,9 @@ const policyStub = {
   Name: text,
 };
 
+/** Whose workloads a policy is for. */
+const job = { Group: text, JobID: text, Namespace: text, Task: text };
+
 const role = exactly({
   ...indexes,
   Description: text,
@@ -44,6 +59,17 @@ const namespace = atLeast({
   Quota: text,
 });
 
+const choice = t.Partial(atLeast({ Allowed: orNull(texts), Default: text, Denied: orNull(texts) }));
+
+const capabilities = t.Partial(
+  atLeast({
+    DisabledNetworkModes: orNull(texts),
+    DisabledTaskDrivers: orNull(texts),
+    EnabledNetworkModes: orNull(texts),
+    EnabledTaskDrivers: orNull(texts),
+  }),
+);
+
 const found = { Index: whole, KnownLeader: flag, LastContact: whole, Truncations: mapOf(flag) };
 
 export const aclSchemas = {
@@ -52,7 +78,7 @@ export const aclSchemas = {
   AclPolicyList: t.Array(orNull(exactly(policyStub))),
   AclPolicyRequest: atLeast({
     Description: t.Optional(text),
-    JobACL: t.Optional(orNull(mapOf(text))),
+    JobACL: t.Optional(orNull(t.Partial(atLeast(job)))),
     Name: text,
     Rules: text,
   }),
@@ -68,7 +94,8 @@ export const aclSchemas = {
   AclTokenList: t.Array(orNull(exactly(tokenStub))),
   AclTokenRequest: atLeast({
     AccessorID: t.Optional(text),
-    ExpirationTTL: t.Optional(t.Union([text, whole])),
+    ExpirationTTL: t.Optional(duration),
+    ExpirationTime: t.Optional(orNull(time)),
     Global: t.Optional(flag),
     Name: t.Optional(text),
     Policies: t.Optional(orNull(texts)),
@@ -83,7 +110,16 @@ export const aclSchemas = {
   }),
   Namespace: namespace,
   NamespaceList: t.Array(namespace),
-  NamespaceRequest: atLeast({ Name: text }),
+  NamespaceRequest: atLeast({
+    Capabilities: t.Optional(orNull(capabilities)),
+    ConsulConfiguration: t.Optional(orNull(choice)),
+    Description: t.Optional(text),
+    Meta: t.Optional(orNull(mapOf(text))),
+    Name: text,
+    NodePoolConfiguration: t.Optional(orNull(choice)),
+    Quota: t.Optional(text),
+    VaultConfiguration: t.Optional(orNull(choice)),
+  }),
   SearchRequest: atLeast({ Context: t.Optional(text), Prefix: text }),
   SearchResult: exactly({ ...found, Matches: mapOf(orNull(texts)) }),
 };

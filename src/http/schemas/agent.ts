@@ -73,7 +73,10 @@ export const agentSchemas = {
   HostData: exactly({ AgentID: text, HostData: orNull(hostData) }),
   JoinResult: exactly({ error: text, num_joined: whole, warning: text }),
   Keyring: keyring,
-  KeyringRequest: t.Union([atLeast({ Key: text }), atLeast({ Fingerprint: text })]),
+  KeyringRequest: t.Union([
+    atLeast({ Key: t.String({ minLength: 1 }) }),
+    atLeast({ Fingerprint: t.String({ pattern: "^[0-9a-f]{16}$" }) }),
+  ]),
   Members: exactly({
     Members: t.Array(member),
     ServerDC: text,

@@ -1,6 +1,17 @@
 /** Answers and bodies of what is about client nodes, their pools, and what is not here. */
 import { t } from "elysia";
-import { anything, atLeast, exactly, flag, mapOf, number, orNull, text, whole } from "./shapes.ts";
+import {
+  anything,
+  atLeast,
+  duration,
+  exactly,
+  flag,
+  mapOf,
+  number,
+  orNull,
+  text,
+  whole,
+} from "./shapes.ts";
 
 const drainMetadata = exactly({
   AccessorID: text,
@@ -115,8 +126,15 @@ export const nodeSchemas = {
     Description: t.Optional(text),
     Meta: t.Optional(orNull(mapOf(text))),
     Name: text,
-    NodeIdentityTTL: t.Optional(t.Union([text, whole])),
-    SchedulerConfiguration: t.Optional(anything),
+    NodeIdentityTTL: t.Optional(duration),
+    SchedulerConfiguration: t.Optional(
+      orNull(
+        atLeast({
+          MemoryOversubscriptionEnabled: t.Optional(orNull(flag)),
+          SchedulerAlgorithm: t.Optional(text),
+        }),
+      ),
+    ),
   }),
   NodePurge: exactly({
     EvalCreateIndex: whole,

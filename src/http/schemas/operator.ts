@@ -1,6 +1,18 @@
 /** Answers and bodies of what operators do: Raft, autopilot, keys, snapshots. */
 import { t } from "elysia";
-import { anything, atLeast, exactly, flag, mapOf, orNull, text, texts, whole } from "./shapes.ts";
+import {
+  anything,
+  atLeast,
+  count,
+  duration,
+  exactly,
+  flag,
+  mapOf,
+  orNull,
+  text,
+  texts,
+  whole,
+} from "./shapes.ts";
 
 const place = exactly({ Address: text, ID: text });
 
@@ -51,12 +63,24 @@ export const operatorSchemas = {
     Servers: t.Array(server),
     Voters: texts,
   }),
-  AutopilotRequest: t.Partial(t.Object(autopilot)),
+  /** What is not there becomes zero; indexes are not looked at. */
+  AutopilotRequest: t.Partial(
+    atLeast({
+      CleanupDeadServers: flag,
+      DisableUpgradeMigration: flag,
+      EnableCustomUpgrades: flag,
+      EnableRedundancyZones: flag,
+      LastContactThreshold: duration,
+      MaxTrailingLogs: count,
+      MinQuorum: count,
+      ServerStabilizationTime: duration,
+    }),
+  ),
   Introduction: exactly({ JWT: text }),
   IntroductionRequest: atLeast({
     NodeName: t.Optional(text),
     NodePool: t.Optional(text),
-    TTL: t.Optional(text),
+    TTL: t.Optional(duration),
   }),
   LeadershipTransfer: exactly({ Err: orNull(text), From: place, Noop: flag, To: place }),
   PublicKeys: exactly({

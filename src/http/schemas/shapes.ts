@@ -32,4 +32,11 @@ export const texts = t.Array(text);
 export const time = t.String({ format: "date-time" });
 /** Counts by reason. */
 export const counts = mapOf(whole);
+/** A whole number from 0 on, in 32 bits. */
+export const count = t.Number({ multipleOf: 1, minimum: 0, maximum: 0xffff_ffff });
+/** As Go writes it ("24h"), or in nanoseconds. */
+export const duration = t.Union([
+  t.String({ pattern: "^(\\d+(\\.\\d+)?(ns|us|ms|s|m|h))+$" }),
+  t.Number({ multipleOf: 1, minimum: 0 }),
+]);
 export const anything = t.Unknown();
