@@ -1,16 +1,21 @@
 /**
  * Answers that are kept fresh while somebody looks at them: asked again after some seconds, or when
- * an event says that they have changed. A page in the background asks for nothing.
+ * an event says that they have changed; lists of the servers' state by blocking queries. A page in
+ * the background asks for nothing.
  *
  * @module
  */
 import { type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { askJson, errorText } from "./ask.ts";
+import { ask, errorText } from "./ask.ts";
 
 /** Several events at once are one change. */
 const SETTLE_MS = 150;
 const RETRY_MAX_MS = 15_000;
+/** A server holds the answer back so long at most, if nothing changes. */
+const WAIT_SECONDS = 60;
+/** Between questions to an agent that does not hold them back. */
+const UNBLOCKED_MS = 5000;
 
 export class Live<T> {
   /** What was answered last. */
@@ -18,15 +23,22 @@ export class Live<T> {
   /** Why the last question was not answered; "" if it was. */
   readonly problem = signal("");
   readonly #path: string;
-  readonly #everyMs: number;
+  /** Undefined: it blocks until there is something newer. */
+  readonly #everyMs: number | undefined;
+  /** Of the last answer; "" before it, and for what does not block. */
+  #index = "";
+  /** Ends the question that waits. */
+  #stop = new AbortController();
   #users = 0;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asking = false;
+  /** The agent does wait for changes, as far as the last answer shows. */
+  #isHeldBack = true;
   #isStale = false;
 
-  /** @param everyMs asked again after so long, change or not */
-  constructor(path: string, everyMs: number) {
+  /** @param everyMs asked again after so long, change or not; left out: the agent can block */
+  constructor(path: string, everyMs?: number) {
     this.#path = path;
     this.#everyMs = everyMs;
   }
@@ -43,18 +55,33 @@ export class Live<T> {
       if (this.#users > 0) return;
       document.removeEventListener("visibilitychange", this.#looked);
       clearTimeout(this.#timer);
+      this.#end();
     };
   }
 
-  /** It has changed, as far as somebody has heard. */
+  /** It has changed, as far as somebody has heard. A question that waits hears it itself. */
   refresh(): void {
+    this.#isStale = this.#everyMs !== undefined || !this.#asking;
+    if (this.#users > 0 && !this.#asking) this.#in(SETTLE_MS);
+  }
+
+  /** As somebody else, who may see other things. */
+  renew(): void {
+    this.#end();
     this.#isStale = true;
     if (this.#users > 0 && !this.#asking) this.#in(SETTLE_MS);
   }
 
   readonly #looked = (): void => {
-    if (!document.hidden) this.refresh();
+    if (document.hidden) this.#end();
+    else this.refresh();
   };
+
+  #end(): void {
+    this.#index = "";
+    if (this.#everyMs === undefined) this.#stop.abort();
+    this.#stop = new AbortController();
+  }
 
   #in(ms: number): void {
     clearTimeout(this.#timer);
@@ -65,19 +92,35 @@ export class Live<T> {
     if (document.hidden || this.#asking) return;
     this.#asking = true;
     this.#isStale = false;
+    const { signal } = this.#stop;
+    const [before, since] = [this.#index, Date.now()];
     try {
-      this.value.value = await askJson<T>(this.#path);
+      const response = await ask(this.#waiting(), { signal, waitMs: WAIT_SECONDS * 1000 });
+      this.value.value = await response.json();
+      if (!signal.aborted) this.#index = response.headers.get("x-nomad-index") ?? "";
+      this.#isHeldBack = this.#index !== before || Date.now() - since > UNBLOCKED_MS;
       this.problem.value = "";
       this.#failures = 0;
     } catch (error) {
-      this.problem.value = errorText(error);
-      this.#failures += 1;
+      if (!signal.aborted) {
+        this.problem.value = errorText(error);
+        this.#failures += 1;
+        this.#index = "";
+      }
     }
     this.#asking = false;
-    if (this.#users === 0) return;
-    const pause = Math.min(RETRY_MAX_MS, 1000 * 2 ** this.#failures);
-    const next = this.#failures > 0 ? Math.min(this.#everyMs, pause) : this.#everyMs;
-    this.#in(this.#isStale ? SETTLE_MS : next);
+    if (this.#users > 0) this.#in(this.#isStale || signal.aborted ? SETTLE_MS : this.#pauseMs());
+  }
+
+  #waiting(): string {
+    if (this.#everyMs !== undefined || this.#index === "") return this.#path;
+    const sign = this.#path.includes("?") ? "&" : "?";
+    return `${this.#path}${sign}index=${this.#index}&wait=${WAIT_SECONDS}s`;
+  }
+
+  #pauseMs(): number {
+    if (this.#failures > 0) return Math.min(RETRY_MAX_MS, 1000 * 2 ** this.#failures);
+    return this.#everyMs ?? (this.#isHeldBack ? SETTLE_MS : UNBLOCKED_MS);
   }
 }
 

@@ -19,7 +19,7 @@ export const status = new Live<Status>("/v1/status", 3_000);
 export const members = new Live<Members>("/v1/agent/members", 10_000);
 /** Each server's port is dialled for it, also as strangers do, who are counted: not too often. */
 export const encryption = new Live<Encryption>("/v1/operator/encryption", 300_000);
-export const nodes = new Live<readonly NodeStub[]>("/v1/nodes", 10_000);
+export const nodes = new Live<readonly NodeStub[]>("/v1/nodes");
 /** Client nodes that say of themselves that their RPC is in the clear. */
 export const clearNodes = new Live<readonly NodeStub[]>(
   `/v1/nodes?filter=${encodeURIComponent('Attributes["encryption.rpc"] != "true"')}`,
@@ -43,14 +43,14 @@ const single = new Map<string, Live<Node>>();
 export function node(id: string): Live<Node> {
   const known = single.get(id);
   if (known !== undefined) return known;
-  const live = new Live<Node>(`/v1/node/${encodeURIComponent(id)}`, 10_000);
+  const live = new Live<Node>(`/v1/node/${encodeURIComponent(id)}`);
   // Only the one that is looked at: a walk through thousands is not kept.
   single.clear();
   single.set(id, live);
   return live;
 }
 
-function ofNodes(): readonly { refresh(): void }[] {
+function ofNodes(): readonly { refresh(): void; renew(): void }[] {
   return [nodes, clearNodes, endingNodes, ...single.values()];
 }
 
@@ -62,5 +62,5 @@ export function changed(topic: string): void {
 
 /** Another token may see other things. */
 export function askAll(): void {
-  for (const live of [...ofNodes(), ...OF_SERVERS]) live.refresh();
+  for (const live of [...ofNodes(), ...OF_SERVERS]) live.renew();
 }

@@ -273,6 +273,20 @@ test("the key is rotated by a click and a confirmation, and the page shows each 
   await page.getByText(after.key).first().waitFor();
 });
 
+test("what somebody else changes is seen at once", async () => {
+  const [node] = await ask(SERVERS[0], "/v1/nodes");
+  await using opened = await open(`clients/${node.ID}`);
+  const { page } = opened;
+  await page.getByText("eligible", { exact: true }).waitFor();
+  const response = await fetch(`https://${SERVERS[1]}:4646/v1/node/${node.ID}/eligibility`, {
+    method: "PUT",
+    tls: { rejectUnauthorized: false },
+    body: JSON.stringify({ NodeID: node.ID, Eligibility: "ineligible" }),
+  });
+  expect(response.status).toBe(200);
+  await page.getByText("ineligible", { exact: true }).waitFor({ timeout: 4000 });
+});
+
 test("a log is followed live", async () => {
   await using opened = await open("servers/s1.global");
   const { page } = opened;
