@@ -66,6 +66,11 @@ export class SimpleAsked implements Asked {
   }
 }
 
+/** Without the query. */
+export function pathAsked(asked: Asked): string {
+  return asked instanceof SimpleAsked ? asked.path : pathOf(asked.url);
+}
+
 /** Of an address that is whole and in its normal form, which needs no parser. */
 export function pathOf(url: string): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);

@@ -14,7 +14,7 @@ import type { Clock } from "../host/host.ts";
 import type { SocketStream } from "../host/network.ts";
 import type { Instant } from "../protocol/ports.ts";
 import type { Pace } from "../service/pace.ts";
-import type { Caller } from "./access.ts";
+import { type Caller, callerOf } from "./access.ts";
 import { DirectReply, type Reply } from "./reply.ts";
 import { headEnd, parseSimple, type SimpleRequest } from "./simple-request.ts";
 
@@ -28,6 +28,7 @@ const WAITING_BYTES_MAX = 64 * 1024;
 const PIECE_BYTES = 256 * 1024;
 /** For a request to come whole, and for each piece of an answer to be taken. */
 const IDLE_MS = 60_000;
+const NO_HEAD = Buffer.alloc(0);
 
 interface Waiting {
   readonly incoming: IncomingMessage;
@@ -67,8 +68,9 @@ export class HttpConnection extends Duplex {
   /** A simple request is being answered. */
   #answering = false;
   /** Pollers send the same again and again. */
-  #lastHead = "";
+  #lastHead = NO_HEAD;
   #lastRequest: SimpleRequest | undefined;
+  #lastCaller: Caller;
   /** It waits for one of the next turns. */
   #yielding = false;
   #chunks: Uint8Array[] = [];
@@ -103,6 +105,7 @@ export class HttpConnection extends Duplex {
     this.#clock = init.clock;
     this.#pace = init.pace;
     this.caller = init.caller;
+    this.#lastCaller = init.caller;
     this.remoteAddress = socket.remoteAddress;
     socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
     socket.on("end", () => {
@@ -242,9 +245,8 @@ export class HttpConnection extends Duplex {
     }
     if (this.#pace.isOver) return this.#yield();
     if (!this.#hasParser) {
-      const end = headEnd(chunk);
-      const request = end === 0 ? undefined : this.#simple(chunk, end);
-      if (request !== undefined) return void this.#answer(request, chunk, end);
+      const request = this.#simple(chunk);
+      if (request !== undefined) return void this.#answer(request, chunk, this.#lastHead.length);
       this.#hasParser = true;
       this.#init.parse(this);
     }
@@ -271,12 +273,17 @@ export class HttpConnection extends Duplex {
     this.push(null);
   }
 
-  #simple(chunk: Uint8Array, end: number): SimpleRequest | undefined {
-    const head = Buffer.from(chunk.buffer, chunk.byteOffset, end).toString("latin1");
-    if (head !== this.#lastHead) {
-      this.#lastHead = head;
-      this.#lastRequest = parseSimple(head);
-    }
+  /** The request that the chunk begins with: the last head is its. */
+  #simple(chunk: Uint8Array): SimpleRequest | undefined {
+    const last = this.#lastHead;
+    const isLast = chunk.length === last.length && Buffer.compare(chunk, last) === 0;
+    if (isLast && last.length > 0) return this.#lastRequest;
+    const end = headEnd(chunk);
+    if (end === 0) return undefined;
+    const head = Buffer.from(chunk.subarray(0, end)); // A copy: the chunk may be long.
+    this.#lastHead = head;
+    this.#lastRequest = parseSimple(head.toString("latin1"));
+    this.#lastCaller = callerOf(this.caller, this.#lastRequest?.headers ?? {});
     return this.#lastRequest;
   }
 
@@ -286,7 +293,7 @@ export class HttpConnection extends Duplex {
     // A half-closed connection has hung up, as in Go: it gets its answer, but no waiting.
     if (!this.#ended) this.#hungUp = undefined;
     const reply = new DirectReply(this, request.method === "HEAD");
-    await this.#init.direct(request, reply, this.caller, this.#signal);
+    await this.#init.direct(request, reply, this.#lastCaller, this.#signal);
     if (reply.taken !== undefined) await reply.taken;
     this.#answering = false;
     if (reply.isLast) return void this.end();

@@ -12,7 +12,7 @@ import {
   refuseRead,
   STRANGER,
 } from "./access.ts";
-import { type Asked, pathOf } from "./asked.ts";
+import { type Asked, pathAsked } from "./asked.ts";
 import type { Declared, Endpoint } from "./endpoint.ts";
 import { tokenOf } from "./token.ts";
 
@@ -167,8 +167,9 @@ export class Gate {
   }
 }
 
-function originOf({ headers, url }: Asked): AccessRequest {
+function originOf(request: Asked): AccessRequest {
+  const { headers } = request;
   const header = (name: string): string | undefined => headers.get(name) ?? undefined;
   const [host, origin] = [header("host"), header("origin")];
-  return { path: pathOf(url), host, origin, fetchSite: header("sec-fetch-site") };
+  return { path: pathAsked(request), host, origin, fetchSite: header("sec-fetch-site") };
 }

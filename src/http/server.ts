@@ -193,10 +193,8 @@ export class HttpServer {
     new HttpConnection({
       ...{ stream, caller, clock: this.#init.clock, pace: this.#pace },
       parse: (connection) => void this.#http.emit("connection", connection),
-      direct: (request, reply, socket, signal) => {
-        const from = callerOf(socket, request.headers);
-        return this.#handle({ request, body: undefined, reply, caller: from, signal });
-      },
+      direct: (request, reply, from, signal) =>
+        this.#handle({ request, body: undefined, reply, caller: from, signal }),
     });
   }
 
