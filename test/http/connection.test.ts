@@ -51,6 +51,8 @@ async function app(request: Request): Promise<Response> {
     await promise;
   }
   running = running.filter((one) => one !== entry);
+  if (path === "/who")
+    return new Response(server.callerOf(request)?.proxy ? "/proxy:0;" : "/who:0;");
   return new Response(path === "/big" ? "x".repeat(32 * 1024 * 1024) : `${path}:${body.length};`);
 }
 
@@ -106,6 +108,19 @@ describe("requests of one connection", () => {
     await until("five answers", () => answersIn(got()).length === 5);
     expect(answersIn(got())).toEqual(["/a:0;", "/b:5;", "/c:3;", "/d:0;", "/e:0;"]);
     expect(runningMax).toBe(1);
+    socket.destroy();
+  });
+
+  test("are each from whom their own head names, also when heads come again", async () => {
+    const { socket, got } = await dial("");
+    const [own, passed] = [`GET /who ${LINE}\r\n`, `GET /who ${LINE}Via: 1.1 x\r\n\r\n`];
+    const heads = [own, own, passed, passed, own, passed];
+    for (const [i, head] of heads.entries()) {
+      socket.write(head);
+      await until("an answer", () => answersIn(got()).length > i);
+    }
+    const names = heads.map((head) => (head === own ? "/who:0;" : "/proxy:0;"));
+    expect(answersIn(got())).toEqual(names);
     socket.destroy();
   });
 
