@@ -107,6 +107,17 @@ async function accessibility(page: Page): Promise<readonly string[]> {
   return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }
 
+/** How far things have moved while they were looked at (Cumulative Layout Shift; 0.1 is good). */
+function shifts(page: Page): Promise<number> {
+  return page.evaluate(`new Promise((done) => {
+    let sum = 0;
+    new PerformanceObserver((list) => {
+      for (const { value, hadRecentInput } of list.getEntries()) sum += hadRecentInput ? 0 : value;
+    }).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done(sum), 50);
+  })`);
+}
+
 async function views(): Promise<readonly (readonly [string, string])[]> {
   const [node] = await ask(SERVERS[0], "/v1/nodes");
   return [
@@ -135,6 +146,8 @@ for (const [scheme, width] of [
       await page.getByText(text).first().waitFor();
       const file = `${scheme}-${view.replace(/\/.*/, "-one") || "overview"}.png`;
       await page.screenshot({ path: `${SHOTS}${file}`, fullPage: true });
+      // On a machine that has nothing else to do it is a tenth of this.
+      expect(await shifts(page)).toBeLessThan(0.2);
       const sticksOut = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
       expect({
         ...{ view, sticksOut, complaints },
@@ -221,6 +234,12 @@ test("names, meta and paths that are markup stay text", async () => {
     await opened.page.getByText(HOSTILE).first().waitFor();
     expect(await opened.page.evaluate("window.hacked")).toBeUndefined();
   }
+  await using events = await open("events");
+  const inJson = HOSTILE.replaceAll('"', '\\"');
+  const registered = events.page.locator("li", { hasText: inJson }).last();
+  await registered.locator("summary").click();
+  await registered.getByText(inJson).waitFor();
+  expect(await events.page.evaluate("window.hacked")).toBeUndefined();
   // What is not of this page may not even ask it to change something.
   const response = await fetch(`https://${SERVERS[0]}:4646/v1/agent/reload`, {
     method: "PUT",
