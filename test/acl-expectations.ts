@@ -250,6 +250,7 @@ export const ENDPOINTS: Readonly<Record<string, Demand>> = {
   "PUT /v1/jobs": "namespace:write",
   "PUT /v1/jobs/parse": "namespace:write",
   "GET /v1/jobs/statuses": "namespace:write",
+  "POST /v1/jobs/statuses": "namespace:write",
   "PUT /v1/validate/job": "namespace:write",
   "GET /v1/job/*": "namespace:write",
   "PUT /v1/job/*": "namespace:write",

@@ -6,7 +6,7 @@
  * @module
  */
 import { isObject } from "../config/tree.ts";
-import { encodeValue, structOf } from "../wire/codec.ts";
+import { bool, encodeValue, list, struct, structOf, text } from "../wire/codec.ts";
 import { exactJsonOf } from "../wire/msgpack-json.ts";
 import { MsgpackWriter } from "../wire/msgpack-writer.ts";
 import { nodeAllocsReply, nodeRequest } from "../wire/rpc-node.ts";
@@ -14,6 +14,7 @@ import { encodeQueryOptions, withField } from "../wire/rpc-status.ts";
 import { ask, askedOf, decode } from "./ask.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
+import { JsonBody } from "./json-body.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
 import type { ReadQuery } from "./query.ts";
 
@@ -28,7 +29,11 @@ export interface SchedulerRead {
   readonly isCount?: boolean;
   /** What Nomad says where that is not there; undefined: it is a list, which then is empty. */
   readonly missing?: string;
+  /** What else the request has, by their names. */
+  readonly fields?: Readonly<Record<string, Uint8Array>>;
 }
+
+const namedJob = struct({ ID: text, Namespace: text });
 
 /** Said to whoever wants something scheduled. */
 const NO_SCHEDULER = "this agent has no job scheduler";
@@ -52,8 +57,9 @@ export async function readScheduler(
     Namespace: query.namespace || "default",
     Reverse: query.reverse === "true",
   });
-  const { key, field, method } = read;
-  const body = key === undefined ? options : withField(options, key, textBytes(name));
+  const { key, field, fields = {}, method } = read;
+  const all = { ...fields, ...(key === undefined ? {} : { [key]: textBytes(name) }) };
+  const body = Object.entries(all).reduce((body, one) => withField(body, ...one), options);
   const bytes = await asked(context, method, body, signal);
   // A region of servers like ours has not got it either.
   if (bytes === undefined) return nothing(context, read, query, signal);
@@ -62,6 +68,28 @@ export async function readScheduler(
   const headers = metaHeaders(metaOf(reply));
   const value = reply[field] ?? none(read);
   return { value: read.isCount === true ? { [field]: value } : value, headers };
+}
+
+/** How the jobs are that the body names. @throws ApiError */
+export async function jobStatuses(
+  context: AgentFacts & Servers,
+  query: ReadQuery,
+  body: string,
+  signal?: AbortSignal,
+): Promise<IndexedAnswer> {
+  const given = JsonBody.parse(body);
+  const withChildren = given.flag("IncludeChildren");
+  const jobs = (given.bodies("Jobs") ?? []).map((one) => {
+    return { ID: one.text("ID"), Namespace: one.text("Namespace") || "default" };
+  });
+  if (jobs.length === 0) throw new ApiError(400, "no jobs in request");
+  const fields = {
+    IncludeChildren: encodeValue(bool, withChildren),
+    Jobs: encodeValue(list(namedJob), jobs),
+  };
+  const read = { method: "Job.Statuses", field: "Jobs", fields };
+  // Each job says which its namespace is.
+  return readScheduler(context, read, "", { ...query, namespace: query.namespace || "*" }, signal);
 }
 
 /** @throws ApiError */
@@ -113,8 +141,8 @@ async function asked(
   }
 }
 
-function textBytes(text: string): Uint8Array {
-  return new MsgpackWriter(text.length + 8).text(text).take();
+function textBytes(value: string): Uint8Array {
+  return new MsgpackWriter(value.length + 8).text(value).take();
 }
 
 function metaOf(reply: Readonly<Record<string, unknown>>): Parameters<typeof metaHeaders>[0] {

@@ -393,6 +393,24 @@ describe("endpoints that we have not, in another region", () => {
     expect(passed).toEqual([{ method: "Job.List", body: expect.objectContaining(body) }]);
   });
 
+  test("how jobs are that are named, in any namespace", async () => {
+    const { app, passed } = abroad({ ...meta, Jobs: [{ ID: "a" }] });
+    const post = (body: object, query = "") => {
+      const url = `http://localhost/v1/jobs/statuses${query}`;
+      return app.handle(new Request(url, { method: "POST", body: JSON.stringify(body) }));
+    };
+    const jobs = [{ id: "a" }, { id: "b", namespace: "n" }];
+    expect(await (await post({ jobs }, "?region=eu")).json()).toEqual([{ ID: "a" }]);
+    const Jobs = [
+      { ID: "a", Namespace: "default" },
+      { ID: "b", Namespace: "n" },
+    ];
+    const body = expect.objectContaining({ IncludeChildren: false, Jobs, Namespace: "*" });
+    expect(passed).toEqual([{ method: "Job.Statuses", body }]);
+    const none = await post({ jobs: [] });
+    expect([none.status, await none.text()]).toEqual([400, "no jobs in request"]);
+  });
+
   const one: readonly (readonly [path: string, method: string, key: string, name: string])[] = [
     ["/v1/job/a%2Fb", "Job.GetJob", "JobID", "a/b"],
     ["/v1/job/a/allocations", "Job.Allocations", "JobID", "a"],

@@ -41,6 +41,7 @@ function named(schema: TSchema, body: unknown): unknown {
 
 /** All that fits. */
 function fitting(schema: TSchema): fc.Arbitrary<unknown> {
+  const { minItems = 0 } = schema;
   const { anyOf, const: only, items, patternProperties, properties, type, required } = schema;
   if (only !== undefined) return fc.constant(only);
   if (anyOf !== undefined) return fc.oneof(...anyOf.map(fitting));
@@ -52,7 +53,7 @@ function fitting(schema: TSchema): fc.Arbitrary<unknown> {
     const fields = Object.entries<TSchema>(properties).map(([name, one]) => [name, fitting(one)]);
     return fc.record(Object.fromEntries(fields), { requiredKeys: required ?? [] });
   }
-  if (type === "array") return fc.array(fitting(items), { maxLength: 3 });
+  if (type === "array") return fc.array(fitting(items), { minLength: minItems, maxLength: 3 });
   if (type === "boolean") return fc.boolean();
   if (type === "null") return fc.constant(null);
   if (type === "number") {

@@ -6,6 +6,7 @@
  */
 import { t } from "elysia";
 import {
+  jobStatuses,
   noAllocation,
   readScheduler,
   refuseScheduling,
@@ -205,6 +206,7 @@ const CHANGING = t.Object({
 
 export function schedulerRoutes(app: Base) {
   for (const read of READS) addRead(app, read);
+  addStatuses(app);
   for (const path of ["/v1/client/allocation/*", "/v1/client/fs/*"]) {
     app.get(path, ({ params }) => noAllocation(nameIn(params)), {
       endpoint: {
@@ -220,6 +222,23 @@ export function schedulerRoutes(app: Base) {
     });
   }
   return app;
+}
+
+function addStatuses(app: Base): void {
+  app.post(
+    "/v1/jobs/statuses",
+    async ({ api, query, body, request: { signal }, set }) =>
+      indexed(set, await jobStatuses(api, query, body, signal)),
+    {
+      ...TEXT_BODY,
+      query,
+      endpoint: {
+        summary: "Of jobs that are named, how they are: none, without a scheduler",
+        ...{ needs: "namespace:read-job", from: "region", guarded: false },
+        ...{ blocks: true, indexed: true, takes: "JobStatusesRequest", answers: "Objects" },
+      },
+    },
+  );
 }
 
 function addRead(app: Base, { path, what, needs, below = {}, changes = [], ...read }: Read): void {

@@ -101,6 +101,10 @@ export const nodeSchemas = {
     NodeID: t.Optional(text),
   }),
   HostStats: orNull(hostStats),
+  JobStatusesRequest: atLeast({
+    IncludeChildren: t.Optional(flag),
+    Jobs: t.Array(atLeast({ ID: text, Namespace: t.Optional(text) }), { minItems: 1 }),
+  }),
   Node: node,
   NodeChange: exactly({
     EvalCreateIndex: whole,
