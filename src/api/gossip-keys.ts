@@ -139,9 +139,7 @@ function oldKeys(holders: readonly KeyHolder[]): readonly Finding[] {
   return [...where].map(([key, names]) => ({
     who: names.join(", "),
     what: `key ${key} is still installed, and nobody seals with it`,
-    fix:
-      "nomad operator gossip keyring remove KEY (keyring list -show-keys shows it), or " +
-      "keyring rotate",
+    fix: `nomad operator gossip keyring remove ${key}, or keyring rotate`,
   }));
 }
 

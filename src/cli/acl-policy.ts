@@ -39,7 +39,7 @@ function readRules(path: string): string {
   try {
     return readText(path === "-" ? STDIN : path);
   } catch (error) {
-    const what = path === "-" ? "stdin" : "file";
+    const what = path === "-" ? "stdin" : `file ${JSON.stringify(path)}`;
     throw new CommandError(`Failed to read ${what}: ${describeErrno(error)}`);
   }
 }

@@ -27,7 +27,7 @@ const OLDER: readonly (readonly [older: string, words: string, warns: boolean])[
 
 /** @throws CommandError for a value that a flag without one cannot have */
 export function normaliseArgv(given: readonly string[], program: Command): string[] {
-  const argv = modernised(given);
+  const argv = modernised(given, program);
   const out: string[] = [];
   let command = program;
   for (let i = 0; i < argv.length; i++) {
@@ -44,9 +44,12 @@ export function normaliseArgv(given: readonly string[], program: Command): strin
   return out;
 }
 
-function modernised(argv: readonly string[]): readonly string[] {
+function modernised(argv: readonly string[], program: Command): readonly string[] {
   const [first = "", ...rest] = argv;
-  if (first === "help") return /^--?man$/.test(rest[0] ?? "") ? rest : [...rest, "-help"];
+  if (first === "help") {
+    const asIs = /^--?man$/.test(rest[0] ?? "") || hasUnknown(rest, program);
+    return asIs ? rest : [...rest, "-help"];
+  }
   const line = `${argv.join(" ")} `;
   const found = OLDER.find(([older]) => line.startsWith(`${older} `));
   if (found === undefined) return argv;
@@ -57,6 +60,18 @@ function modernised(argv: readonly string[]): readonly string[] {
     );
   }
   return [...words.split(" "), ...argv.slice(older.split(" ").length)];
+}
+
+/** There is no help for a command that is not there: without `-help` it is named as unknown. */
+function hasUnknown(words: readonly string[], program: Command): boolean {
+  let command = program;
+  for (const word of words) {
+    if (word.startsWith("-") || command.commands.length === 0) return false;
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) return true;
+    command = next;
+  }
+  return false;
 }
 
 function normaliseFlag(name: string, value: string | undefined, command: Command): string[] {

@@ -162,7 +162,9 @@ async function change(
   operation: keyof typeof CHANGES,
   key: string,
 ): Promise<void> {
-  const body = JSON.stringify({ Key: key });
+  // A key is longer: this is the fingerprint of one that they have, as the list shows it.
+  const isFingerprint = /^[\da-f]{16}$/.test(key);
+  const body = JSON.stringify(isFingerprint ? { Fingerprint: key } : { Key: key });
   await client.ok("PUT", CHANGES[operation], { body }).catch(asError);
 }
 

@@ -291,11 +291,23 @@ const MISSING: Readonly<Record<string, string>> = {
   "nomad server join": "One or more node addresses must be given as arguments",
 };
 
+function unknownFlag(command: Command, name: string): string {
+  const isOf = (one: Command): boolean => one.options.some(({ long }) => long === `-${name}`);
+  if (everyCommand(command).slice(1).some(isOf)) {
+    return `The flag '${name}' belongs behind the command: ${commandPath(command)} COMMAND ${name}`;
+  }
+  const guess = nearest(name, [
+    ...command.options.map(({ long }) => (long ?? "").slice(1)),
+    "-help",
+  ]);
+  return `Unknown flag '${name}'.${guess === undefined ? "" : ` Did you mean ${guess}?`}`;
+}
+
 /** Nomad's words for what the parser says. */
 function mistake(command: Command, text: string): string {
-  const [, name, guess] =
-    /^error: unknown option '([^']*)'(?:\n\((Did you mean .*\?)\))?/.exec(text) ?? [];
-  if (name !== undefined) return `Unknown flag '${name}'.${guess === undefined ? "" : ` ${guess}`}`;
+  // Without its value: that of -encrpyt is a key.
+  const [, name] = /^error: unknown option '([^'=]*)/.exec(text) ?? [];
+  if (name !== undefined) return unknownFlag(command, name);
   const [, flag = "", value = ""] =
     /^error: option '(?:-\w, )?(-\S+) (\S+)' argument missing/.exec(text) ?? [];
   if (flag !== "") return `The flag ${flag} needs a value: ${flag}=${value}`;
@@ -308,7 +320,8 @@ function mistake(command: Command, text: string): string {
   if (text.includes("missing") && path in MISSING) return MISSING[path] ?? "";
   const [first] = command.registeredArguments;
   if (first?.variadic === true) return `This command takes one or more arguments: ${wanted[0]}`;
-  return `This command takes one argument: ${wanted.join(" ")}`;
+  const count = wanted.length === 1 ? "one argument" : `${wanted.length} arguments`;
+  return `This command takes ${count}: ${wanted.join(" ")}`;
 }
 
 /** Errors as values, one dash in what people read, and help for groups. */

@@ -62,14 +62,19 @@ const VAULT = /\b(?:hv[sbr]|s|b)\.[\w-]{20,}/g;
 
 /** A key whose value is never shown. */
 export function isSecretName(name: string): boolean {
-  return SECRET_NAME.test(name);
+  return SECRET_NAME.test(name) && !SHOWN.has(name.toLowerCase());
+}
+
+/** `token_ttl: must be` is a sentence about a key whose value may be shown. */
+function isHarmlessName(found: string): boolean {
+  return SHOWN.has(/^\w+/.exec(found)?.[0] ?? "");
 }
 
 /** Whatever looks like a key or a token becomes stars. */
 export function redactText(text: string): string {
   return text
     .replaceAll(PEM, stars)
-    .replaceAll(NAMED, stars)
+    .replaceAll(NAMED, (found) => (isHarmlessName(found) ? found : stars(found)))
     .replaceAll(IN_ADDRESS, stars)
     .replaceAll(UUID, stars)
     .replaceAll(VAULT, stars)

@@ -100,6 +100,15 @@ describe("older spellings", () => {
     const { code, out } = await run(["help", "server", "members"]);
     expect([code, out]).toEqual([0, expect.stringContaining("Usage: nomad server members")]);
   });
+  test("there is none for what is not there", async () => {
+    const top = await run(["help", "bogus"]);
+    expect([top.code, top.err]).toEqual([127, expect.stringContaining("Unknown command 'bogus'")]);
+    const below = await run(["help", "server", "bogus"]);
+    expect([below.code, below.err]).toEqual([
+      1,
+      expect.stringContaining("Unknown command 'bogus'"),
+    ]);
+  });
 });
 
 describe("flags of Nomad's agent that only set a key", () => {
@@ -120,6 +129,18 @@ describe("flags of Nomad's agent that only set a key", () => {
     expect(err).toContain("acl.replication_token must be a UUID, the secret of a management token");
     expect(err).not.toContain("geheim");
   });
+});
+
+test("a flag that is spelt wrong is named without its value, which may be a key", async () => {
+  const { code, err } = await run(["agent", "-encrpyt=geheim"]);
+  expect(code).toBe(1);
+  expect(err).toStartWith("Unknown flag '-encrpyt'. Did you mean -encrypt?\n");
+});
+
+test("a flag before its command is told where it belongs", async () => {
+  const { code, err } = await run(["-region=eu", "server", "members"]);
+  expect(code).toBe(1);
+  expect(err).toStartWith("The flag '-region' belongs behind the command: nomad COMMAND -region\n");
 });
 
 test("a flag without its value is named", async () => {

@@ -67,6 +67,9 @@ test("a key that nobody uses is named by the doctor, with all who have it", asyn
     `s1.global, s2.global, s3.global: key ${extra} is still installed, and nobody seals with it`,
   );
   expect(report).not.toContain(EXTRA);
+  expect(report).toContain(`nomad operator gossip keyring remove ${extra}, or keyring rotate`);
+  expect(await keyring("remove", extra)).toMatchObject({ code: 0 });
+  expect((await fingerprints()).Keys).toHaveLength(Keys.length - 1);
 });
 
 test("a server that cannot save the new key stops the rotation, and nobody loses touch", async () => {
