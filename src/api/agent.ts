@@ -65,8 +65,13 @@ function configText(context: AgentFacts): string {
   return text;
 }
 
+interface PartHealth {
+  readonly message: string;
+  readonly ok: boolean;
+}
+
 /** A client is well while a server answers it. */
-function clientHealth({ client }: ApiContext): JsonObject {
+function clientHealth({ client }: ApiContext): PartHealth {
   if (client === undefined) return { ok: false, message: "client not enabled" };
   const { state, problem } = client.report();
   if (state === "ready" && problem === "") return { message: "ok", ok: true };
@@ -74,28 +79,25 @@ function clientHealth({ client }: ApiContext): JsonObject {
 }
 
 /** Health of the parts that run: a server's Raft has not stopped; that it has a leader is more. */
-export function agentHealth(context: ApiContext, type: string | undefined): JsonObject {
-  const health: Record<string, JsonObject> = {};
+export function agentHealth(context: ApiContext, type: string | undefined) {
+  const health: { client?: PartHealth; server?: PartHealth } = {};
   const ok = { message: "ok", ok: true };
   const { server } = context.config;
   if (type !== "server" && (context.client !== undefined || type === "client")) {
-    health["client"] = clientHealth(context);
+    health.client = clientHealth(context);
   }
   if (type !== "client" && (server.enabled || type === "server")) {
     const stopped = context.raft?.problem() ?? "";
     const why = server.enabled ? `Raft has stopped: ${stopped}` : "server not enabled";
-    health["server"] = server.enabled && stopped === "" ? ok : { ok: false, message: why };
+    health.server = server.enabled && stopped === "" ? ok : { ok: false, message: why };
   }
   if (type !== undefined && type !== "client" && type !== "server") return {};
-  const failing = Object.values(health).some((one) => one["ok"] === false);
+  const failing = Object.values(health).some((one) => !one.ok);
   if (failing) throw new ApiError(500, JSON.stringify(health));
   return health;
 }
 
-export async function agentJoin(
-  context: ApiContext,
-  addresses: readonly string[],
-): Promise<JsonObject> {
+export async function agentJoin(context: ApiContext, addresses: readonly string[]) {
   if (context.gossip === undefined) throw new ApiError(501, "Invalid method");
   if (addresses.length === 0) throw new ApiError(400, "missing address to join");
   const { joined, errors } = await context.gossip.join(addresses);

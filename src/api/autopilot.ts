@@ -8,10 +8,9 @@ import { formatDurationMs, nanosOf, parseDurationMs } from "../wire/duration.ts"
 import { type Asked, ask, decode, readBody } from "./ask.ts";
 import type { Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
-import type { JsonObject } from "./json.ts";
 
 /** Struct order and durations as texts, as Nomad's own marshaller has them. */
-export async function autopilotSettings(context: Servers, asked: Asked): Promise<JsonObject> {
+export async function autopilotSettings(context: Servers, asked: Asked) {
   const answer = await ask(context, "Operator.AutopilotGetConfiguration", readBody(asked));
   const config = decode(autopilotConfig, answer);
   return {
@@ -93,7 +92,7 @@ function parseSettings(body: string): AutopilotConfig {
 }
 
 /** Only the leader knows: a stale answer is not asked for. */
-export async function autopilotHealth(context: Servers, asked: Asked): Promise<JsonObject> {
+export async function autopilotHealth(context: Servers, asked: Asked) {
   const answer = await ask(context, "Operator.ServerHealth", readBody({ ...asked, stale: false }));
   const health = decode(healthReply, answer);
   return {

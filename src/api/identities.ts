@@ -114,7 +114,7 @@ export async function createIntroduction(
   context: ApiContext,
   query: Pick<ReadQuery, "region">,
   text: string,
-): Promise<unknown> {
+): Promise<{ readonly JWT: string }> {
   const given = JsonBody.parse(text);
   const request = structOf(introductionRequest, {
     ...{ NodeName: given.text("NodeName"), NodePool: given.text("NodePool") },

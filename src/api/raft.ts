@@ -36,7 +36,7 @@ export async function statusPeers(context: Servers, asked: Asked): Promise<reado
   return decodeTexts(await ask(context, "Status.Peers", readBody(asked))) ?? [];
 }
 
-export async function raftConfiguration(context: Servers, asked: Asked): Promise<JsonObject> {
+export async function raftConfiguration(context: Servers, asked: Asked) {
   const answer = await ask(context, "Operator.RaftGetConfiguration", readBody(asked));
   const read = decode(raftConfigurationReply, answer);
   return { Index: Number(read.Index), Servers: read.Servers };
@@ -62,7 +62,7 @@ export async function transferLeadership(
   context: Servers,
   asked: Asked,
   { address: Address = "", id: ID = "" }: PeerQuery,
-): Promise<JsonObject> {
+) {
   if (ID === "" && Address === "") {
     throw new ApiError(400, "must specify id or address");
   }

@@ -4,12 +4,17 @@
  *
  * @module
  */
-import type { AnyElysia, TSchema } from "elysia";
+import type { AnyElysia, Static, TSchema } from "elysia";
 import type { Need } from "../state/acl/need.ts";
 import type { SCHEMAS } from "./schemas/all.ts";
 
 /** A schema by its name, which is loaded with the document only; or bytes of a type. */
 export type Shape = keyof typeof SCHEMAS | "application/x-gzip";
+
+/** What a handler returns whose answer has that schema: the compiler sees where they differ. */
+export type AnswerOf<Name extends keyof typeof SCHEMAS> = Frozen<Static<(typeof SCHEMAS)[Name]>>;
+
+type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
 export type Method = "GET" | "PUT" | "POST" | "DELETE";
 

@@ -15,19 +15,24 @@ import { monitorLog } from "../../api/monitor.ts";
 import { errorText } from "../../host/error-text.ts";
 import { PATHS } from "../../paths.ts";
 import { type Base, NO_BODY } from "../base.ts";
+import type { AnswerOf } from "../endpoint.ts";
 import { region, word, words } from "../parameters.ts";
 
 export function agentRoutes(app: Base) {
   return app
-    .get(PATHS.agentHealth, ({ api, query }) => agentHealth(api, query.type), {
-      query: t.Object({ type: word("client or server (default: what this agent is)") }),
-      endpoint: {
-        summary: "Whether the parts of this agent are well",
-        needs: "anonymous",
-        from: "agent",
-        answers: "AgentHealth",
+    .get(
+      PATHS.agentHealth,
+      ({ api, query }): AnswerOf<"AgentHealth"> => agentHealth(api, query.type),
+      {
+        query: t.Object({ type: word("client or server (default: what this agent is)") }),
+        endpoint: {
+          summary: "Whether the parts of this agent are well",
+          needs: "anonymous",
+          from: "agent",
+          answers: "AgentHealth",
+        },
       },
-    })
+    )
     .get(PATHS.agentMembers, ({ api }) => agentMembers(api), {
       query: t.Object(region),
       endpoint: {
@@ -47,7 +52,9 @@ export function agentRoutes(app: Base) {
     })
     .get(
       PATHS.agentPermissions,
-      async ({ gate, request }) => ({ Refused: await gate.refusals(request) }),
+      async ({ gate, request }): Promise<AnswerOf<"Permissions">> => ({
+        Refused: await gate.refusals(request),
+      }),
       {
         endpoint: {
           summary: "What would be refused to this caller, and why",
@@ -64,16 +71,20 @@ export function agentRoutes(app: Base) {
 
 function agentChangeRoutes(app: Base) {
   return app
-    .put(PATHS.agentJoin, ({ api, query }) => agentJoin(api, query.address ?? []), {
-      ...NO_BODY,
-      query: t.Object({ address: words("servers to join") }),
-      endpoint: {
-        summary: "Joins servers",
-        needs: "agent:write",
-        from: "agent",
-        answers: "JoinResult",
+    .put(
+      PATHS.agentJoin,
+      ({ api, query }): Promise<AnswerOf<"JoinResult">> => agentJoin(api, query.address ?? []),
+      {
+        ...NO_BODY,
+        query: t.Object({ address: words("servers to join") }),
+        endpoint: {
+          summary: "Joins servers",
+          needs: "agent:write",
+          from: "agent",
+          answers: "JoinResult",
+        },
       },
-    })
+    )
     .put(
       PATHS.agentForceLeave,
       ({ api, query: { node, prune } }) => agentForceLeave(api, node, prune),
@@ -90,7 +101,7 @@ function agentChangeRoutes(app: Base) {
         },
       },
     )
-    .put(PATHS.agentReload, ({ api }) => reload(api), {
+    .put(PATHS.agentReload, ({ api }): Promise<AnswerOf<"ReloadReport">> => reload(api), {
       ...NO_BODY,
       endpoint: {
         summary: "Reads the configuration again, as SIGHUP does",
@@ -103,7 +114,7 @@ function agentChangeRoutes(app: Base) {
 
 function serverListRoutes(app: Base) {
   return app
-    .get(PATHS.agentServers, ({ api }) => knownServers(api), {
+    .get(PATHS.agentServers, ({ api }): AnswerOf<"Texts"> => knownServers(api), {
       endpoint: {
         summary: "The servers that this agent's node knows",
         needs: "agent:read",

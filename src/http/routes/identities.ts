@@ -11,6 +11,7 @@ import {
 } from "../../api/identities.ts";
 import { PATHS } from "../../paths.ts";
 import { type Base, indexed, NO_BODY, TEXT_BODY } from "../base.ts";
+import type { AnswerOf } from "../endpoint.ts";
 import { reading, region, word } from "../parameters.ts";
 
 export function identityRoutes(app: Base) {
@@ -38,17 +39,22 @@ export function identityRoutes(app: Base) {
         from: "agent",
       },
     })
-    .put(PATHS.introduction, ({ api, query, body }) => createIntroduction(api, query, body), {
-      ...TEXT_BODY,
-      query: t.Object(region),
-      endpoint: {
-        summary: "A token by which a new client node may come",
-        needs: "node:write",
-        from: "leader",
-        takes: "IntroductionRequest",
-        answers: "Introduction",
+    .put(
+      PATHS.introduction,
+      ({ api, query, body }): Promise<AnswerOf<"Introduction">> =>
+        createIntroduction(api, query, body),
+      {
+        ...TEXT_BODY,
+        query: t.Object(region),
+        endpoint: {
+          summary: "A token by which a new client node may come",
+          needs: "node:write",
+          from: "leader",
+          takes: "IntroductionRequest",
+          answers: "Introduction",
+        },
       },
-    })
+    )
     .put(PATHS.clientIdentityRenew, ({ api, query, body }) => renewIdentity(api, query, body), {
       ...TEXT_BODY,
       query: t.Object({ ...region, node_id: word("which (default: this agent's own)") }),

@@ -7,6 +7,7 @@ import { raftConfiguration, removePeer, transferLeadership } from "../../api/raf
 import { restoreArchive, saveArchive } from "../../api/snapshot.ts";
 import { PATHS } from "../../paths.ts";
 import { type Base, NO_BODY, TEXT_BODY } from "../base.ts";
+import type { AnswerOf } from "../endpoint.ts";
 import { consistency, region, word, words } from "../parameters.ts";
 
 /** As Nomad says to methods that some of its paths have not. */
@@ -35,16 +36,21 @@ function peerOf({ id, address }: { readonly id?: string; readonly address?: read
 
 function raftRoutes(app: Base) {
   return app
-    .get(PATHS.raftConfiguration, ({ api, query }) => raftConfiguration(api, askedOf(api, query)), {
-      query: t.Object(consistency),
-      endpoint: {
-        summary: "The servers of the Raft group",
-        needs: "management",
-        from: "leader",
-        answers: "RaftConfiguration",
-        otherwise: { status: 405, text: "" },
+    .get(
+      PATHS.raftConfiguration,
+      ({ api, query }): Promise<AnswerOf<"RaftConfiguration">> =>
+        raftConfiguration(api, askedOf(api, query)),
+      {
+        query: t.Object(consistency),
+        endpoint: {
+          summary: "The servers of the Raft group",
+          needs: "management",
+          from: "leader",
+          answers: "RaftConfiguration",
+          otherwise: { status: 405, text: "" },
+        },
       },
-    })
+    )
     .delete(
       PATHS.raftPeer,
       ({ api, query }) => removePeer(api, askedOf(api, query), peerOf(query)),
@@ -61,7 +67,8 @@ function raftRoutes(app: Base) {
     )
     .put(
       PATHS.raftTransfer,
-      ({ api, query }) => transferLeadership(api, askedOf(api, query), peerOf(query)),
+      ({ api, query }): Promise<AnswerOf<"LeadershipTransfer">> =>
+        transferLeadership(api, askedOf(api, query), peerOf(query)),
       {
         ...NO_BODY,
         query: t.Object({ ...region, id: word("of the server"), address: words("or its address") }),
@@ -79,7 +86,8 @@ function autopilotRoutes(app: Base) {
   return app
     .get(
       PATHS.autopilotConfiguration,
-      ({ api, query }) => autopilotSettings(api, askedOf(api, query)),
+      ({ api, query }): Promise<AnswerOf<"AutopilotConfiguration">> =>
+        autopilotSettings(api, askedOf(api, query)),
       {
         query: t.Object(consistency),
         endpoint: {
@@ -93,7 +101,8 @@ function autopilotRoutes(app: Base) {
     )
     .put(
       PATHS.autopilotConfiguration,
-      ({ api, query, body }) => setAutopilot(api, askedOf(api, query), query.cas, body),
+      ({ api, query, body }): Promise<AnswerOf<"Done">> =>
+        setAutopilot(api, askedOf(api, query), query.cas, body),
       {
         ...TEXT_BODY,
         query: t.Object({
@@ -119,9 +128,9 @@ function autopilotRoutes(app: Base) {
     .get(
       PATHS.autopilotHealth,
       async ({ api, query, set }) => {
-        const health = await autopilotHealth(api, askedOf(api, query));
+        const health: AnswerOf<"AutopilotHealth"> = await autopilotHealth(api, askedOf(api, query));
         // What asks for the code only must see that something is wrong.
-        if (health["Healthy"] !== true) set.status = 429;
+        if (!health.Healthy) set.status = 429;
         return health;
       },
       {

@@ -7,28 +7,37 @@ import { statusLeader, statusPeers } from "../../api/raft.ts";
 import { statusReport } from "../../api/status.ts";
 import { PATHS } from "../../paths.ts";
 import type { Base } from "../base.ts";
+import type { AnswerOf } from "../endpoint.ts";
 import { consistency, word } from "../parameters.ts";
 
 export function statusRoutes(app: Base) {
   return app
-    .get(PATHS.statusLeader, ({ api, query }) => statusLeader(api, askedOf(api, query)), {
-      query: t.Object(consistency),
-      endpoint: {
-        summary: "The leader's RPC address",
-        needs: "anonymous",
-        from: "region",
-        answers: "Text",
+    .get(
+      PATHS.statusLeader,
+      ({ api, query }): Promise<AnswerOf<"Text">> => statusLeader(api, askedOf(api, query)),
+      {
+        query: t.Object(consistency),
+        endpoint: {
+          summary: "The leader's RPC address",
+          needs: "anonymous",
+          from: "region",
+          answers: "Text",
+        },
       },
-    })
-    .get(PATHS.statusPeers, ({ api, query }) => statusPeers(api, askedOf(api, query)), {
-      query: t.Object(consistency),
-      endpoint: {
-        summary: "The RPC addresses of the Raft group",
-        needs: "anonymous",
-        from: "region",
-        answers: "Texts",
+    )
+    .get(
+      PATHS.statusPeers,
+      ({ api, query }): Promise<AnswerOf<"Texts">> => statusPeers(api, askedOf(api, query)),
+      {
+        query: t.Object(consistency),
+        endpoint: {
+          summary: "The RPC addresses of the Raft group",
+          needs: "anonymous",
+          from: "region",
+          answers: "Texts",
+        },
       },
-    })
+    )
     .get(PATHS.status, ({ api }) => statusReport(api), {
       endpoint: {
         summary: "What is encrypted and what is not, with which key and certificate",
@@ -37,7 +46,7 @@ export function statusRoutes(app: Base) {
         answers: "StatusReport",
       },
     })
-    .get(PATHS.regions, ({ api }) => regions(api), {
+    .get(PATHS.regions, ({ api }): Promise<AnswerOf<"Texts">> => regions(api), {
       endpoint: {
         summary: "The regions that gossip knows",
         needs: "anonymous",
