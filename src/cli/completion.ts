@@ -15,7 +15,8 @@ export type Wanted =
   /** An argument of this name: an id, a file. */
   | { readonly kind: "argument"; readonly name: string; readonly prefix: string };
 
-const TOPICS = ["ACLPolicy", "ACLRole", "ACLToken", "Agent", "Node", "NodePool"];
+/** Of events. */
+export const TOPICS = ["ACLPolicy", "ACLRole", "ACLToken", "Agent", "Node", "NodePool"];
 
 /** Values that a flag can have, by its name; of all others only the operator knows them. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {

@@ -1,10 +1,12 @@
 /** `nomad event stream`: what happens on a server, a line each, until somebody has enough. */
+import { nearest } from "../config/suggest.ts";
 import { errorText } from "../host/error-text.ts";
 import { PATHS } from "../paths.ts";
 import { ApiClient } from "./api-client.ts";
 import type { ApiFlags } from "./api-command.ts";
+import { TOPICS } from "./completion.ts";
 import { field, listField, textField } from "./json-read.ts";
-import { CommandError, print } from "./output.ts";
+import { CommandError, print, printError } from "./output.ts";
 
 interface StreamFlags extends ApiFlags {
   readonly topic?: readonly string[];
@@ -19,6 +21,7 @@ export async function eventStream(flags: StreamFlags): Promise<void> {
   query.set("index", index);
   if (namespace !== undefined) query.set("namespace", namespace);
   const client = new ApiClient(flags, process.env);
+  for (const one of topic) warnOfTopic(one);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   let end = "";
@@ -32,6 +35,15 @@ export async function eventStream(flags: StreamFlags): Promise<void> {
     throw new CommandError(`Error reading events: ${errorText(error)}`);
   });
   if (end !== "") throw new CommandError(`Error reading events: ${end}`);
+}
+
+/** A Nomad agent has more topics, so that it is no error: but here nothing would ever come. */
+function warnOfTopic(given: string): void {
+  const [name = ""] = given.split(":");
+  if (name === "*" || TOPICS.includes(name)) return;
+  const guess = nearest(name, TOPICS);
+  const hint = guess === undefined ? `they are ${TOPICS.join(", ")}` : `did you mean ${guess}?`;
+  printError(`==> WARNING: this agent has no events of the topic ${JSON.stringify(name)}: ${hint}`);
 }
 
 /** @returns what is no JSON: why the stream ends */

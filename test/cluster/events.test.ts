@@ -234,6 +234,11 @@ test("by the command line a line each, or JSON, until Ctrl-C; a mistake is an er
   const wrong = await run(["event", "stream", address, "-topic", "a:b:c"]);
   expect(wrong).toMatchObject({ code: 1, out: "" });
   expect(wrong.err).toContain("Invalid key value pair for topic, topic: a:b:c");
+  expect(wrong.err).toStartWith(
+    '==> WARNING: this agent has no events of the topic "a": they are ',
+  );
+  const typo = await run(["event", "stream", address, "-topic=node", "-index=x"]);
+  expect(typo.err).toContain('topic "node": did you mean Node?');
 });
 
 test("namespaces are made, shown, changed and deleted by the command line", async () => {
