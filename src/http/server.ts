@@ -75,6 +75,8 @@ const HEADER_BYTES_MAX = 64 * 1024;
 const RUNNING_MAX = 4096;
 /** About what a usual request takes of a turn of the loop. */
 const REQUEST_MS = 0.25;
+/** What one does on the short way. */
+const SHORT_MS = 0.05;
 
 const PLAIN_TO_TLS =
   "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -240,14 +242,17 @@ export class HttpServer {
 
   /** By the app's short way, if it has one for it. */
   async #askSimple(exchange: Exchange): Promise<void> {
-    const turn = this.#pace.begin(REQUEST_MS);
+    const turn = this.#pace.begin(SHORT_MS);
     if (turn !== undefined) await turn;
     const asked = new SimpleAsked(exchange.request, exchange.caller, {
       make: () => this.#requestOf(exchange, NO_BODY),
       signal: exchange.signal,
     });
     const short = this.#app?.direct?.(asked);
-    if (short === undefined) return this.#askApp(exchange, asked.request);
+    if (short === undefined) {
+      await this.#pace.turn(REQUEST_MS - SHORT_MS);
+      return this.#askApp(exchange, asked.request);
+    }
     const answer = await short;
     if (answer instanceof Response) await this.#respond(exchange, answer);
     else this.#answerShort(exchange, answer);
