@@ -7,8 +7,8 @@ export interface Reply {
   readonly hasBegun: boolean;
   /** Nobody is there any more. */
   readonly isOver: boolean;
-  /** All of it at once; `body` is only measured for HEAD. */
-  whole(status: number, headers: HeaderList, body: Uint8Array): void;
+  /** All of it at once; `body`, which is ASCII if it is a text, is only measured for HEAD. */
+  whole(status: number, headers: HeaderList, body: Uint8Array | string): void;
   /** The last answer of this connection: what was not read of the request goes with it. */
   last(status: number, headers: HeaderList, body: Uint8Array): void;
   /** An answer whose end is not known yet. */
@@ -37,7 +37,7 @@ export class ParsedReply implements Reply {
     return this.#response.destroyed;
   }
 
-  whole(status: number, headers: HeaderList, body: Uint8Array): void {
+  whole(status: number, headers: HeaderList, body: Uint8Array | string): void {
     this.#head(status, [...headers, ["Content-Length", String(body.length)]]);
     this.#response.end(this.#isHead ? undefined : body);
   }
@@ -112,10 +112,11 @@ export class DirectReply implements Reply {
     return this.#line.destroyed;
   }
 
-  whole(status: number, headers: HeaderList, body: Uint8Array): void {
+  whole(status: number, headers: HeaderList, body: Uint8Array | string): void {
     const head = headOf(status, headers, `Content-Length: ${body.length}`, this.isLast);
     this.hasBegun = true;
     if (this.#isHead) return this.#put(Buffer.from(head, "latin1"));
+    if (typeof body === "string") return this.#put(Buffer.from(head + body, "latin1"));
     if (body.length > JOINED_BYTES_MAX) {
       this.#put(Buffer.from(head, "latin1"));
       return this.#put(body);

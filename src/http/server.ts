@@ -313,7 +313,12 @@ export class HttpServer {
     }
     for (const own of this.#ownHeaders) all.push(own);
     all.push(VARY);
-    wholeOrPacked(exchange, status, all, body instanceof Uint8Array ? body : encode(body ?? ""));
+    const text = typeof body === "string" ? body : "";
+    if (body === text && text.length < GZIP_BYTES_MIN && Buffer.byteLength(text) === text.length) {
+      exchange.reply.whole(status, all, text);
+    } else {
+      wholeOrPacked(exchange, status, all, body instanceof Uint8Array ? body : encode(text));
+    }
   }
 
   /** Those of the configuration win; how long it is, and what it depends on, is said by us. */
