@@ -21,6 +21,7 @@ import type { HandshakeCounters } from "../service/rpc/counters.ts";
 import { certificateNames } from "../tls/certificate.ts";
 import { acceptTls, type TlsIdentity } from "../tls/handshake.ts";
 import { TlsError } from "../tls/refusal.ts";
+import { acceptsGzip } from "./accepts-gzip.ts";
 import { type Caller, callerOf, isTrusted } from "./access.ts";
 import type { HttpApp } from "./app.ts";
 import { type Asked, SimpleAsked } from "./asked.ts";
@@ -371,20 +372,6 @@ function packed(body: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(gzipSync(body));
   known.set(body, bytes);
   return bytes;
-}
-
-/** RFC 9110 12.5.3: named, or by the star, and not with a weight of 0. */
-function acceptsGzip({ headers }: Exchange["request"]): boolean {
-  if (headers["accept-encoding"] === undefined) return false;
-  const accepts = String(headers["accept-encoding"] ?? "").toLowerCase();
-  const weights = new Map(
-    accepts.split(",").map((part) => {
-      const [coding = "", ...parameters] = part.split(";").map((one) => one.trim());
-      const weight = parameters.find((one) => /^q\s*=/.test(one))?.replace(/^q\s*=\s*/, "");
-      return [coding, weight === undefined ? 1 : Number(weight)] as const;
-    }),
-  );
-  return (weights.get("gzip") ?? weights.get("*") ?? 0) > 0;
 }
 
 /** HTTP/1.1 wants exactly one (RFC 9112 §3.2): of two, a proxy and we may each believe another. */
