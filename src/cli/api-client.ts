@@ -53,6 +53,9 @@ export const NO_LEADER =
   "Servers elect a leader when as many of them see each other as server.bootstrap_expect says;\n" +
   "afterwards while more than half of the voters live (`nomad operator raft list-peers -stale`)";
 
+const NO_TOKEN =
+  "No token was sent: with ACLs pass one with -token (NOMAD_TOKEN), without them another certificate";
+
 export class ApiClient {
   readonly #flags: ApiFlags;
   readonly #env: Environment;
@@ -178,6 +181,9 @@ export class ApiClient {
     const message = `Unexpected response code: ${status} (${body.trim()})`;
     if (status === 501 && body.trim() === "Invalid method") {
       return new CommandError(`${message}\nThat agent is a client: ask a server (-address)`);
+    }
+    if (status === 403 && this.#headers()["X-Nomad-Token"] === undefined) {
+      return new CommandError(`${message}\n${NO_TOKEN}`);
     }
     if (body.trim() === "No cluster leader") return new CommandError(`${message}\n${NO_LEADER}`);
     if (!isPlainToTls(body)) return new CommandError(message);

@@ -251,8 +251,11 @@ describe("server join and force-leave", () => {
     answer = [403, "Permission denied"];
     expect(await leave()).toMatchObject({
       code: 1,
-      err: "Error force-leaving server a b.global: Unexpected response code: 403 (Permission denied)\n",
+      err:
+        "Error force-leaving server a b.global: Unexpected response code: 403 (Permission denied)\n" +
+        "No token was sent: with ACLs pass one with -token (NOMAD_TOKEN), without them another certificate\n",
     });
+    expect((await leave("-token=geheim")).err).toEndWith("403 (Permission denied)\n");
   });
 });
 
