@@ -293,6 +293,22 @@ test("a client agent asks its servers, and its node lives by its own secret", as
   }
 }, 60_000);
 
+test("a client agent without an acl block passes tokens on: its servers judge them", async () => {
+  const ip = `${NET}.160.8`;
+  const tls = await clientTls(ca, "global", { http: false });
+  const extra = { client: { enabled: true, servers: [SERVER] } };
+  const agent = await lab.agent({ name: "plain", ip, tls, server: { enabled: false }, extra });
+  const status = async (token: string): Promise<number> => {
+    const headers = { "X-Nomad-Token": token };
+    return (await fetch(`http://${ip}:4646/v1/nodes`, { headers })).status;
+  };
+  const management = tokens.get("management") ?? "";
+  await until("it reaches its servers", async () => (await status(management)) === 200);
+  expect(await status("")).toBe(403);
+  expect(await status(UNKNOWN)).toBe(403);
+  await agent.stop();
+});
+
 test("a second region gets what is global, and judges what is its own", async () => {
   const ip = `${NET}.160.3`;
   const tls = await serverTls(ca, "eu", { http: true });
