@@ -1,4 +1,5 @@
 /** Key queries of the gossip pool change our keyring, and its file with it. */
+import { systemClock } from "../host/clock.ts";
 import { sha256 } from "../host/digest.ts";
 import { errorText } from "../host/error-text.ts";
 import type { Log } from "../host/host.ts";
@@ -39,6 +40,7 @@ export function createKeyKeeper(
     const before = fingerprintsOf(keyring);
     const keys = fingerprintsOf(next);
     keyring.become(next);
+    keyring.seen(systemClock.wallMs());
     log.info("gossip keyring changed", { keys });
     if (before.join() !== keys.join()) changed(operation, key.fingerprint, keys);
     return undefined;

@@ -4,8 +4,9 @@
  *
  * @module
  */
+import { systemClock } from "../host/clock.ts";
 import { sha256 } from "../host/digest.ts";
-import { readFileIfThere, SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
+import { modifiedMs, readFileIfThere, SECRET_MODE, writeFileAtomic } from "../host/disk.ts";
 import { type GossipKey, isKeyFault, parseKey } from "../secret/key.ts";
 import { Keyring } from "../secret/keyring.ts";
 
@@ -26,9 +27,12 @@ export function loadKeyring(
   if (stored === undefined || path === undefined) {
     const keyring = new Keyring(configured === undefined ? [] : [configured]);
     if (path !== undefined && configured !== undefined) saveKeyring(path, keyring, "compact");
+    keyring.seen(systemClock.wallMs());
     return { keyring, path, divergence: undefined };
   }
   const keyring = new Keyring(parseKeyring(new TextDecoder().decode(stored), path));
+  // None of them came after the file was written.
+  keyring.seen(modifiedMs(path));
   if (configured === undefined || keyring.has(configured)) {
     return { keyring, path, divergence: undefined };
   }

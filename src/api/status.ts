@@ -131,7 +131,7 @@ function identitiesReport({ raft }: ApiContext): JsonObject {
     enabled: true,
     signing_key: keyId,
     this_server_signs: opens(),
-    replaced_at: replacedAtMs === undefined ? null : new Date(replacedAtMs).toISOString(),
+    replaced_at: timeOf(replacedAtMs),
     keys,
     nodes_with_identity: nodes(),
     client_introduction: enforcement,
@@ -142,18 +142,16 @@ function identitiesReport({ raft }: ApiContext): JsonObject {
 function clientReport({ client }: ApiContext): JsonObject {
   if (client === undefined) return { enabled: false };
   const report = client.report();
-  const time = (ms: number | undefined): string | null =>
-    ms === undefined ? null : new Date(ms).toISOString();
   return {
     enabled: true,
     id: client.id,
     state: report.state,
     server: report.server,
     servers: report.servers,
-    registered_at: time(report.registeredAtMs),
-    last_heartbeat: time(report.heartbeatAtMs),
+    registered_at: timeOf(report.registeredAtMs),
+    last_heartbeat: timeOf(report.heartbeatAtMs),
     heartbeat_ttl_seconds: Math.round(report.ttlMs / 100) / 10,
-    identity_until: time(report.identityUntilMs),
+    identity_until: timeOf(report.identityUntilMs),
     problem: report.problem,
   };
 }
@@ -176,6 +174,10 @@ function membersReport(
   return { ...states, list: list.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
+function timeOf(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}
+
 /** To a hundredth; null: nobody has measured it. */
 function milliseconds(seconds: number | undefined): number | null {
   return seconds === undefined ? null : Math.round(seconds * 100_000) / 100;
@@ -194,6 +196,7 @@ function gossipReport(context: ApiContext): JsonObject {
       fingerprint: key.fingerprint,
       bits: key.bytes.length * 8,
       primary: key === keyring.primary,
+      since: timeOf(keyring.sinceMs(key)),
     })),
     keyring_file: gossip.keyringPath ?? "",
     packets: trafficReport(counters.packets),

@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -103,6 +104,11 @@ export function readFileIfThere(path: string): Uint8Array | undefined {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** When it was written, Unix time in milliseconds. @throws */
+export function modifiedMs(path: string): number {
+  return statSync(path).mtimeMs;
 }
 
 /** A file's name is only durable when its directory is. */

@@ -8,6 +8,8 @@ import { type GossipKey, sameKey } from "./key.ts";
 
 export class Keyring {
   #keys: readonly GossipKey[];
+  /** By fingerprint. */
+  #since = new Map<string, number>();
 
   /** @param keys primary first; duplicates are dropped. Empty: no encryption. */
   constructor(keys: readonly GossipKey[]) {
@@ -24,6 +26,21 @@ export class Keyring {
 
   has(key: GossipKey): boolean {
     return this.#keys.some((known) => sameKey(known, key));
+  }
+
+  /**
+   * Keys of which nothing was said yet are here since then, at the latest.
+   *
+   * @param ms Unix time in milliseconds
+   */
+  seen(ms: number): void {
+    const since = (key: GossipKey): number => this.#since.get(key.fingerprint) ?? ms;
+    this.#since = new Map(this.#keys.map((key) => [key.fingerprint, since(key)]));
+  }
+
+  /** Unix time in milliseconds; undefined: nothing was said of it. */
+  sinceMs({ fingerprint }: GossipKey): number | undefined {
+    return this.#since.get(fingerprint);
   }
 
   /** Takes over what another ring has: a change is tried on a copy first. */

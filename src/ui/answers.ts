@@ -33,6 +33,13 @@ interface Tls {
   readonly handshakes: Readonly<Record<string, { accepted: number; refused: Counts }>>;
 }
 
+interface OwnKey {
+  readonly fingerprint: string;
+  readonly primary: boolean;
+  /** The agent has it since then, at the latest. */
+  readonly since: string | null;
+}
+
 /** GET /v1/status. */
 export interface Status {
   readonly encrypted: boolean;
@@ -60,7 +67,7 @@ export interface Status {
     readonly encrypted?: boolean;
     readonly cipher?: string;
     readonly key?: string;
-    readonly keys?: readonly { fingerprint: string; bits: number; primary: boolean }[];
+    readonly keys?: readonly OwnKey[];
     readonly packets?: Traffic;
     readonly streams?: Traffic;
   };

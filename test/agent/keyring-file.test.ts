@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createKeyKeeper } from "../../src/agent/key-keeper.ts";
 import { loadKeyring, saveKeyring } from "../../src/agent/keyring-file.ts";
 import { sha256 } from "../../src/host/digest.ts";
 import { type GossipKey, isKeyFault, parseKey } from "../../src/secret/key.ts";
-import { Keyring } from "../../src/secret/keyring.ts";
+import { silent } from "../silent.ts";
 import { vectors } from "../vectors.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "nomad-keyring-"));
@@ -40,8 +41,27 @@ test("the configured key makes the file, and never overrules it", () => {
   loadKeyring(path, first);
   expect(readFileSync(path, "utf8")).toBe(JSON.stringify([first?.base64]));
   const again = loadKeyring(path, second);
-  expect(again.keyring).toEqual(new Keyring(first === undefined ? [] : [first]));
+  expect(again.keyring.keys).toEqual(first === undefined ? [] : [first]);
   expect(again.divergence).toContain(String(first?.fingerprint));
   expect(again.divergence).toContain(String(second?.fingerprint));
   expect(again.divergence).not.toContain(String(second?.base64));
+});
+
+test("keys out of a file are as old as the file at least, and a new one is of now", () => {
+  const path = join(directory, "old.keyring");
+  const [first, second] = [1, 2].map((b) => keyOf(Buffer.alloc(16, b).toString("base64")));
+  if (first === undefined || second === undefined) throw new Error("no keys");
+  loadKeyring(path, first);
+  const monthAgo = Math.floor(Date.now() / 1000) - 30 * 86_400;
+  utimesSync(path, monthAgo, monthAgo);
+  const loaded = loadKeyring(path, first);
+  expect(loaded.keyring.sinceMs(first)).toBe(monthAgo * 1000);
+  const before = Date.now();
+  const keeper = createKeyKeeper(loaded, silent);
+  keeper.install(second.bytes);
+  keeper.use(second.bytes);
+  expect(loaded.keyring.sinceMs(first)).toBe(monthAgo * 1000);
+  expect(loaded.keyring.sinceMs(second)).toBeGreaterThanOrEqual(before);
+  keeper.remove(first.bytes);
+  expect(loaded.keyring.sinceMs(first)).toBeUndefined();
 });

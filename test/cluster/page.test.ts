@@ -127,7 +127,7 @@ async function views(): Promise<readonly (readonly [string, string])[]> {
     ["servers/s2.global", "TLSv1.3"],
     ["clients", "c11"],
     [`clients/${node.ID}`, "encryption.rpc"],
-    ["keys", "on every member"],
+    ["keys", "at the latest"],
     ["certificates", "4 certificates"],
     ["raft", "The group is healthy"],
     ["events", "Events"],

@@ -80,7 +80,10 @@ describe("examples/three-servers", () => {
       });
       expect(report).toMatchObject({ encrypted: true, in_clear: [], warnings: [] });
       expect(report.gossip.keys).toEqual([
-        { fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/), bits: 256, primary: true },
+        {
+          fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/),
+          ...{ bits: 256, primary: true, since: expect.stringMatching(/^20.*Z$/) },
+        },
       ]);
       expect(report.gossip.cipher).toBe("AES-256-GCM");
       const { packets, streams } = report.gossip;

@@ -54,7 +54,7 @@ describe("reading", () => {
     expect(status.node.uptime_seconds).toBe(61);
     if (isKeyFault(KEY)) throw new Error("bad test key");
     const { fingerprint } = KEY;
-    expect(status.gossip.keys).toEqual([{ fingerprint, bits: 128, primary: true }]);
+    expect(status.gossip.keys).toEqual([{ fingerprint, bits: 128, primary: true, since: null }]);
     expect(body).not.toContain(KEY.base64);
     const clear = JSON.parse((await ask(bench(REMOTE, false).app, "GET", "/v1/status")).body);
     expect(clear.gossip).toMatchObject({ encrypted: false, cipher: "none", keys: [] });

@@ -63,7 +63,7 @@ const gossip = exactly({
   health_score: whole,
   join: atLeast({ attempts: whole, joined: whole, last_errors: texts, state: text }),
   keyring_file: text,
-  keys: t.Array(exactly({ bits: whole, fingerprint: text, primary: flag })),
+  keys: t.Array(exactly({ bits: whole, fingerprint: text, primary: flag, since: orNull(time) })),
   label: text,
   messages: exactly({ refused: counts }),
   packets: traffic,

@@ -4,9 +4,9 @@ import type { KeyList } from "../answers.ts";
 import { counted } from "../format.ts";
 import { useLive } from "../live.ts";
 import { Act } from "../parts/act.tsx";
-import { Badge, Command, Missing, Panel } from "../parts/basics.tsx";
+import { Badge, Command, Missing, Panel, Time } from "../parts/basics.tsx";
 import { change, isRunning, newKey, rotate, steps } from "../rotation.ts";
-import { changed, keys } from "../store.ts";
+import { changed, keys, status } from "../store.ts";
 
 const PUT = "PUT /v1/agent/keyring";
 
@@ -40,6 +40,7 @@ function Installed({ list }: { list: KeyList }) {
             <li key={key.Fingerprint}>
               <code>{key.Fingerprint}</code>
               <span>{key.Bits} bits</span>
+              <Age of={key.Fingerprint} />
               <span>
                 {key.Nodes === list.NumNodes ? (
                   <>on every member</>
@@ -76,6 +77,17 @@ function Installed({ list }: { list: KeyList }) {
       </ul>
       <Command text="nomad operator gossip keyring list" />
     </Panel>
+  );
+}
+
+/** As the agent of this page knows it. */
+function Age({ of }: { of: string }) {
+  const since = useLive(status)?.gossip.keys?.find((one) => one.fingerprint === of)?.since;
+  if (since === undefined || since === null) return null;
+  return (
+    <span>
+      since <Time at={since} />, at the latest
+    </span>
   );
 }
 

@@ -1,7 +1,7 @@
 /** At a glance: is everything encrypted, and what is not. */
 import type { ComponentChildren } from "preact";
 import type { Encryption, NodeStub, Status } from "../answers.ts";
-import { counted, daysText, daysUntil, total } from "../format.ts";
+import { ageText, counted, daysText, daysUntil, total } from "../format.ts";
 import { rates } from "../history.ts";
 import { useLive } from "../live.ts";
 import { Badge, Command, Link, Missing, Panel, Time, toneOfDays } from "../parts/basics.tsx";
@@ -160,6 +160,7 @@ function ClientsTile() {
 
 function KeyTile({ status: { gossip } }: { status: Status }) {
   const { key = "", keys = [], cipher = "none" } = gossip;
+  const since = keys.find((one) => one.primary)?.since ?? null;
   return (
     <Tile title="Gossip key" to={pathOf("keys")}>
       <p class="figure">
@@ -167,6 +168,7 @@ function KeyTile({ status: { gossip } }: { status: Status }) {
       </p>
       <p>
         {cipher}, {counted(keys.length, "key")} installed
+        {since === null ? "" : `, for at least ${ageText(Date.now() - Date.parse(since))}`}
       </p>
     </Tile>
   );
