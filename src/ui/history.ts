@@ -28,11 +28,13 @@ export function keepHistory(): void {
   });
 }
 
-function countsOf({ gossip, rpc, http, raft }: Status): Record<string, number> {
+function countsOf(now: Status): Record<string, number> {
+  const { gossip, rpc, http, raft } = now;
   const { packets, streams } = gossip;
   const refusedAtGossip = total(packets?.refused ?? {}) + total(streams?.refused ?? {});
   const refusedAtRpc = total(rpc.refused) + handshakesRefused(rpc.tls);
   return {
+    ...Object.fromEntries(refusalsOf(now)),
     packets: (packets?.sent ?? 0) + (packets?.received ?? 0),
     commits: raft.commit_index ?? 0,
     requests: rpc.requests,

@@ -306,6 +306,23 @@ test("what somebody else changes is seen at once", async () => {
   await page.getByText("ineligible", { exact: true }).waitFor({ timeout: 4000 });
 });
 
+test("who was turned away is counted by reason, over time", async () => {
+  await using opened = await open("servers/s1.global");
+  const { page } = opened;
+  const plain = await Bun.connect({
+    ...{ hostname: SERVERS[0], port: 4647, socket: { data: () => undefined } },
+  });
+  plain.write(Uint8Array.of(1));
+  await until("it is counted", async () => {
+    return Object.keys((await ask(SERVERS[0], "/v1/status")).rpc.refused).length > 0;
+  });
+  plain.end();
+  const { refused } = (await ask(SERVERS[0], "/v1/status")).rpc;
+  const [reason] = Object.keys(refused);
+  const said = new RegExp(`^server port: ${reason}, \\d+ in all; a second`);
+  await page.locator("figcaption", { hasText: said }).waitFor();
+});
+
 test("a log is followed live", async () => {
   await using opened = await open("servers/s1.global");
   const { page } = opened;

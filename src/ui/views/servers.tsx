@@ -1,7 +1,7 @@
 /** The servers, as gossip and this agent see them. */
-import type { InspectedPeer, KeyHolder, StatusMember } from "../answers.ts";
+import type { InspectedPeer, KeyHolder, Status, StatusMember } from "../answers.ts";
 import { daysText } from "../format.ts";
-import { refusalsOf } from "../history.ts";
+import { rates, refusalsOf } from "../history.ts";
 import { useLive } from "../live.ts";
 import {
   Badge,
@@ -14,6 +14,7 @@ import {
   toneOfDays,
   toneOfState,
 } from "../parts/basics.tsx";
+import { Chart } from "../parts/chart.tsx";
 import { Log } from "../parts/log.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { pathOf } from "../route.ts";
@@ -169,7 +170,7 @@ export function ServerView({ name }: { name: string }) {
         </Panel>
         {isSelf ? (
           <Panel title="Turned away since its start">
-            <Facts of={refusalsOf(now).map(([why, n]) => [why, n.toLocaleString("en")])} />
+            <Refusals of={now} />
           </Panel>
         ) : null}
       </div>
@@ -177,6 +178,23 @@ export function ServerView({ name }: { name: string }) {
       <Panel title="Log" wide>
         <Log query={isSelf ? "" : `server_id=${encodeURIComponent(name)}`} />
       </Panel>
+    </>
+  );
+}
+
+/** Each reason, with what it did over the last minutes. */
+function Refusals({ of }: { of: Status }) {
+  const all = refusalsOf(of);
+  if (all.length === 0) return <p>Nobody.</p>;
+  return (
+    <>
+      {all.map(([why, n]) => (
+        <Chart
+          key={why}
+          title={`${why}, ${n.toLocaleString("en")} in all; a second`}
+          values={rates(why).map((one) => one.rate)}
+        />
+      ))}
     </>
   );
 }
