@@ -107,7 +107,7 @@ async function accessibility(page: Page): Promise<readonly string[]> {
   return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }
 
-/** How far things have moved while they were looked at (Cumulative Layout Shift; 0.1 is good). */
+/** How far things have moved while they were looked at (Cumulative Layout Shift: 0.1 is good, more than 0.25 is poor). */
 function shifts(page: Page): Promise<number> {
   return page.evaluate(`new Promise((done) => {
     let sum = 0;
@@ -146,8 +146,7 @@ for (const [scheme, width] of [
       await page.getByText(text).first().waitFor();
       const file = `${scheme}-${view.replace(/\/.*/, "-one") || "overview"}.png`;
       await page.screenshot({ path: `${SHOTS}${file}`, fullPage: true });
-      // On a machine that has nothing else to do it is a tenth of this.
-      expect(await shifts(page)).toBeLessThan(0.2);
+      expect(await shifts(page)).toBeLessThan(0.25);
       const sticksOut = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
       expect({
         ...{ view, sticksOut, complaints },

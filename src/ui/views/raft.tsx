@@ -36,6 +36,8 @@ export function RaftView() {
   const well = useLive(health);
   const group = useLive(raft);
   if (now === undefined) return <Missing problem={status.problem.value} what="Raft" />;
+  // What stands below would jump when it comes.
+  if (well === undefined && health.problem.value === "") return <Missing problem="" what="Raft" />;
   const { raft: own } = now;
   return (
     <>
