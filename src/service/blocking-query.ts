@@ -45,12 +45,33 @@ export function whenNewer(
   prng: Prng,
   signal?: AbortSignal,
 ): Promise<void> | undefined {
-  const isNewer = (): boolean => BigInt(watched.index()) > options.MinQueryIndex;
-  if (options.MinQueryIndex === 0n || isNewer()) return undefined;
+  if (options.MinQueryIndex === 0n) return undefined;
+  const heldMs = (): number => {
+    const waitMs = queryWaitMs(options);
+    return waitMs + (prng.next() * waitMs) / JITTER_PART;
+  };
+  return whenPast(options.MinQueryIndex, heldMs, watched, clock, signal);
+}
+
+/**
+ * Resolves when there is something newer than that index, or it has been waited for long enough.
+ *
+ * @param waitMs asked only if it has to be waited for
+ * @param signal nobody waits any more: rejects with its reason
+ * @returns undefined: it is there already
+ */
+export function whenPast(
+  index: bigint,
+  waitMs: () => number,
+  watched: Watched,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<void> | undefined {
+  const isNewer = (): boolean => BigInt(watched.index()) > index;
+  if (isNewer()) return undefined;
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(signal.reason);
-    const waitMs = queryWaitMs(options);
-    const until = clock.now() + waitMs + (prng.next() * waitMs) / JITTER_PART;
+    const until = clock.now() + waitMs();
     const over = (): void => {
       forget();
       cancel();

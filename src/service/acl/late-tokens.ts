@@ -9,6 +9,7 @@ import type { Clock } from "../../host/host.ts";
 import type { StateMachine } from "../../state/state-machine.ts";
 import { decodeValue, encodeValue, structOf } from "../../wire/codec.ts";
 import { queryOptions } from "../../wire/rpc-status.ts";
+import { whenPast } from "../blocking-query.ts";
 import { RpcMethodError } from "../rpc/method-error.ts";
 import { whoAmIReply } from "./replies.ts";
 import { type AclResolver, type Identity, TOKEN_NOT_FOUND } from "./resolver.ts";
@@ -65,23 +66,9 @@ export class LateTokens {
     const bytes = await call("ACL.WhoAmI", body, AbortSignal.timeout(ANSWER_MS));
     const reply = decodeValue(whoAmIReply, bytes);
     const token = reply?.Identity?.ACLToken ?? undefined;
-    if (token !== undefined) await this.#applied(Number(token.ModifyIndex));
-  }
-
-  /** Resolves when our state is as new, or too late to wait for. */
-  #applied(index: number): Promise<void> {
+    if (token === undefined) return;
     const { machine, clock } = this.#init;
-    if (machine.index >= index) return Promise.resolve();
-    return new Promise((resolve) => {
-      const over = (): void => {
-        forget();
-        cancel();
-        resolve();
-      };
-      const cancel = clock.schedule(clock.now() + APPLIED_MS, over);
-      const forget = machine.watch(() => {
-        if (machine.index >= index) over();
-      });
-    });
+    const own = { index: () => machine.index, watch: (on: () => void) => machine.watch(on) };
+    await whenPast(token.ModifyIndex - 1n, () => APPLIED_MS, own, clock);
   }
 }
