@@ -47,12 +47,12 @@ function handshakesRefused({ handshakes }: Status["rpc"]["tls"]): number {
 }
 
 /** A counter's growth a second, between each two points. Starts anew with the agent. */
-export function rates(name: string): readonly { readonly atMs: number; readonly rate: number }[] {
+export function rates(name: string): readonly number[] {
   return points.value.slice(1).map((point, i) => {
     const before = points.value[i];
     const seconds = (point.atMs - (before?.atMs ?? point.atMs)) / 1000;
     const grown = (point.counts[name] ?? 0) - (before?.counts[name] ?? 0);
-    return { atMs: point.atMs, rate: seconds > 0 ? Math.max(0, grown) / seconds : 0 };
+    return seconds > 0 ? Math.max(0, grown) / seconds : 0;
   });
 }
 

@@ -210,7 +210,7 @@ export function Charts() {
     <Panel title="This agent, the last minutes" wide>
       <div class="charts">
         {CHARTS.map(([name, title]) => (
-          <Chart key={name} title={title} values={rates(name).map((one) => one.rate)} />
+          <Chart key={name} title={title} values={rates(name)} />
         ))}
       </div>
     </Panel>

@@ -74,7 +74,7 @@ export function RaftView() {
                 ["Voters", `${own.voters ?? 0}, and ${own.non_voters ?? 0} without a vote`],
               ]}
             />
-            <Chart title="Commits a second" values={rates("commits").map((one) => one.rate)} />
+            <Chart title="Commits a second" values={rates("commits")} />
           </Panel>
         ) : null}
         <Panel title="Configuration">

@@ -192,7 +192,7 @@ function Refusals({ of }: { of: Status }) {
         <Chart
           key={why}
           title={`${why}, ${n.toLocaleString("en")} in all; a second`}
-          values={rates(why).map((one) => one.rate)}
+          values={rates(why)}
         />
       ))}
     </>
