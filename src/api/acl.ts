@@ -31,7 +31,7 @@ import {
   tokenJson,
   tokenStubJson,
 } from "../state/acl/acl-json.ts";
-import { type Codec, encodeValue, structOf } from "../wire/codec.ts";
+import { structOf } from "../wire/codec.ts";
 import {
   policyRequest,
   roleByNameRequest,
@@ -41,7 +41,7 @@ import {
 } from "../wire/rpc-acl.ts";
 import { indexReply } from "../wire/rpc-node.ts";
 import { queryOptions } from "../wire/rpc-status.ts";
-import { ask, askedOf, decode } from "./ask.ts";
+import { ask, askedOf, decode, requestOf } from "./ask.ts";
 import type { ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
@@ -275,10 +275,6 @@ export async function deleteRole(
   const { region: Region } = askedOf(context, query);
   const body = requestOf(rolesDeleteRequest, { ACLRoleIDs: [id], Region });
   return written(decode(indexReply, await ask(context, "ACL.DeleteRolesByID", body)).Index);
-}
-
-function requestOf<T extends object>(codec: Codec<T>, fields: Partial<T>): Uint8Array {
-  return encodeValue(codec, structOf(codec, fields));
 }
 
 /** @throws ApiError 404 */

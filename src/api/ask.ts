@@ -3,7 +3,7 @@ import { parseGoBool } from "../config/go-bool.ts";
 import { systemClock } from "../host/clock.ts";
 import { errorText } from "../host/error-text.ts";
 import { Pace } from "../service/pace.ts";
-import { type Codec, decodeValue } from "../wire/codec.ts";
+import { type Codec, decodeValue, encodeValue, structOf } from "../wire/codec.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError, statusOf } from "./errors.ts";
@@ -62,6 +62,11 @@ export async function ask(
     const [, code, message] = /^RPC Error:: (\d{3}),(.*)$/s.exec(text) ?? [];
     throw new ApiError(Number(code ?? statusOf(text)), message ?? text);
   }
+}
+
+/** What a method is asked, of its fields those that are not zero. */
+export function requestOf<T extends object>(codec: Codec<T>, fields: Partial<T>): Uint8Array {
+  return encodeValue(codec, structOf(codec, fields));
 }
 
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {

@@ -3,9 +3,9 @@
 import { isObject } from "../config/tree.ts";
 import { healthReply, NEVER, SERF_STATUSES, unixMs } from "../service/raft/autopilot-health.ts";
 import { type AutopilotConfig, autopilotConfig, autopilotRequest } from "../state/command.ts";
-import { bool, encodeValue, structOf } from "../wire/codec.ts";
+import { bool, structOf } from "../wire/codec.ts";
 import { formatDurationMs, nanosOf, parseDurationMs } from "../wire/duration.ts";
-import { type Asked, ask, decode, readBody } from "./ask.ts";
+import { type Asked, ask, decode, readBody, requestOf } from "./ask.ts";
 import type { Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 
@@ -39,12 +39,11 @@ export async function setAutopilot(
   cas: string | undefined,
   body: string,
 ): Promise<boolean> {
-  const request = structOf(autopilotRequest, {
+  const bytes = requestOf(autopilotRequest, {
     CAS: cas !== undefined,
     Config: { ...parseSettings(body), ModifyIndex: BigInt(cas || 0) },
     Region: asked.region,
   });
-  const bytes = encodeValue(autopilotRequest, request);
   return decode(bool, await ask(context, "Operator.AutopilotSetConfiguration", bytes));
 }
 

@@ -6,11 +6,10 @@
  */
 import { isObject } from "../config/tree.ts";
 import { errorText } from "../host/error-text.ts";
-import { encodeValue, structOf } from "../wire/codec.ts";
 import { exactJsonOf, type JsonValue } from "../wire/msgpack-json.ts";
 import { nodeMetaRequest } from "../wire/rpc-client.ts";
 import { encodeNodeNamed } from "../wire/rpc-status.ts";
-import { ask, askedOf } from "./ask.ts";
+import { ask, askedOf, requestOf } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
@@ -45,13 +44,12 @@ export async function applyMeta(
   body: string,
 ): Promise<unknown> {
   const given = JsonBody.parse(body);
-  const request = structOf(nodeMetaRequest, {
+  const bytes = requestOf(nodeMetaRequest, {
     AllowStale: true,
     Meta: given.textsOrNull("Meta"),
     NodeID: nodeOf(context, given.text("NodeID") || query.node_id),
     Region: askedOf(context, query).region,
   });
-  const bytes = encodeValue(nodeMetaRequest, request);
   const { Dynamic, Meta, Static } = await answer(context, "NodeMeta.Apply", bytes);
   return { Dynamic, Meta, Static };
 }

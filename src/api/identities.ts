@@ -17,7 +17,7 @@ import {
 } from "../wire/rpc-keyring.ts";
 import { indexReply } from "../wire/rpc-node.ts";
 import { encodeNodeNamed, encodeQueryOptions } from "../wire/rpc-status.ts";
-import { ask, askedOf, decode } from "./ask.ts";
+import { ask, askedOf, decode, requestOf } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
@@ -101,10 +101,9 @@ export async function deleteSigningKey(
   id: string,
   query: DeleteQuery,
 ): Promise<IndexedAnswer> {
-  const request = structOf(keyringDeleteRequest, {
+  const bytes = requestOf(keyringDeleteRequest, {
     ...{ KeyID: id, Force: isSet(query.force), Region: askedOf(context, query).region },
   });
-  const bytes = encodeValue(keyringDeleteRequest, request);
   const { Index } = decode(indexReply, await ask(context, "Keyring.Delete", bytes));
   return { value: undefined, headers: indexHeader(Index) };
 }

@@ -8,11 +8,11 @@ import {
   namespaceUpsertRequest,
   singleNamespaceReply,
 } from "../state/namespace.ts";
-import { encodeValue, structOf } from "../wire/codec.ts";
+import { structOf } from "../wire/codec.ts";
 import { indexReply } from "../wire/rpc-node.ts";
 import { namespaceRequest } from "../wire/rpc-search.ts";
 import { encodeQueryOptions } from "../wire/rpc-status.ts";
-import { ask, askedOf, decode } from "./ask.ts";
+import { ask, askedOf, decode, requestOf } from "./ask.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
@@ -39,8 +39,7 @@ export async function getNamespace(
   query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
-  const request = structOf(namespaceRequest, { ...readOptions(context, query), Name: name });
-  const body = encodeValue(namespaceRequest, request);
+  const body = requestOf(namespaceRequest, { ...readOptions(context, query), Name: name });
   const answer = await ask(context, "Namespace.GetNamespace", body, signal);
   const reply = decode(singleNamespaceReply, answer);
   if (reply.Namespace === null) throw new ApiError(404, "Namespace not found");
@@ -60,8 +59,7 @@ export async function putNamespace(
   }
   const { region } = askedOf(context, query);
   const Namespaces = [read(given)];
-  const request = structOf(namespaceUpsertRequest, { Namespaces, Region: region });
-  const bytes = encodeValue(namespaceUpsertRequest, request);
+  const bytes = requestOf(namespaceUpsertRequest, { Namespaces, Region: region });
   return changed(await ask(context, "Namespace.UpsertNamespaces", bytes));
 }
 
@@ -71,8 +69,7 @@ export async function deleteNamespace(
   query: Pick<ReadQuery, "region">,
 ): Promise<IndexedAnswer> {
   const { region } = askedOf(context, query);
-  const request = structOf(namespaceDeleteRequest, { Namespaces: [name], Region: region });
-  const bytes = encodeValue(namespaceDeleteRequest, request);
+  const bytes = requestOf(namespaceDeleteRequest, { Namespaces: [name], Region: region });
   return changed(await ask(context, "Namespace.DeleteNamespaces", bytes));
 }
 

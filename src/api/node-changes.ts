@@ -3,7 +3,7 @@ import { nodeDrainRequest, nodeEligibilityRequest } from "../state/command.ts";
 import { drainStrategy } from "../state/node.ts";
 import { encodeValue, structOf, type ValueOf } from "../wire/codec.ts";
 import { nodeChangeReply, nodeNamedWrite, nodeUpdateReply } from "../wire/rpc-node.ts";
-import { ask, askedOf, decode } from "./ask.ts";
+import { ask, askedOf, decode, requestOf } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { JsonBody } from "./json-body.ts";
 import type { IndexedAnswer } from "./nodes.ts";
@@ -41,12 +41,11 @@ export async function setEligibility(
   body: string,
 ): Promise<IndexedAnswer> {
   const given = JsonBody.parse(body);
-  const request = structOf(nodeEligibilityRequest, {
+  const bytes = requestOf(nodeEligibilityRequest, {
     NodeID: given.text("NodeID") || id,
     Eligibility: given.text("Eligibility"),
     Region: askedOf(context, query).region,
   });
-  const bytes = encodeValue(nodeEligibilityRequest, request);
   return changed(decode(nodeChangeReply, await ask(context, "Node.UpdateEligibility", bytes)));
 }
 

@@ -9,7 +9,7 @@ import {
 import { any, encodeValue, list, struct, structOf } from "../wire/codec.ts";
 import { indexReply, nodePoolNodesRequest, nodePoolRequest } from "../wire/rpc-node.ts";
 import { encodeQueryOptions, queryMeta } from "../wire/rpc-status.ts";
-import { ask, askedOf, decode } from "./ask.ts";
+import { ask, askedOf, decode, requestOf } from "./ask.ts";
 import type { ApiContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonBody } from "./json-body.ts";
@@ -44,8 +44,7 @@ export async function getNodePool(
   query: ReadQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
-  const request = structOf(nodePoolRequest, { ...readOptions(context, query), Name: name });
-  const body = encodeValue(nodePoolRequest, request);
+  const body = requestOf(nodePoolRequest, { ...readOptions(context, query), Name: name });
   const reply = decode(rawPoolReply, await ask(context, "NodePool.GetNodePool", body, signal));
   const value = poolJson(reply.NodePool);
   if (value === null) throw new ApiError(404, "node pool not found");
@@ -58,12 +57,11 @@ export async function listPoolNodes(
   query: NodeListQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
-  const request = structOf(nodePoolNodesRequest, {
+  const body = requestOf(nodePoolNodesRequest, {
     ...readOptions(context, query),
     Fields: stubFields(query),
     Name: name,
   });
-  const body = encodeValue(nodePoolNodesRequest, request);
   const reply = decode(rawListReply, await ask(context, "NodePool.ListNodes", body, signal));
   return { value: (reply.Nodes ?? []).map(stubJson), headers: metaHeaders(reply) };
 }
@@ -93,8 +91,7 @@ export async function upsertNodePool(
     ...(scheduler === undefined ? {} : { SchedulerConfiguration: schedulerBytes(scheduler) }),
   });
   const { region } = askedOf(context, query);
-  const request = structOf(nodePoolUpsertRequest, { NodePools: [pool], Region: region });
-  const bytes = encodeValue(nodePoolUpsertRequest, request);
+  const bytes = requestOf(nodePoolUpsertRequest, { NodePools: [pool], Region: region });
   const { Index } = decode(indexReply, await ask(context, "NodePool.UpsertNodePools", bytes));
   return { value: undefined, headers: indexHeader(Index) };
 }
@@ -114,8 +111,7 @@ export async function deleteNodePool(
   query: Pick<ReadQuery, "region">,
 ): Promise<IndexedAnswer> {
   const { region } = askedOf(context, query);
-  const request = structOf(nodePoolDeleteRequest, { Names: [name], Region: region });
-  const bytes = encodeValue(nodePoolDeleteRequest, request);
+  const bytes = requestOf(nodePoolDeleteRequest, { Names: [name], Region: region });
   const { Index } = decode(indexReply, await ask(context, "NodePool.DeleteNodePools", bytes));
   return { value: undefined, headers: indexHeader(Index) };
 }

@@ -13,7 +13,7 @@ import {
   nodeUpdateReply,
 } from "../wire/rpc-node.ts";
 import { type QueryOptions, queryMeta } from "../wire/rpc-status.ts";
-import { ask, askedOf, decode } from "./ask.ts";
+import { ask, askedOf, decode, requestOf } from "./ask.ts";
 import type { AgentFacts, ApiContext, Servers } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { JsonText } from "./json.ts";
@@ -33,11 +33,10 @@ export async function listNodes(
   query: NodeListQuery,
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
-  const request = structOf(nodeListRequest, {
+  const body = requestOf(nodeListRequest, {
     ...readOptions(context, query),
     Fields: stubFields(query),
   });
-  const body = encodeValue(nodeListRequest, request);
   return shownList(await ask(context, "Node.List", body, signal));
 }
 
@@ -81,8 +80,7 @@ export async function getNode(
   if (id.length !== 36) {
     throw new ApiError(500, "node lookup failed: index error: UUID must be 36 characters");
   }
-  const request = structOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
-  const body = encodeValue(nodeRequest, request);
+  const body = requestOf(nodeRequest, { ...readOptions(context, query), NodeID: id });
   const answer = await ask(context, "Node.GetNode", body, signal);
   const reply = decode(singleNodeReply, answer);
   if (reply.Node === null) throw new ApiError(404, "node not found");
@@ -112,8 +110,7 @@ export async function purgeNode(
   query: Pick<ReadQuery, "region">,
 ): Promise<IndexedAnswer> {
   const { region } = askedOf(context, query);
-  const request = structOf(nodeDeregisterRequest, { NodeID: id, Region: region });
-  const body = encodeValue(nodeDeregisterRequest, request);
+  const body = requestOf(nodeDeregisterRequest, { NodeID: id, Region: region });
   const reply = decode(nodeUpdateReply, await ask(context, "Node.Deregister", body));
   const { EvalIDs, NodeModifyIndex } = reply;
   const value = { EvalCreateIndex: 0, EvalIDs, NodeModifyIndex: Number(NodeModifyIndex) };

@@ -1,7 +1,6 @@
 /** POST /v1/search and /v1/search/fuzzy: what begins with a text, or has it somewhere. */
-import { encodeValue, structOf } from "../wire/codec.ts";
 import { fuzzyReply, fuzzyRequest, searchReply, searchRequest } from "../wire/rpc-search.ts";
-import { ask, decode } from "./ask.ts";
+import { ask, decode, requestOf } from "./ask.ts";
 import type { AgentFacts, Servers } from "./context.ts";
 import { JsonBody } from "./json-body.ts";
 import { type IndexedAnswer, metaHeaders, readOptions } from "./nodes.ts";
@@ -15,12 +14,11 @@ export async function search(
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const asked = JsonBody.parse(body);
-  const request = structOf(searchRequest, {
+  const bytes = requestOf(searchRequest, {
     ...readOptions(context, query),
     Context: asked.text("Context"),
     Prefix: asked.text("Prefix"),
   });
-  const bytes = encodeValue(searchRequest, request);
   const reply = decode(searchReply, await ask(context, "Search.PrefixSearch", bytes, signal));
   return answerOf(reply, Object.fromEntries(reply.Matches ?? []));
 }
@@ -33,12 +31,11 @@ export async function fuzzySearch(
   signal?: AbortSignal,
 ): Promise<IndexedAnswer> {
   const asked = JsonBody.parse(body);
-  const request = structOf(fuzzyRequest, {
+  const bytes = requestOf(fuzzyRequest, {
     ...readOptions(context, query),
     Context: asked.text("Context"),
     Text: asked.text("Text"),
   });
-  const bytes = encodeValue(fuzzyRequest, request);
   const reply = decode(fuzzyReply, await ask(context, "Search.FuzzySearch", bytes, signal));
   const matches = [...(reply.Matches ?? [])].map(([context, found]) => {
     const shown = (found ?? []).map(({ ID, Scope }) => (Scope === null ? { ID } : { ID, Scope }));
